@@ -1,0 +1,242 @@
+CREATE TABLE access_tokens (
+	hash       BLOB PRIMARY KEY,
+	grant_id   TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+	scope      TEXT NOT NULL,
+	expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE acme_accounts (
+	directory  TEXT PRIMARY KEY,
+	url        TEXT NOT NULL,
+	key_sealed BLOB NOT NULL,
+	created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+	id           TEXT PRIMARY KEY,
+	hash         BLOB NOT NULL UNIQUE,
+	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	name         TEXT NOT NULL,
+	created_at   INTEGER NOT NULL,
+	last_used_at INTEGER,
+	revoked_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+	id     INTEGER PRIMARY KEY,
+	at     INTEGER NOT NULL,
+	actor  TEXT NOT NULL,
+	action TEXT NOT NULL,
+	object TEXT NOT NULL,
+	detail TEXT
+) STRICT;
+
+CREATE TABLE calls (
+	id          INTEGER PRIMARY KEY,
+	at          INTEGER NOT NULL,
+	user_id     TEXT NOT NULL,
+	client_id   TEXT NOT NULL,
+	server_id   TEXT NOT NULL,
+	method      TEXT NOT NULL,
+	name        TEXT,
+	outcome     TEXT NOT NULL CHECK (outcome IN ('ok', 'tool_error', 'error', 'cancelled')),
+	duration_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE certificate_orders (
+	names        TEXT PRIMARY KEY,
+	failures     INTEGER NOT NULL DEFAULT 0,
+	rehearsed    INTEGER NOT NULL DEFAULT 0 CHECK (rehearsed IN (0, 1)),
+	next_at      INTEGER NOT NULL DEFAULT 0,
+	failure      TEXT CHECK (failure IS NULL OR json_valid(failure)),
+	lease_holder TEXT,
+	lease_until  INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE certificates (
+	id              INTEGER PRIMARY KEY,
+	fingerprint     TEXT NOT NULL UNIQUE,
+	names           TEXT NOT NULL,
+	directory       TEXT,
+	chain           TEXT NOT NULL,
+	key_sealed      BLOB NOT NULL,
+	created_at      INTEGER NOT NULL,
+	window_start    INTEGER,
+	window_end      INTEGER,
+	explanation_url TEXT,
+	poll_at         INTEGER,
+	CHECK ((window_start IS NULL) = (window_end IS NULL))
+) STRICT;
+
+CREATE TABLE children (
+	pid        INTEGER PRIMARY KEY,
+	start_time TEXT NOT NULL,
+	boot_id    TEXT NOT NULL,
+	server_id  TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE clients (
+	id            TEXT PRIMARY KEY,
+	kind          TEXT NOT NULL CHECK (kind IN ('registered', 'document')),
+	name          TEXT NOT NULL,
+	redirect_uris TEXT NOT NULL CHECK (json_valid(redirect_uris)),
+	auth_method   TEXT NOT NULL CHECK (auth_method IN ('none', 'client_secret_basic', 'client_secret_post')),
+	secret_hash   BLOB,
+	created_at    INTEGER NOT NULL,
+	last_used_at  INTEGER,
+	expires_at    INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE codes (
+	hash           BLOB PRIMARY KEY,
+	grant_id       TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+	code_challenge TEXT NOT NULL,
+	redirect_uri   TEXT,
+	tries          INTEGER NOT NULL DEFAULT 0,
+	used_at        INTEGER,
+	expires_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE grants (
+	id           TEXT PRIMARY KEY,
+	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	client_id    TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+	redirect_uri TEXT NOT NULL,
+	resource     TEXT NOT NULL,
+	scope        TEXT NOT NULL,
+	created_at   INTEGER NOT NULL,
+	last_used_at INTEGER,
+	revoked_at   INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE instance (
+	name  TEXT PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invites (
+	hash       BLOB PRIMARY KEY,
+	kind       TEXT NOT NULL CHECK (kind IN ('setup', 'invite')),
+	user_id    TEXT REFERENCES users (id) ON DELETE CASCADE,
+	expires_at INTEGER NOT NULL,
+	created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE keyring (
+	key_id     INTEGER PRIMARY KEY,
+	purpose    TEXT NOT NULL CHECK (purpose IN ('data', 'mac')),
+	wrapped    BLOB NOT NULL,
+	state      TEXT NOT NULL CHECK (state IN ('active', 'decrypt', 'retired')),
+	created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE login_failures (
+	subject       TEXT PRIMARY KEY,
+	count         INTEGER NOT NULL,
+	last_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logins (
+	hash         BLOB PRIMARY KEY,
+	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	created_at   INTEGER NOT NULL,
+	last_seen_at INTEGER NOT NULL,
+	expires_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE packages (
+	server_id    TEXT PRIMARY KEY REFERENCES servers (id) ON DELETE CASCADE,
+	ecosystem    TEXT NOT NULL CHECK (ecosystem IN ('npm')),
+	name         TEXT NOT NULL,
+	version      TEXT NOT NULL,
+	entry        TEXT NOT NULL,
+	installed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE refresh_tokens (
+	hash             BLOB PRIMARY KEY,
+	grant_id         TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+	created_at       INTEGER NOT NULL,
+	expires_at       INTEGER NOT NULL,
+	rotated_at       INTEGER,
+	successor_hash   BLOB,
+	successor_sealed BLOB
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secrets (
+	id         TEXT PRIMARY KEY,
+	server_id  TEXT NOT NULL,
+	slot       TEXT NOT NULL,
+	owner      TEXT NOT NULL,
+	user_id    TEXT REFERENCES users (id) ON DELETE CASCADE,
+	version    INTEGER NOT NULL,
+	sealed     BLOB NOT NULL,
+	updated_at INTEGER NOT NULL,
+	UNIQUE (server_id, slot, owner),
+	CHECK (owner = coalesce(user_id, 'shared')),
+	FOREIGN KEY (server_id, slot) REFERENCES slots (server_id, name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE servers (
+	id         TEXT PRIMARY KEY,
+	slug       TEXT NOT NULL UNIQUE,
+	transport  TEXT NOT NULL CHECK (json_valid(transport)),
+	access     TEXT NOT NULL CHECK (json_valid(access)),
+	tools      TEXT CHECK (tools IS NULL OR json_valid(tools)),
+	enabled    INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+	created_at INTEGER NOT NULL,
+	updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+	hash             BLOB PRIMARY KEY,
+	user_id          TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	client_id        TEXT NOT NULL,
+	endpoint         TEXT NOT NULL,
+	protocol_version TEXT NOT NULL,
+	created_at       INTEGER NOT NULL,
+	last_seen_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE slots (
+	server_id TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	name      TEXT NOT NULL,
+	injection TEXT NOT NULL CHECK (injection IN ('env', 'header')),
+	target    TEXT NOT NULL,
+	personal  INTEGER NOT NULL CHECK (personal IN (0, 1)),
+	optional  INTEGER NOT NULL CHECK (optional IN (0, 1)),
+	PRIMARY KEY (server_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE users (
+	id            TEXT PRIMARY KEY,
+	email         TEXT NOT NULL UNIQUE COLLATE NOCASE,
+	role          TEXT NOT NULL CHECK (role IN ('owner', 'admin', 'member')),
+	password_hash TEXT,
+	disabled_at   INTEGER,
+	created_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX access_tokens_grant ON access_tokens (grant_id);
+
+CREATE INDEX api_keys_user ON api_keys (user_id);
+
+CREATE INDEX calls_at ON calls (at);
+
+CREATE INDEX certificates_names ON certificates (names);
+
+CREATE INDEX codes_grant ON codes (grant_id);
+
+CREATE INDEX grants_client ON grants (client_id);
+
+CREATE INDEX grants_user ON grants (user_id);
+
+CREATE INDEX logins_user ON logins (user_id);
+
+CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
+
+CREATE INDEX secrets_user ON secrets (user_id);
+
+CREATE INDEX sessions_user ON sessions (user_id);
+
+CREATE UNIQUE INDEX users_one_owner ON users (role) WHERE role = 'owner';

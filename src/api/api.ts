@@ -1,0 +1,161 @@
+/**
+ * The REST API under `/api`: one table of routes, from `Request` to `Response`. The admin socket and HTTPS hand it
+ * the same requests; who asks is settled before it is called.
+ */
+import { SallyportError } from "../errors.ts";
+import { mintId } from "../mint.ts";
+import { failure, HttpRefusal, success } from "./envelope.ts";
+import { actorOfKey } from "./key-holder.ts";
+import { keyRoutes } from "./keys.ts";
+import {
+	type Actor,
+	type ApiDeps,
+	type Ask,
+	type Route,
+	requireAdmin,
+} from "./route.ts";
+import { secretRoutes } from "./secrets.ts";
+import { serverRoutes } from "./servers.ts";
+import { setupRoutes } from "./setup.ts";
+import { toolRoutes } from "./tools.ts";
+import { userRoutes } from "./users.ts";
+
+export type { Actor, ApiDeps } from "./route.ts";
+
+export type Api = {
+	/** Answers one request. Never throws. */
+	readonly handle: (
+		request: Request,
+		actor: Actor,
+		requestId?: string,
+	) => Promise<Response>;
+	/** Answers one request of whoever holds the API key in its Authorization header. Never throws. */
+	readonly handleKeyed: (
+		request: Request,
+		requestId?: string,
+	) => Promise<Response>;
+};
+
+const ROUTES: readonly Route[] = [
+	...serverRoutes,
+	...toolRoutes,
+	...secretRoutes,
+	...userRoutes,
+	...keyRoutes,
+	...setupRoutes,
+];
+
+export function createApi(deps: ApiDeps): Api {
+	const leased = new Set<string>();
+
+	function lease(slug: string): Disposable {
+		if (leased.has(slug))
+			throw new SallyportError(
+				"conflict",
+				`the server ${slug} is being changed by someone else`,
+				{
+					hint: "wait until that is done, and look at it again",
+				},
+			);
+		leased.add(slug);
+		return { [Symbol.dispose]: () => void leased.delete(slug) };
+	}
+
+	async function answer(
+		request: Request,
+		actor: Actor,
+		requestId: string,
+	): Promise<Response> {
+		const url = new URL(request.url);
+		const { route, params } = findRoute(request.method, url.pathname);
+		if (route.who === "admins") requireAdmin(actor, "do this");
+		const ask: Ask = {
+			deps,
+			actor,
+			request,
+			requestId,
+			params,
+			query: url.searchParams,
+			lease,
+		};
+		const given = await route.run(ask);
+		return given instanceof Response
+			? given
+			: success(given.status ?? 200, given.body);
+	}
+
+	async function guarded(
+		request: Request,
+		findActor: () => Actor,
+		requestId: string = mintId("req"),
+	): Promise<Response> {
+		let response: Response;
+		try {
+			response = await answer(request, findActor(), requestId);
+		} catch (error) {
+			response = failure(error, requestId, deps.log);
+		}
+		response.headers.set("X-Request-Id", requestId);
+		return response;
+	}
+
+	return {
+		handle: (request, actor, requestId) =>
+			guarded(request, () => actor, requestId),
+		handleKeyed: (request, requestId) =>
+			guarded(request, () => actorOfKey(deps, request), requestId),
+	};
+}
+
+type Found = {
+	readonly route: Route;
+	readonly params: Readonly<Record<string, string>>;
+};
+
+/** @throws SallyportError `not_found` for a path nobody has, HttpRefusal 405 for a method it does not have */
+function findRoute(method: string, pathname: string): Found {
+	const allowed: string[] = [];
+	for (const route of ROUTES) {
+		const params = matchPath(route.path, pathname);
+		if (!params) continue;
+		if (route.method === method) return { route, params };
+		allowed.push(route.method);
+	}
+	if (allowed.length > 0)
+		throw new HttpRefusal(
+			405,
+			"this route does not have that method",
+			`use ${allowed.join(" or ")}`,
+			{
+				Allow: allowed.join(", "),
+			},
+		);
+	throw new SallyportError("not_found", "there is no such route", {
+		hint: "routes look like GET /api/mcp/servers",
+	});
+}
+
+/** The `:name` parts of a path, or null when it is another path. Only literal parts are compared, never patterns. */
+function matchPath(
+	pattern: string,
+	pathname: string,
+): Readonly<Record<string, string>> | null {
+	const expected = pattern.split("/");
+	const given = pathname.split("/");
+	if (expected.length !== given.length) return null;
+	const params: Record<string, string> = {};
+	for (const [index, part] of expected.entries()) {
+		const value = given[index] as string;
+		if (part.startsWith(":")) params[part.slice(1)] = decode(value);
+		else if (part !== value) return null;
+	}
+	return params;
+}
+
+function decode(text: string): string {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text; // not an escape after all: it then names nothing
+	}
+}

@@ -1,0 +1,86 @@
+/**
+ * A route of the REST API and what its handler is given. Who asks is settled before: an `Actor` comes from the
+ * admin socket or from a key, never from a body.
+ */
+import type { Role } from "../caller.ts";
+import type { Clock } from "../clock.ts";
+import { SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Passwords } from "../oauth/passwords.ts";
+import type { Npm } from "../packages/npm.ts";
+import type { CallRecorder } from "../store/calls.ts";
+import type { Database } from "../store/database.ts";
+import type { Upstreams } from "../upstream/upstream.ts";
+import type { Vault } from "../vault.ts";
+
+/** Who asks. The admin socket has the owner's rights, and no user of its own. */
+export type Actor = {
+	readonly userId: string | null;
+	readonly role: Role;
+	readonly via: "socket" | "key";
+};
+
+export type ApiDeps = {
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly upstreams: Upstreams;
+	readonly npm: Npm;
+	readonly calls: CallRecorder;
+	readonly passwords: Pick<Passwords, "hash">;
+	/** Whoever keeps server rows in memory forgets them. */
+	readonly serversChanged: () => void;
+	/** Whoever keeps judged credentials in memory forgets them. */
+	readonly credentialsChanged: () => void;
+	readonly version: string;
+	/** The origin of links that people open. */
+	readonly publicUrl: string;
+};
+
+/** One request, as a handler sees it. */
+export type Ask = {
+	readonly deps: ApiDeps;
+	readonly actor: Actor;
+	readonly request: Request;
+	readonly requestId: string;
+	/** The path's `:name` parts, decoded. */
+	readonly params: Readonly<Record<string, string>>;
+	readonly query: URLSearchParams;
+	/** Takes the lease of a slug, so that two changes that take long cannot cross. @throws SallyportError `conflict` */
+	readonly lease: (slug: string) => Disposable;
+};
+
+/** What a handler answers: the envelope's other members, or a response of its own (a streamed result). */
+export type Answer =
+	| {
+			readonly status?: 200 | 201;
+			readonly body: Readonly<Record<string, unknown>>;
+	  }
+	| Response;
+
+export type Route = {
+	readonly method: "GET" | "POST" | "PUT" | "DELETE";
+	/** `/api/mcp/servers/:slug` */
+	readonly path: string;
+	/** Who may ask at all; what they may ask for is the handler's. */
+	readonly who: "anyone" | "admins";
+	readonly run: (ask: Ask) => Answer | Promise<Answer>;
+};
+
+export function isAdmin(actor: Pick<Actor, "role">): boolean {
+	return actor.role !== "member";
+}
+
+/** @throws SallyportError `forbidden` when the actor is a member */
+export function requireAdmin(actor: Actor, what: string): void {
+	if (isAdmin(actor)) return;
+	throw new SallyportError("forbidden", `only an administrator may ${what}`, {
+		hint: "ask whoever runs this gateway",
+	});
+}
+
+/** The actor's name in the audit trail. */
+export function actorName(actor: Actor): string {
+	return actor.userId ?? actor.via;
+}

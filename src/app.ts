@@ -1,0 +1,276 @@
+/**
+ * The composition root: opens everything in order and closes it in reverse. It reads like a table of contents.
+ * The tests start the same `App` that `main.ts` does.
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createApi } from "./api/api.ts";
+import { actorOfKey } from "./api/key-holder.ts";
+import type { Role } from "./caller.ts";
+import { type Clock, every, systemClock } from "./clock.ts";
+import type { Address, Config } from "./config.ts";
+import { createEgress } from "./egress.ts";
+import { createAdmission } from "./http/admission.ts";
+import { createHttpServer } from "./http/server.ts";
+import { createLog, type Log } from "./log.ts";
+import { createEndpoint } from "./mcp/endpoint.ts";
+import { createRouter } from "./mcp/router.ts";
+import { createSessions } from "./mcp/session.ts";
+import { createSubscriptions } from "./mcp/subscriptions.ts";
+import { createDirectory } from "./mcp/view.ts";
+import type { OAuthDeps } from "./oauth/authorization-server.ts";
+import { createBearer } from "./oauth/bearer.ts";
+import { createPasswords } from "./oauth/passwords.ts";
+import { oauthRoutes } from "./oauth/routes.ts";
+import { sweep } from "./ops/sweep.ts";
+import { createNpm } from "./packages/npm.ts";
+import { createCallRecorder } from "./store/calls.ts";
+import {
+	closeDatabase,
+	type Database,
+	lockFolder,
+	openDatabase,
+} from "./store/database.ts";
+import { insertKeyring, listKeyring } from "./store/instance.ts";
+import { findPackage } from "./store/packages.ts";
+import { mayUse, type Server } from "./store/servers.ts";
+import {
+	type Handler,
+	type Listener,
+	listen,
+	listenSocket,
+} from "./tls/listeners.ts";
+import { reapOrphans } from "./upstream/child.ts";
+import { createUpstreams } from "./upstream/upstreams.ts";
+import {
+	createKek,
+	createKeyring,
+	openVault,
+	readKek,
+	type Vault,
+} from "./vault.ts";
+import { VERSION } from "./version.ts";
+import { pageRoutes } from "./web/pages.ts";
+
+export type App = {
+	/** The public origin. */
+	readonly url: string;
+	readonly adminSocket: string;
+	/** Drains, stops every child, closes the store. */
+	readonly stop: () => Promise<void>;
+};
+
+/** The data directory, held by this process alone. */
+export type Data = {
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly close: () => void;
+};
+
+/** How long open requests may take to end when the gateway stops. */
+const DRAIN_MS = 30_000;
+const SWEEP_MS = 3600_000;
+
+/**
+ * Opens the store and the vault of a data directory, making both if it is new.
+ * @throws SallyportError `conflict` when another process holds it, `invalid` when the master key is missing or wrong
+ */
+export function openData(config: Config, clock: Clock = systemClock): Data {
+	mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+	const unlock = lockFolder(config.dataDir);
+	try {
+		const db = openDatabase(join(config.dataDir, "sallyport.db"));
+		const vault = openKeyring(db, config.kekFile, clock);
+		return {
+			db,
+			vault,
+			close: () => {
+				closeDatabase(db);
+				unlock();
+			},
+		};
+	} catch (error) {
+		unlock();
+		throw error;
+	}
+}
+
+/** A store without a keyring is new and gets one; for any other the master key must be there, and be the right one. */
+function openKeyring(db: Database, kekFile: string, clock: Clock): Vault {
+	const keyring = listKeyring(db);
+	if (keyring.length > 0) return openVault(readKek(kekFile), keyring);
+	const kek = existsSync(kekFile) ? readKek(kekFile) : createKek(kekFile);
+	const fresh = createKeyring(kek, clock.now());
+	insertKeyring(db, fresh);
+	return openVault(kek, fresh);
+}
+
+/** What a test may replace; the product uses the defaults. */
+export type AppOptions = {
+	readonly clock?: Clock;
+	readonly log?: Log;
+	/** The machine's variables, for the package installer. */
+	readonly environment?: Readonly<Record<string, string | undefined>>;
+};
+
+/** Starts the gateway and resolves when it serves. @throws SallyportError when something it needs is not there */
+export async function startApp(
+	config: Config,
+	options: AppOptions = {},
+): Promise<App> {
+	const clock = options.clock ?? systemClock;
+	const log =
+		options.log ??
+		createLog({ level: config.logLevel, format: config.logFormat });
+	const { db, vault, close: closeData } = openData(config, clock);
+	reapOrphans(db);
+
+	// Listeners open first, because a port of 0 is only known then; nothing is served until all else stands.
+	let handler: Handler = () => new Response("starting\n", { status: 503 });
+	const listeners = config.listen.map(({ host, port }) =>
+		listen(host, port, (request, connection) => handler(request, connection)),
+	);
+	const origins = listeners.map((listener, index) =>
+		originOf(config.listen[index] as Address, listener.port),
+	);
+	const origin = config.publicUrl ?? (origins[0] as string);
+
+	const serverDir = (slug: string): string =>
+		join(config.dataDir, "servers", slug);
+	const passwords = createPasswords();
+	const calls = createCallRecorder({ db, clock, log });
+	const npm = createNpm({
+		dir: serverDir,
+		cacheDir: join(config.dataDir, "cache", "npm"),
+		execPath: process.execPath,
+		environment: options.environment ?? {},
+	});
+	const upstreams = createUpstreams({
+		db,
+		vault,
+		clock,
+		log,
+		egress: createEgress({ allowPrivate: config.allowPrivateUpstreams }),
+		serverDir: ({ slug }) => serverDir(slug),
+		entryOf: (server) => findPackage(db, server.id)?.entry ?? null,
+		version: VERSION,
+	});
+
+	const directory = createDirectory(db);
+	const subscriptions = createSubscriptions();
+	const sessions = createSessions({ db, mac: vault.mac, clock });
+	const router = createRouter({
+		upstreams,
+		onUpstream: subscriptions.hear,
+		calls,
+		clock,
+		log,
+	});
+	const endpoint = createEndpoint({
+		router,
+		directory,
+		sessions,
+		subscriptions,
+		log,
+		version: VERSION,
+	});
+	const bearer = createBearer({ db, vault, clock, issuer: origin });
+	const api = createApi({
+		db,
+		vault,
+		clock,
+		log,
+		upstreams,
+		npm,
+		calls,
+		passwords,
+		serversChanged: () => {
+			directory.refresh();
+			subscriptions.everythingChanged();
+		},
+		credentialsChanged: bearer.invalidate,
+		version: VERSION,
+		publicUrl: origin,
+	});
+
+	let ready = true;
+	const oauthDeps = (clientAddress: OAuthDeps["clientAddress"]): OAuthDeps => ({
+		db,
+		vault,
+		clock,
+		log,
+		// Documents of clients live on the public internet, whatever servers may live on.
+		egress: createEgress({ allowPrivate: [] }),
+		issuer: origin,
+		isEndpoint: (path) => directory.server(path.slice("/mcp/".length)) !== null,
+		clientAddress,
+		invalidate: bearer.invalidate,
+	});
+	handler = createHttpServer({
+		admission: createAdmission([origin, ...origins], config.trustedProxies),
+		endpoint,
+		judge: bearer.judge,
+		origin,
+		routes: (clientAddress) => {
+			const deps = oauthDeps(clientAddress);
+			return [
+				...oauthRoutes(deps),
+				...pageRoutes({
+					...deps,
+					passwords,
+					listSlugs: (person) => usableBy(directory.servers(), person),
+				}),
+				{
+					method: "ALL",
+					path: "/api/*",
+					handler: (request) =>
+						api.handle(request, actorOfKey({ db, vault, clock }, request)),
+				},
+			];
+		},
+		isReady: () => ready,
+		log,
+	});
+	const adminSocket = join(config.dataDir, "admin.sock");
+	const admin = listenSocket(adminSocket, (request, connection) => {
+		connection.patient();
+		return api.handle(request, { userId: null, role: "owner", via: "socket" });
+	});
+	const stopSweeping = every(SWEEP_MS, () => {
+		sweep(db, clock.now());
+		sessions.sweep();
+	});
+	log.info("serving", { url: origin, version: VERSION });
+
+	return {
+		url: origin,
+		adminSocket,
+		stop: async () => {
+			ready = false;
+			stopSweeping();
+			subscriptions.close();
+			await Promise.all(
+				[admin, ...listeners].map((listener: Listener) =>
+					listener.close(DRAIN_MS),
+				),
+			);
+			await upstreams.close();
+			calls.close();
+			bearer.stop();
+			closeData();
+		},
+	};
+}
+
+function originOf({ host }: Address, port: number): string {
+	return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function usableBy(
+	servers: readonly Server[],
+	person: { readonly userId: string; readonly role: Role },
+): readonly string[] {
+	return servers
+		.filter((server) => server.enabled && mayUse(server, person))
+		.map((server) => server.slug);
+}

@@ -1,0 +1,382 @@
+/**
+ * Configuration: flags, then `SALLYPORT_*`, then a TOML file, then defaults, parsed once into one frozen value that
+ * knows where each setting came from. Unknown keys are errors with a suggestion; `.env` is never read.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import ipaddr from "ipaddr.js";
+import { parse as parseToml } from "smol-toml";
+import { SallyportError } from "./errors.ts";
+import { type LogFormat, type LogLevel, parseLogLevel } from "./log.ts";
+
+export type Address = { readonly host: string; readonly port: number };
+export type Origin = "flag" | "environment" | "file" | "default";
+
+export type Config = {
+	readonly dataDir: string;
+	readonly listen: readonly Address[];
+	/** The origin clients use, without a trailing slash; null: that of the first listener. */
+	readonly publicUrl: string | null;
+	readonly tls: "off";
+	readonly trustedProxies: readonly string[];
+	/** CIDRs of private networks that upstream servers may live in. */
+	readonly allowPrivateUpstreams: readonly string[];
+	readonly kekFile: string;
+	readonly logLevel: LogLevel;
+	readonly logFormat: LogFormat;
+	/** Where each setting came from, by its name in the file. */
+	readonly origins: Readonly<Record<string, Origin>>;
+};
+
+type Setting = {
+	readonly name: string;
+	readonly list: boolean;
+	readonly placeholder: string;
+	readonly summary: string;
+};
+
+/** Every setting once: its name in the file (`log_level`), from which flag (`--log-level`) and variable follow. */
+export const SETTINGS: readonly Setting[] = [
+	{
+		name: "data_dir",
+		list: false,
+		placeholder: "DIR",
+		summary: "everything the gateway keeps",
+	},
+	{
+		name: "listen",
+		list: true,
+		placeholder: "ADDR:PORT",
+		summary: "where to listen (again for more)",
+	},
+	{
+		name: "public_url",
+		list: false,
+		placeholder: "URL",
+		summary: "the address clients use",
+	},
+	{
+		name: "tls",
+		list: false,
+		placeholder: "off",
+		summary: "off: on loopback, or behind a trusted proxy",
+	},
+	{
+		name: "trusted_proxy",
+		list: true,
+		placeholder: "CIDR",
+		summary: "whose X-Forwarded-For is believed",
+	},
+	{
+		name: "allow_private_upstreams",
+		list: true,
+		placeholder: "CIDR",
+		summary: "private networks that servers may live in",
+	},
+	{
+		name: "kek_file",
+		list: false,
+		placeholder: "FILE",
+		summary: "the master key",
+	},
+	{
+		name: "log_level",
+		list: false,
+		placeholder: "LEVEL",
+		summary: "debug, info, warn or error",
+	},
+	{
+		name: "log_format",
+		list: false,
+		placeholder: "FORMAT",
+		summary: "json or pretty",
+	},
+];
+
+const DEFAULTS: Readonly<Record<string, string | readonly string[]>> = {
+	data_dir: ".sallyport",
+	listen: ["localhost:8080"],
+	tls: "off",
+	trusted_proxy: [],
+	allow_private_upstreams: [],
+	log_level: "info",
+	log_format: "json",
+};
+
+const SYSTEM_FILE = "/etc/sallyport/sallyport.toml";
+const ENVIRONMENT_PREFIX = "SALLYPORT_";
+const LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+
+type Values = Map<
+	string,
+	{ readonly value: readonly string[]; readonly origin: Origin }
+>;
+
+/**
+ * Reads the configuration.
+ * @param args flags only (`--listen`, `localhost:8080`, `--tls=off`, …)
+ * @throws SallyportError `invalid` naming the setting and what it accepts
+ */
+export function parseConfig(
+	args: readonly string[],
+	environment: Readonly<Record<string, string | undefined>> = {},
+): Config {
+	const values: Values = new Map();
+	for (const [name, value] of Object.entries(DEFAULTS))
+		values.set(name, { value: [value].flat(), origin: "default" });
+	const file = environment["SALLYPORT_CONFIG"] ?? SYSTEM_FILE;
+	if (existsSync(file)) readFile(file, values);
+	readEnvironment(environment, values);
+	readFlags(args, values);
+	return freeze(values, environment);
+}
+
+function readFile(path: string, values: Values): void {
+	let table: Record<string, unknown>;
+	try {
+		table = parseToml(readFileSync(path, "utf8"));
+	} catch (cause) {
+		throw new SallyportError("invalid", `cannot read ${path}`, {
+			hint: "check that it is TOML and that this user may read it",
+			cause,
+		});
+	}
+	for (const [name, value] of Object.entries(table)) {
+		const setting = requireSetting(name, `the key ${name} in ${path}`);
+		const list = [value].flat().map(String);
+		values.set(setting.name, { value: list, origin: "file" });
+	}
+}
+
+function readEnvironment(
+	environment: Readonly<Record<string, string | undefined>>,
+	values: Values,
+): void {
+	for (const setting of SETTINGS) {
+		const name = ENVIRONMENT_PREFIX + setting.name.toUpperCase();
+		const path = environment[`${name}_FILE`];
+		const text =
+			environment[name] ??
+			// `SALLYPORT_KEK_FILE` is a setting of its own, not the file that holds a setting named `kek`.
+			(path !== undefined ? readFileSync(path, "utf8").trim() : undefined);
+		if (text === undefined) continue;
+		values.set(setting.name, {
+			value: setting.list ? text.split(",").map((part) => part.trim()) : [text],
+			origin: "environment",
+		});
+	}
+}
+
+function readFlags(args: readonly string[], values: Values): void {
+	const given = new Map<string, string[]>();
+	for (let index = 0; index < args.length; index++) {
+		const [flag = "", ...inline] = (args[index] as string).split("=");
+		if (!flag.startsWith("--"))
+			throw new SallyportError("invalid", `unexpected argument ${flag}`, {
+				hint: "flags look like --listen localhost:8080; see sallyport serve --help",
+			});
+		const setting = requireSetting(
+			flag.slice(2).replaceAll("-", "_"),
+			`the flag ${flag}`,
+		);
+		const value = inline.length > 0 ? inline.join("=") : args[++index];
+		if (value === undefined)
+			throw new SallyportError("invalid", `the flag ${flag} needs a value`, {
+				hint: `${flag} ${setting.placeholder}`,
+			});
+		const list = given.get(setting.name) ?? [];
+		if (list.length > 0 && !setting.list)
+			throw new SallyportError("invalid", `the flag ${flag} stands twice`, {
+				hint: "give it once",
+			});
+		given.set(setting.name, [...list, value]);
+	}
+	for (const [name, value] of given)
+		values.set(name, { value, origin: "flag" });
+}
+
+function requireSetting(name: string, what: string): Setting {
+	const setting = SETTINGS.find((candidate) => candidate.name === name);
+	if (setting) return setting;
+	const near = nearest(
+		name,
+		SETTINGS.map((candidate) => candidate.name),
+	);
+	const spelled =
+		what.includes("--") && near ? `--${near.replaceAll("_", "-")}` : near;
+	throw new SallyportError("invalid", `${what} is not known`, {
+		hint: spelled ? `did you mean ${spelled}` : "see sallyport serve --help",
+	});
+}
+
+function freeze(
+	values: Values,
+	environment: Readonly<Record<string, string | undefined>>,
+): Config {
+	const one = (name: string): string | undefined => values.get(name)?.value[0];
+	const many = (name: string): readonly string[] =>
+		values.get(name)?.value ?? [];
+	const dataDir = resolve(one("data_dir") as string);
+	const listen = many("listen").map(parseAddress);
+	const publicUrl = one("public_url");
+	const config: Config = {
+		dataDir,
+		listen,
+		publicUrl: publicUrl === undefined ? null : parseOrigin(publicUrl),
+		tls: parseTls(one("tls") as string),
+		trustedProxies: many("trusted_proxy").map(parseCidr),
+		allowPrivateUpstreams: many("allow_private_upstreams").map(parseCidr),
+		kekFile: kekFile(
+			dataDir,
+			one("kek_file"),
+			environment["CREDENTIALS_DIRECTORY"],
+		),
+		logLevel: requireOne(
+			"log level",
+			parseLogLevel(one("log_level") as string),
+			"debug, info, warn or error",
+		),
+		logFormat: requireOne(
+			"log format",
+			parseLogFormat(one("log_format") as string),
+			"json or pretty",
+		),
+		origins: Object.fromEntries(
+			[...values].map(([name, { origin }]) => [name, origin]),
+		),
+	};
+	refuseClearText(config);
+	return Object.freeze(config);
+}
+
+/** Nothing but loopback, and https behind a proxy we trust, is ever served in clear (contract.md 3). */
+function refuseClearText(config: Config): void {
+	const behindProxy =
+		config.publicUrl?.startsWith("https://") &&
+		config.trustedProxies.length > 0;
+	const loopback =
+		config.listen.every(({ host }) => LOOPBACK_HOSTS.has(host)) &&
+		(config.publicUrl === null ||
+			LOOPBACK_HOSTS.has(new URL(config.publicUrl).hostname));
+	if (loopback || behindProxy) return;
+	throw new SallyportError(
+		"invalid",
+		"tls off would serve this address in clear",
+		{
+			hint: "listen on localhost, or set --public-url https://… and --trusted-proxy of the proxy that holds the certificate",
+		},
+	);
+}
+
+/** A systemd credential wins, then the setting, then the file beside the data. */
+function kekFile(
+	dataDir: string,
+	setting: string | undefined,
+	credentials: string | undefined,
+): string {
+	if (credentials !== undefined) {
+		const path = join(credentials, "master.key");
+		if (existsSync(path)) return path;
+	}
+	return setting === undefined ? join(dataDir, "master.key") : resolve(setting);
+}
+
+function parseAddress(text: string): Address {
+	const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+	const port = Number(match?.[2]);
+	if (!match || port > 65535)
+		throw new SallyportError(
+			"invalid",
+			`${text} is not an address to listen on`,
+			{
+				hint: "an address looks like localhost:8080 or [::1]:8080",
+			},
+		);
+	return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port };
+}
+
+function parseOrigin(text: string): string {
+	const url = URL.parse(text);
+	if (
+		!url ||
+		!(url.protocol === "https:" || url.protocol === "http:") ||
+		url.pathname !== "/" ||
+		url.search !== "" ||
+		url.hash !== "" ||
+		url.username !== ""
+	)
+		throw new SallyportError("invalid", `${text} is not a public URL`, {
+			hint: "a public URL looks like https://gate.example.org, without a path",
+		});
+	return url.origin;
+}
+
+function parseTls(text: string): "off" {
+	if (text === "off") return text;
+	throw new SallyportError(
+		"invalid",
+		`tls ${text} is not available in this release`,
+		{
+			hint: "use --tls off on loopback, or behind a proxy named with --trusted-proxy",
+		},
+	);
+}
+
+function parseCidr(text: string): string {
+	const [address = ""] = text.split("/");
+	const isV6 = address.includes(":");
+	const cidr = text.includes("/") ? text : `${text}/${isV6 ? 128 : 32}`;
+	// The library also reads `10.1` and `0x7f.1`; here they are more likely a slip.
+	const isWhole = isV6 || ipaddr.IPv4.isValidFourPartDecimal(address);
+	if (isWhole && ipaddr.isValidCIDR(cidr)) return cidr;
+	throw new SallyportError("invalid", `${text} is not a network`, {
+		hint: "a network looks like 10.0.0.0/8 or fd00::/8",
+	});
+}
+
+function parseLogFormat(text: string): LogFormat | null {
+	return text === "json" || text === "pretty" ? text : null;
+}
+
+function requireOne<T>(what: string, value: T | null, accepted: string): T {
+	if (value === null)
+		throw new SallyportError("invalid", `that ${what} is not known`, {
+			hint: `use ${accepted}`,
+		});
+	return value;
+}
+
+/** The candidate within two typing errors of `word`, if any: for "did you mean". */
+export function nearest(
+	word: string,
+	candidates: readonly string[],
+): string | null {
+	const scored = candidates
+		.map((candidate) => ({
+			candidate,
+			distance: editDistance(word, candidate),
+		}))
+		.sort((a, b) => a.distance - b.distance);
+	const best = scored[0];
+	return best && best.distance <= Math.max(2, Math.floor(word.length / 3))
+		? best.candidate
+		: null;
+}
+
+/** Levenshtein's distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+	let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+	for (let i = 1; i <= a.length; i++) {
+		const next = [i];
+		for (let j = 1; j <= b.length; j++)
+			next.push(
+				Math.min(
+					(row[j] as number) + 1,
+					(next[j - 1] as number) + 1,
+					(row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
+				),
+			);
+		row = next;
+	}
+	return row[b.length] as number;
+}

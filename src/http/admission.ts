@@ -1,0 +1,54 @@
+/**
+ * Who is let in before anything is read: the Host must be ours, a foreign Origin may not drive an MCP endpoint.
+ * Together they stop DNS rebinding; the issuer and every link come from the configuration, never from a request.
+ *
+ * @see specification 2025-11-25, basic/transports, "Security Warning"; RFC 9110 15.5.20 (421)
+ */
+import ipaddr from "ipaddr.js";
+
+export type Admission = {
+	/** Whether the request names a host that is ours, once. */
+	readonly isOurHost: (request: Request) => boolean;
+	/** Whether the request comes from no page at all, or from a page of ours. */
+	readonly isOurOrigin: (request: Request) => boolean;
+	/** Who sent it: the socket's peer, or what a trusted proxy says. */
+	readonly clientAddress: (request: Request, peer: string) => string;
+};
+
+/** @param origins the gateway's own origins: the public one, and those of loopback listeners */
+export function createAdmission(
+	origins: readonly string[],
+	trustedProxies: readonly string[],
+): Admission {
+	const ourOrigins = new Set(origins);
+	const ourHosts = new Set(origins.map((origin) => new URL(origin).host));
+	const proxies = trustedProxies.map((cidr) => ipaddr.parseCIDR(cidr));
+	const isProxy = (text: string): boolean => {
+		if (!ipaddr.isValid(text)) return false;
+		const address = ipaddr.process(text);
+		return proxies.some(
+			([network, bits]) =>
+				network.kind() === address.kind() && address.match([network, bits]),
+		);
+	};
+
+	return {
+		isOurHost: (request) =>
+			ourHosts.has(request.headers.get("host")?.toLowerCase() ?? ""),
+		isOurOrigin: (request) => {
+			const origin = request.headers.get("origin");
+			return origin === null || ourOrigins.has(origin);
+		},
+		clientAddress: (request, peer) => {
+			if (!isProxy(peer)) return peer;
+			const hops = (request.headers.get("x-forwarded-for") ?? "")
+				.split(",")
+				.map((hop) => hop.trim());
+			// The right-most hop that is not a proxy of ours is the last one a proxy of ours saw itself.
+			return (
+				hops.reverse().find((hop) => ipaddr.isValid(hop) && !isProxy(hop)) ??
+				peer
+			);
+		},
+	};
+}

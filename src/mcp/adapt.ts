@@ -1,0 +1,98 @@
+/**
+ * A server's answer for a client of the other era: what must be added, and which error code means what.
+ * Members are put in front of the result's own bytes; nothing is taken away.
+ *
+ * @see specification 2026-07-28, changelog: `resultType`, cache hints, `-32002` → `-32602`
+ */
+import {
+	type Bytes,
+	join,
+	membersOf,
+	skipSpace,
+	splice,
+	textOf,
+} from "../message.ts";
+import { type Era, RPC } from "../protocol.ts";
+import type { Reply } from "../upstream/upstream.ts";
+import { toolErrorReply } from "./rpc.ts";
+
+/** Every modern result says how it ended; a read also says how long it may be kept. */
+const COMPLETE = '"resultType":"complete"';
+const UNCACHED = '"ttlMs":0,"cacheScope":"private"';
+const CLOSE_OBJECT = 0x7d;
+const INPUT_REQUIRED = Buffer.from('"input_required"');
+
+/** The reply as the client's era wants it. */
+export function adaptResult(
+	{ era, method }: { readonly era: Era; readonly method: string },
+	upstreamEra: Era,
+	reply: Reply,
+): Reply {
+	if (era === upstreamEra) return reply;
+	if (reply.member === "error")
+		return { ...reply, body: adaptError(era, method, reply.body) };
+	if (era === "modern")
+		return {
+			...reply,
+			body: prepend(
+				reply.body,
+				method === "resources/read" ? `${COMPLETE},${UNCACHED}` : COMPLETE,
+			),
+		};
+	return asksForInput(reply.body)
+		? toolErrorReply(
+				"this server has a question for you, and your client cannot be asked through the gateway",
+			)
+		: reply;
+}
+
+/** Puts members in front of those of an object, whole or streamed. */
+function prepend(body: Reply["body"], members: string): Reply["body"] {
+	if (body instanceof Uint8Array) return prependWhole(body, members);
+	let first = true;
+	return body.pipeThrough(
+		new TransformStream<Bytes, Bytes>({
+			transform(chunk, controller) {
+				controller.enqueue(first ? prependWhole(chunk, members) : chunk);
+				first = false;
+			},
+		}),
+	);
+}
+
+function prependWhole(bytes: Bytes, members: string): Bytes {
+	const next = skipSpace(bytes, 1);
+	const comma = bytes[next] === CLOSE_OBJECT ? "" : ",";
+	return join([bytes.subarray(0, 1), members, comma, bytes.subarray(1)]);
+}
+
+/** Resource not found is `-32002` in the legacy era and `-32602` in the modern one, which must not emit the other. */
+function adaptError(
+	era: Era,
+	method: string,
+	body: Reply["body"],
+): Reply["body"] {
+	if (!(body instanceof Uint8Array) || method !== "resources/read") return body;
+	const [from, to] =
+		era === "modern"
+			? [RPC.resourceNotFound, RPC.invalidParams]
+			: [RPC.invalidParams, RPC.resourceNotFound];
+	const code = membersOf(body, 0).find((member) => member.key === "code");
+	return code && textOf(body, code) === String(from)
+		? splice(body, [{ start: code.start, end: code.end, text: String(to) }])
+		: body;
+}
+
+function asksForInput(body: Reply["body"]): boolean {
+	return (
+		body instanceof Uint8Array &&
+		Buffer.from(body.buffer, body.byteOffset, body.length).indexOf(
+			INPUT_REQUIRED,
+		) >= 0 &&
+		membersOf(body, 0).some(
+			(member) =>
+				member.key === "resultType" &&
+				textOf(body, member) === '"input_required"',
+		)
+	);
+}

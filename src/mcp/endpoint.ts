@@ -1,0 +1,207 @@
+/**
+ * The MCP endpoint: one HTTP request in, one response out. Both eras live at the same URL; which one a request
+ * speaks is read from the request (`era.ts`), and `modern.ts` and `legacy.ts` answer it.
+ *
+ * It is handed a caller and knows nothing of tokens; it has a view and knows nothing of how servers are reached.
+ *
+ * @see specification, basic/transports, "Streamable HTTP"
+ */
+import type { Caller } from "../caller.ts";
+import type { Log } from "../log.ts";
+import type { Bytes, Message } from "../message.ts";
+import { RPC } from "../protocol.ts";
+import type { Reply } from "../upstream/upstream.ts";
+import { jsonResponse } from "./answer.ts";
+import { type Envelope, eraOf, isModernHeader } from "./era.ts";
+import {
+	legacy,
+	legacyEnd,
+	legacyNotification,
+	legacyStream,
+} from "./legacy.ts";
+import { modern } from "./modern.ts";
+import { type Incoming, readIncoming } from "./request.ts";
+import type { Router } from "./router.ts";
+import { asRpcError, errorReply, RpcError } from "./rpc.ts";
+import type { Sessions } from "./session.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+import { type Directory, type View, viewOf } from "./view.ts";
+
+/** Where a request arrived and who sent it. */
+export type Place = {
+	readonly caller: Caller;
+	/** The slug in `/mcp/<slug>`; null at `/mcp`. */
+	readonly slug: string | null;
+	readonly requestId: string;
+	/** Lets the response be silent for as long as it likes. */
+	readonly patient: () => void;
+};
+
+/** One request being answered. */
+export type Exchange = {
+	readonly request: Request;
+	readonly place: Place;
+	readonly view: View;
+	/** The raw JSON of the request's id. */
+	readonly id: string;
+	readonly envelope: Envelope;
+	readonly params: Bytes | null;
+	readonly streams: boolean;
+	readonly patient: () => void;
+};
+
+export type McpDeps = {
+	readonly router: Router;
+	readonly directory: Directory;
+	readonly sessions: Sessions;
+	readonly subscriptions: Subscriptions;
+	readonly log: Log;
+	readonly version: string;
+	/** Runs the work; an expected failure becomes an error reply, a bug is logged and named by its request id. */
+	readonly guarded: (
+		exchange: Exchange,
+		work: () => Promise<Reply>,
+	) => Promise<Reply>;
+};
+
+export type Endpoint = (request: Request, place: Place) => Promise<Response>;
+
+/** The endpoint over its living parts. */
+export function createEndpoint(parts: Omit<McpDeps, "guarded">): Endpoint {
+	const deps: McpDeps = {
+		...parts,
+		guarded: async ({ place }, work) => {
+			try {
+				return await work();
+			} catch (error) {
+				return errorReply(known(parts.log, place, error));
+			}
+		},
+	};
+	return async (request, place) => {
+		let id = "null";
+		try {
+			const view = requireView(deps, place);
+			if (request.method !== "POST") return withoutBody(deps, request, place);
+			requireAccept(request);
+			const incoming = await readIncoming(request);
+			const { message } = incoming;
+			if (message.kind !== "request")
+				return oneWay(deps, request, place, incoming);
+			id = message.id;
+			return await dispatch(
+				deps,
+				exchangeOf(request, place, view, message, incoming),
+			);
+		} catch (error) {
+			const rpc = known(parts.log, place, error);
+			return jsonResponse(
+				id,
+				errorReply(rpc),
+				rpc.status ?? (id === "null" ? 400 : 200),
+			);
+		}
+	};
+}
+
+function dispatch(deps: McpDeps, exchange: Exchange): Promise<Response> {
+	return eraOf(exchange.envelope, exchange.request.headers) === "modern"
+		? modern(deps, exchange)
+		: legacy(deps, exchange);
+}
+
+function exchangeOf(
+	request: Request,
+	place: Place,
+	view: View,
+	message: Message & { readonly kind: "request" },
+	{ envelope, params }: Incoming,
+): Exchange {
+	const streams = accepts(request, "text/event-stream");
+	return {
+		request,
+		place,
+		view,
+		id: message.id,
+		envelope,
+		params,
+		streams,
+		patient: place.patient,
+	};
+}
+
+/** A notification or a response. The modern era has none that a client sends, and ignores them. */
+function oneWay(
+	deps: McpDeps,
+	request: Request,
+	place: Place,
+	incoming: Incoming,
+): Response {
+	if (isModernHeader(request.headers))
+		return new Response(null, { status: 202 });
+	return legacyNotification(deps, request, place, incoming);
+}
+
+/** GET and DELETE belong to legacy sessions. */
+function withoutBody(deps: McpDeps, request: Request, place: Place): Response {
+	const known = !isModernHeader(request.headers);
+	if (
+		known &&
+		request.method === "GET" &&
+		accepts(request, "text/event-stream")
+	)
+		return legacyStream(deps, request, place);
+	if (known && request.method === "DELETE")
+		return legacyEnd(deps, request, place);
+	return new Response(null, {
+		status: 405,
+		headers: { allow: known ? "GET, POST, DELETE" : "POST" },
+	});
+}
+
+function requireView(deps: McpDeps, place: Place): View {
+	const view = viewOf(deps.directory, place.caller, place.slug);
+	if (!view)
+		throw new RpcError(RPC.invalidRequest, "there is no such endpoint", {
+			status: 404,
+		});
+	return view;
+}
+
+/** Clients must take both forms; one is enough for us to answer. */
+function requireAccept(request: Request): void {
+	if (accepts(request, "application/json")) return;
+	throw new RpcError(
+		RPC.invalidRequest,
+		"the Accept header must have application/json and text/event-stream",
+		{
+			status: 406,
+		},
+	);
+}
+
+function accepts(request: Request, type: string): boolean {
+	const accept = request.headers.get("accept") ?? "*/*";
+	return accept.includes(type) || accept.includes("*/*");
+}
+
+function known(
+	log: Log,
+	{ requestId, caller }: Place,
+	error: unknown,
+): RpcError {
+	const rpc = asRpcError(error);
+	if (rpc) return rpc;
+	const stack =
+		error instanceof Error ? (error.stack ?? error.message) : String(error);
+	log.error("internal error", {
+		request_id: requestId,
+		user_id: caller.userId,
+		stack,
+	});
+	return new RpcError(
+		RPC.internalError,
+		`internal error (request ${requestId})`,
+		{ status: 500 },
+	);
+}

@@ -1,0 +1,136 @@
+/**
+ * Which era a request speaks, decided from the request alone.
+ *
+ * Modern: it carries the `_meta` envelope, or says so in `MCP-Protocol-Version`, or asks `server/discover`.
+ * Legacy: everything else; `initialize` always. Headers must say what the body says, because an intermediary may
+ * have acted on them.
+ *
+ * @see specification 2026-07-28, basic/versioning and basic/transports/streamable-http
+ */
+import {
+	ASSUMED_LEGACY_REVISION,
+	type Era,
+	HEADER,
+	LEGACY_REVISIONS,
+	META,
+	MODERN_REVISION,
+	RPC,
+} from "../protocol.ts";
+import { RpcError } from "./rpc.ts";
+
+/** A request's method and params, parsed; only names and `_meta` are read from them. */
+export type Envelope = {
+	readonly method: string;
+	readonly params: Readonly<Record<string, unknown>>;
+};
+
+const SUPPORTED = [MODERN_REVISION, ...LEGACY_REVISIONS];
+
+/**
+ * The era of a request, checked.
+ * @throws RpcError when a modern request lacks its envelope, asks for a revision we do not speak, or its headers
+ * disagree with its body
+ */
+export function eraOf(envelope: Envelope, headers: Headers): Era {
+	const { method } = envelope;
+	if (method === "initialize") return "legacy";
+	const meta = metaOf(envelope);
+	const claimed = meta[META.protocolVersion];
+	const header = headers.get(HEADER.protocolVersion);
+	if (
+		claimed === undefined &&
+		header !== MODERN_REVISION &&
+		method !== "server/discover"
+	) {
+		requireLegacyRevision(header);
+		return "legacy";
+	}
+	requireEnvelope(meta);
+	requireHeader(HEADER.protocolVersion, header, String(claimed));
+	if (claimed !== MODERN_REVISION)
+		throw new RpcError(
+			RPC.unsupportedProtocolVersion,
+			`the revision ${String(claimed).slice(0, 40)} is not supported`,
+			{ data: { supported: SUPPORTED, requested: claimed }, status: 400 },
+		);
+	requireHeader(HEADER.method, headers.get(HEADER.method), method);
+	const name = routedName(envelope);
+	if (name !== null)
+		requireHeader(HEADER.name, decodeHeader(headers.get(HEADER.name)), name);
+	return "modern";
+}
+
+/** The revision a legacy request speaks. */
+function requireLegacyRevision(header: string | null): string {
+	const version = header ?? ASSUMED_LEGACY_REVISION;
+	if ((LEGACY_REVISIONS as readonly string[]).includes(version)) return version;
+	throw new RpcError(
+		RPC.invalidRequest,
+		`the revision in ${HEADER.protocolVersion} is not supported`,
+		{ data: { supported: SUPPORTED }, status: 400 },
+	);
+}
+
+/** Whether a request without a body (GET, DELETE) speaks the modern era, in which it means nothing. */
+export function isModernHeader(headers: Headers): boolean {
+	return headers.get(HEADER.protocolVersion) === MODERN_REVISION;
+}
+
+function metaOf(envelope: Envelope): Readonly<Record<string, unknown>> {
+	const meta = envelope.params["_meta"];
+	return isRecord(meta) ? meta : {};
+}
+
+/** What `Mcp-Name` must repeat: the tool, prompt or resource that is asked for. */
+function routedName({ method, params }: Envelope): string | null {
+	const name =
+		method === "tools/call" || method === "prompts/get"
+			? params["name"]
+			: method === "resources/read"
+				? params["uri"]
+				: undefined;
+	return typeof name === "string" ? name : null;
+}
+
+function requireEnvelope(meta: Readonly<Record<string, unknown>>): void {
+	const missing =
+		typeof meta[META.protocolVersion] !== "string"
+			? META.protocolVersion
+			: !isRecord(meta[META.clientCapabilities])
+				? META.clientCapabilities
+				: null;
+	if (missing === null) return;
+	throw new RpcError(
+		RPC.invalidParams,
+		`params._meta must hold ${missing} in revision ${MODERN_REVISION}`,
+		{ status: 400 },
+	);
+}
+
+function requireHeader(
+	name: string,
+	value: string | null,
+	expected: string,
+): void {
+	if (value === expected) return;
+	throw new RpcError(
+		RPC.headerMismatch,
+		value === null
+			? `the header ${name} is missing`
+			: `the header ${name} does not say what the body says`,
+		{ status: 400 },
+	);
+}
+
+/** A header value that is not plain ASCII travels as `=?base64?…?=` (SEP-2243). */
+function decodeHeader(value: string | null): string | null {
+	const match =
+		value === null ? null : /^=\?base64\?([A-Za-z0-9+/=]*)\?=$/.exec(value);
+	return match
+		? Buffer.from(match[1] as string, "base64").toString("utf8")
+		: value;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}

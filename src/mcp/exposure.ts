@@ -1,0 +1,123 @@
+/**
+ * What changes on the way out at the shared endpoint: names in list entries, URIs in results. Nothing else.
+ *
+ * A result is parsed only when a name in it must change, and scanned for one first; its other bytes stay.
+ */
+import {
+	type Bytes,
+	type Edit,
+	elementsOf,
+	type Member,
+	memberOf,
+	membersOf,
+	type Range,
+	splice,
+	textOf,
+	valueOf,
+} from "../message.ts";
+import type { Item, ListKind } from "../upstream/upstream.ts";
+import { exposeName, exposeUri } from "./names.ts";
+
+const OBJECT = 0x7b;
+const ARRAY = 0x5b;
+const URI_KEY = Buffer.from('"uri"');
+
+/** An entry of a list under its exposed name. */
+export function exposeItem(slug: string, kind: ListKind, item: Item): Bytes {
+	const members = membersOf(item.bytes, 0);
+	const edits: Edit[] = [];
+	for (const member of members) {
+		if (kind === "tools" || kind === "prompts") {
+			if (member.key === "name")
+				edits.push(renamed(member, exposeName(slug, item.key)));
+			if (member.key === "_meta")
+				edits.push(...uiEdits(slug, item.bytes, member));
+		} else if (member.key === (kind === "resources" ? "uri" : "uriTemplate"))
+			edits.push(renamed(member, exposeUri(slug, item.key)));
+	}
+	return splice(item.bytes, edits);
+}
+
+/** Whether a result of this method can hold URIs of the server. */
+export function mayHoldUris(method: string): boolean {
+	return (
+		method === "tools/call" ||
+		method === "prompts/get" ||
+		method === "resources/read"
+	);
+}
+
+/** A result with the URIs of its resources exposed: contents, links and embedded resources. */
+export function exposeResult(slug: string, body: Bytes): Bytes {
+	if (
+		Buffer.from(body.buffer, body.byteOffset, body.length).indexOf(URI_KEY) <
+			0 ||
+		body[0] !== OBJECT
+	)
+		return body;
+	const edits: Edit[] = [];
+	for (const member of membersOf(body, 0)) {
+		if (body[member.start] !== ARRAY) continue;
+		if (member.key === "contents")
+			for (const content of objects(body, member))
+				edits.push(...uriEdits(slug, body, content));
+		if (member.key === "content")
+			for (const block of objects(body, member))
+				edits.push(...blockEdits(slug, body, block));
+		if (member.key === "messages")
+			for (const message of objects(body, member)) {
+				const block = memberOf(body, message.start, "content");
+				if (block && body[block.start] === OBJECT)
+					edits.push(...blockEdits(slug, body, block));
+			}
+	}
+	return splice(body, edits);
+}
+
+/** `resource_link` carries its URI itself; `resource` carries it in the embedded resource. Other types are not ours to read. */
+function blockEdits(slug: string, bytes: Bytes, block: Range): readonly Edit[] {
+	const members = membersOf(bytes, block.start);
+	const type = members.find((member) => member.key === "type");
+	const name = type && textOf(bytes, type);
+	if (name === '"resource_link"') return uriEdits(slug, bytes, block);
+	const resource = members.find((member) => member.key === "resource");
+	return name === '"resource"' && resource && bytes[resource.start] === OBJECT
+		? uriEdits(slug, bytes, resource)
+		: [];
+}
+
+function uriEdits(slug: string, bytes: Bytes, object: Range): readonly Edit[] {
+	const uri = memberOf(bytes, object.start, "uri");
+	const value = uri && valueOf(bytes, uri);
+	return uri && typeof value === "string"
+		? [renamed(uri, exposeUri(slug, value))]
+		: [];
+}
+
+/** MCP Apps name their page in `_meta.ui.resourceUri`, and in an older spelling. */
+function uiEdits(slug: string, bytes: Bytes, meta: Member): readonly Edit[] {
+	if (bytes[meta.start] !== OBJECT) return [];
+	return membersOf(bytes, meta.start).flatMap((member) => {
+		if (member.key === "ui/resourceUri") return stringEdit(slug, bytes, member);
+		if (member.key !== "ui" || bytes[member.start] !== OBJECT) return [];
+		const uri = memberOf(bytes, member.start, "resourceUri");
+		return uri ? stringEdit(slug, bytes, uri) : [];
+	});
+}
+
+function stringEdit(slug: string, bytes: Bytes, range: Range): readonly Edit[] {
+	const value = valueOf(bytes, range);
+	return typeof value === "string"
+		? [renamed(range, exposeUri(slug, value))]
+		: [];
+}
+
+function renamed(range: Range, name: string): Edit {
+	return { start: range.start, end: range.end, text: JSON.stringify(name) };
+}
+
+function objects(bytes: Bytes, array: Range): readonly Range[] {
+	return elementsOf(bytes, array.start).filter(
+		(element) => bytes[element.start] === OBJECT,
+	);
+}

@@ -1,0 +1,173 @@
+/**
+ * The lists of many servers as one: fetched side by side, merged in a stable order, kept as prepared bytes.
+ *
+ * A merged list is prepared once for each caller and endpoint and stays good while every server's own list is the
+ * same array (an upstream keeps its list until it changes), so that a warm answer costs a comparison per server.
+ * A server that is dead or slow costs its own entries and never the others'.
+ */
+import { SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import {
+	type Bytes,
+	join,
+	memberOf,
+	splice,
+	textOf,
+	valueOf,
+} from "../message.ts";
+import type { Server } from "../store/servers.ts";
+import type { Item, ListKind, Upstream } from "../upstream/upstream.ts";
+import { exposeItem } from "./exposure.ts";
+import type { View } from "./view.ts";
+
+/** How long a list waits for its slowest server; a later one arrives by `list_changed`. */
+const LIST_DEADLINE_MS = 10_000;
+/** Prepared lists kept; the oldest goes first. */
+const PREPARED_MAX = 2000;
+
+export type Lists = {
+	/** The JSON array of a list as this view shows it. */
+	readonly merged: (view: View, kind: ListKind) => Promise<Bytes>;
+	/** One server's own list, or an empty one when it cannot be had now. */
+	readonly of: (
+		view: View,
+		server: Server,
+		kind: ListKind,
+	) => Promise<readonly Item[]>;
+};
+
+type Prepared = {
+	readonly sources: readonly (readonly Item[])[];
+	readonly bytes: Bytes;
+};
+
+const NONE: readonly Item[] = [];
+
+export function createLists(deps: {
+	readonly upstreamOf: (view: View, server: Server) => Upstream;
+	readonly log: Log;
+}): Lists {
+	const prepared = new Map<string, Prepared>();
+
+	const of = async (
+		view: View,
+		server: Server,
+		kind: ListKind,
+	): Promise<readonly Item[]> => {
+		try {
+			const upstream = deps.upstreamOf(view, server);
+			return await withDeadline((signal) => upstream.list(kind, signal));
+		} catch (error) {
+			if (!(error instanceof SallyportError)) throw error;
+			deps.log.warn("list skipped", {
+				slug: server.slug,
+				method: kind,
+				reason: error.message,
+			});
+			return NONE;
+		}
+	};
+
+	const merged = async (view: View, kind: ListKind): Promise<Bytes> => {
+		const sources = await Promise.all(
+			view.servers.map((server) => of(view, server, kind)),
+		);
+		const key = `${view.caller.userId} ${view.only?.slug ?? ""} ${view.caller.scopes.join(" ")} ${kind}`;
+		const known = prepared.get(key);
+		if (known && same(known.sources, sources)) return known.bytes;
+		const bytes = prepare(view, kind, sources);
+		prepared.delete(key);
+		prepared.set(key, { sources, bytes });
+		if (prepared.size > PREPARED_MAX)
+			prepared.delete(prepared.keys().next().value as string);
+		return bytes;
+	};
+
+	return { merged, of };
+}
+
+function prepare(
+	view: View,
+	kind: ListKind,
+	sources: readonly (readonly Item[])[],
+): Bytes {
+	const entries = sources.flatMap((items, index) => {
+		const server = view.servers[index] as Server;
+		return items
+			.filter((item) => kind !== "tools" || mayCall(server, item))
+			.map((item) => {
+				const plain =
+					kind === "tools"
+						? { key: item.key, bytes: withoutExecution(item.bytes) }
+						: item;
+				return view.only ? plain.bytes : exposeItem(server.slug, kind, plain);
+			});
+	});
+	return join([
+		"[",
+		...entries.flatMap((entry, index) =>
+			index === 0 ? [entry] : [",", entry],
+		),
+		"]",
+	]);
+}
+
+/** A tool that may be used: allowed by the server's own list, and callable without tasks (which we do not carry). */
+function mayCall(server: Server, item: Item): boolean {
+	if (server.tools !== null && !server.tools.includes(item.key)) return false;
+	const execution = memberOf(item.bytes, 0, "execution");
+	const support = execution && valueOf(item.bytes, execution);
+	return (
+		(support as { taskSupport?: unknown } | null | undefined)?.taskSupport !==
+		"required"
+	);
+}
+
+/** `execution` speaks of legacy tasks only, which we do not carry; the modern era does not have it. */
+function withoutExecution(bytes: Bytes): Bytes {
+	const execution = memberOf(bytes, 0, "execution");
+	if (!execution) return bytes;
+	const after = /^\s*,/.exec(textOf(bytes.subarray(execution.end)));
+	if (after)
+		return splice(bytes, [
+			{
+				start: execution.keyStart,
+				end: execution.end + after[0].length,
+				text: "",
+			},
+		]);
+	const comma = bytes.lastIndexOf(0x2c, execution.keyStart);
+	return splice(bytes, [
+		{
+			start: comma < 0 ? execution.keyStart : comma,
+			end: execution.end,
+			text: "",
+		},
+	]);
+}
+
+function same(a: readonly unknown[], b: readonly unknown[]): boolean {
+	return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
+/** Gives up waiting, not the work: the list may still arrive in the upstream's cache. */
+async function withDeadline<T>(
+	work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+	const late = Promise.withResolvers<never>();
+	const timer = setTimeout(
+		() =>
+			late.reject(
+				new SallyportError("upstream", "the server took too long to list"),
+			),
+		LIST_DEADLINE_MS,
+	);
+	try {
+		return await Promise.race([
+			work(AbortSignal.timeout(LIST_DEADLINE_MS * 3)),
+			late.promise,
+		]);
+	} finally {
+		clearTimeout(timer);
+	}
+}

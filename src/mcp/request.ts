@@ -1,0 +1,97 @@
+/**
+ * One POST, read and proven: a single JSON-RPC message within bounds. What this returns is safe to route.
+ */
+import {
+	type Bytes,
+	MalformedMessage,
+	type Message,
+	membersOf,
+	parseMessage,
+	valueOf,
+} from "../message.ts";
+import { RPC } from "../protocol.ts";
+import type { Envelope } from "./era.ts";
+import { RpcError } from "./rpc.ts";
+
+/** A request body above this is refused: arguments are not a way to move files. */
+export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+
+export type Incoming = {
+	readonly message: Message;
+	/** Method and params, parsed; for a response both are empty. */
+	readonly envelope: Envelope;
+	/** The params' own bytes. */
+	readonly params: Bytes | null;
+};
+
+/**
+ * Reads a POST.
+ * @throws RpcError with the HTTP status to give: 413, 415, 400
+ */
+export async function readIncoming(request: Request): Promise<Incoming> {
+	const type = request.headers
+		.get("content-type")
+		?.split(";")[0]
+		?.trim()
+		.toLowerCase();
+	if (type !== "application/json")
+		throw new RpcError(
+			RPC.invalidRequest,
+			"the content type must be application/json",
+			{ status: 415 },
+		);
+	return parseIncoming(await readBody(request, MESSAGE_BYTES_MAX));
+}
+
+/** Proves the bytes: whole JSON, one message, no member twice where we read. @throws MalformedMessage */
+function parseIncoming(bytes: Bytes): Incoming {
+	const value = valueOf(bytes) as { readonly params?: unknown };
+	const message = parseMessage(bytes);
+	if (message.kind === "response" || message.params === null)
+		return {
+			message,
+			envelope: {
+				method: message.kind === "response" ? "" : message.method,
+				params: {},
+			},
+			params: null,
+		};
+	const params = bytes.subarray(message.params.start, message.params.end);
+	for (const member of membersOf(params, 0))
+		if (member.key === "_meta") {
+			if (params[member.start] !== 0x7b)
+				throw new MalformedMessage(-32600, "params._meta must be an object");
+			membersOf(params, member.start);
+		}
+	return {
+		message,
+		envelope: {
+			method: message.method,
+			params: value.params as Readonly<Record<string, unknown>>,
+		},
+		params,
+	};
+}
+
+/** The whole body, never more than `bytesMax` of it. @throws RpcError 413 */
+async function readBody(request: Request, bytesMax: number): Promise<Bytes> {
+	const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+	if (declared > bytesMax) throw tooLarge(bytesMax);
+	if (declared >= 0) return request.bytes();
+	const chunks: Bytes[] = [];
+	let length = 0;
+	for await (const chunk of request.body ?? []) {
+		length += chunk.length;
+		if (length > bytesMax) throw tooLarge(bytesMax);
+		chunks.push(chunk);
+	}
+	return Buffer.concat(chunks);
+}
+
+function tooLarge(bytesMax: number): RpcError {
+	return new RpcError(
+		RPC.invalidRequest,
+		`the message is larger than ${bytesMax / 1024 / 1024} MiB`,
+		{ status: 413 },
+	);
+}

@@ -1,0 +1,151 @@
+/**
+ * The legacy era's sessions. What a client must not lose (that its session exists, and whose it is) is a row;
+ * what lives with a process (running calls, an open stream) is here. After a restart a session is revived from its
+ * row the first time it is used, and its client notices nothing.
+ *
+ * A session is no credential: it belongs to a user and a client, and for anybody else it does not exist.
+ *
+ * @see specification 2025-11-25, basic/transports, "Session Management"
+ */
+import type { Caller } from "../caller.ts";
+import type { Clock } from "../clock.ts";
+import { mintCredential, parseCredential } from "../mint.ts";
+import type { Database } from "../store/database.ts";
+import {
+	createSession,
+	deleteIdleSessions,
+	deleteSession,
+	findSession,
+	type SessionRow,
+	touchSession,
+	trimSessions,
+} from "../store/sessions.ts";
+import type { EventStream } from "./stream.ts";
+
+export type Session = {
+	readonly id: string;
+	readonly row: SessionRow;
+	/** Running requests by the raw JSON of their id. */
+	readonly running: Map<string, AbortController>;
+	/** Open GET streams. */
+	readonly streams: Set<EventStream>;
+};
+
+export type Sessions = {
+	readonly open: (
+		caller: Caller,
+		endpoint: string,
+		protocolVersion: string,
+	) => Session;
+	/** The session of this id if it belongs to this caller at this endpoint. */
+	readonly find: (
+		id: string,
+		caller: Caller,
+		endpoint: string,
+	) => Session | null;
+	readonly end: (session: Session) => void;
+	/** Every session that lives in this process. */
+	readonly live: () => Iterable<Session>;
+	/** Ends what has been idle too long; called from time to time. */
+	readonly sweep: () => void;
+};
+
+const IDLE_SECONDS = 7 * 24 * 3600;
+/** Written at most this often, so that a busy session costs no write per call. */
+const TOUCH_SECONDS = 300;
+const SESSIONS_PER_USER_MAX = 200;
+/** Sessions held in memory; one that is idle is dropped first and revived from its row. */
+const LIVE_MAX = 10_000;
+
+export function createSessions(deps: {
+	readonly db: Database;
+	/** The keyed hash of a credential. */
+	readonly mac: (credential: string) => Uint8Array;
+	readonly clock: Clock;
+}): Sessions {
+	const { db, mac, clock } = deps;
+	const live = new Map<string, Session>();
+	const seen = new Map<string, number>();
+
+	const hold = (id: string, row: SessionRow): Session => {
+		const session: Session = {
+			id,
+			row,
+			running: new Map(),
+			streams: new Set(),
+		};
+		live.set(id, session);
+		seen.set(id, row.lastSeenAt);
+		if (live.size > LIVE_MAX) dropIdlest();
+		return session;
+	};
+
+	/** The first idle one in insertion order is the idlest: a session in use is moved to the end. */
+	const dropIdlest = (): void => {
+		for (const session of live.values()) {
+			if (session.running.size > 0 || session.streams.size > 0) continue;
+			forget(session.id);
+			return;
+		}
+	};
+
+	const forget = (id: string): void => {
+		live.delete(id);
+		seen.delete(id);
+	};
+
+	const revive = (id: string): Session | null => {
+		const credential = parseCredential("mcpSession", id);
+		const row = credential && findSession(db, mac(credential));
+		return row && row.lastSeenAt >= clock.now() - IDLE_SECONDS
+			? hold(id, row)
+			: null;
+	};
+
+	const touch = (session: Session): void => {
+		live.delete(session.id);
+		live.set(session.id, session);
+		const now = clock.now();
+		if (now - (seen.get(session.id) ?? 0) < TOUCH_SECONDS) return;
+		seen.set(session.id, now);
+		touchSession(db, mac(session.id), now);
+	};
+
+	return {
+		open: (caller, endpoint, protocolVersion) => {
+			const id = mintCredential("mcpSession");
+			const row: SessionRow = {
+				userId: caller.userId,
+				clientId: caller.clientId,
+				endpoint,
+				protocolVersion,
+				lastSeenAt: clock.now(),
+			};
+			createSession(db, mac(id), row);
+			trimSessions(db, caller.userId, SESSIONS_PER_USER_MAX);
+			return hold(id, row);
+		},
+		find: (id, caller, endpoint) => {
+			const session = live.get(id) ?? revive(id);
+			if (
+				!session ||
+				session.row.userId !== caller.userId ||
+				session.row.clientId !== caller.clientId ||
+				session.row.endpoint !== endpoint
+			)
+				return null;
+			touch(session);
+			return session;
+		},
+		end: (session) => {
+			deleteSession(db, mac(session.id));
+			forget(session.id);
+			for (const stream of session.streams) stream.end();
+			for (const running of session.running.values()) running.abort();
+		},
+		live: () => live.values(),
+		sweep: () => {
+			deleteIdleSessions(db, clock.now() - IDLE_SECONDS);
+		},
+	};
+}

@@ -1,0 +1,130 @@
+/**
+ * What clients hear without asking: that a list has changed, or a log line outside any call.
+ *
+ * One ear per upstream; every open stream says for which view it listens, and hears only of servers that view has,
+ * through upstreams of that view's own identity. Modern streams tag each message with the id of their `listen`
+ * request.
+ *
+ * @see specification 2026-07-28, basic/utilities/subscriptions; 2025-11-25, basic/transports
+ */
+import { type Bytes, toBytes } from "../message.ts";
+import { META } from "../protocol.ts";
+import type {
+	ListKind,
+	Upstream,
+	UpstreamEvent,
+} from "../upstream/upstream.ts";
+import type { EventStream } from "./stream.ts";
+import type { View } from "./view.ts";
+
+/** What a stream wants to hear. */
+export type Wish = {
+	readonly lists: ReadonlySet<ListChange>;
+	readonly logs: boolean;
+	/** The raw JSON id of the modern `listen` request; null in the legacy era. */
+	readonly subscriptionId: string | null;
+};
+
+export type ListChange = "tools" | "prompts" | "resources";
+
+export type Subscriptions = {
+	/** Adds a stream until it ends. `view` is asked anew for each event, so that it is never out of date. */
+	readonly add: (
+		stream: EventStream,
+		wish: Wish,
+		view: () => View | null,
+	) => void;
+	/** Hears an upstream from now on; again and again is once. */
+	readonly hear: (upstream: Upstream) => void;
+	/** The set of servers changed: every list may have. */
+	readonly everythingChanged: () => void;
+	readonly close: () => void;
+};
+
+type Ear = {
+	readonly stream: EventStream;
+	readonly wish: Wish;
+	readonly view: () => View | null;
+};
+
+/** Open streams at once; beyond it the oldest is ended, and its client opens another. */
+const STREAMS_MAX = 20_000;
+
+const CHANGE_OF: Readonly<Record<ListKind, ListChange>> = {
+	tools: "tools",
+	prompts: "prompts",
+	resources: "resources",
+	resourceTemplates: "resources",
+};
+
+export function createSubscriptions(): Subscriptions {
+	const ears = new Set<Ear>();
+	const heard = new WeakSet<Upstream>();
+
+	const tell = (upstream: Upstream, event: UpstreamEvent): void => {
+		for (const ear of ears) {
+			const view = ear.view();
+			const concerned =
+				view?.servers.some((server) => server.id === upstream.server.id) &&
+				(upstream.identity === "shared" ||
+					upstream.identity === view.caller.userId);
+			if (!concerned) continue;
+			if (event.type === "list_changed") sendChange(ear, CHANGE_OF[event.list]);
+			if (event.type === "log" && ear.wish.logs) ear.stream.send(event.message);
+		}
+	};
+
+	return {
+		add: (stream, wish, view) => {
+			const ear: Ear = { stream, wish, view };
+			ears.add(ear);
+			stream.onEnd(() => ears.delete(ear));
+			if (ears.size > STREAMS_MAX)
+				(ears.values().next().value as Ear).stream.end();
+		},
+		hear: (upstream) => {
+			if (heard.has(upstream)) return;
+			heard.add(upstream);
+			upstream.subscribe((event) => tell(upstream, event));
+		},
+		everythingChanged: () => {
+			for (const ear of ears)
+				for (const list of ear.wish.lists) sendChange(ear, list);
+		},
+		close: () => {
+			for (const { stream, wish } of ears) {
+				// A modern stream ends with the result of its `listen` request.
+				if (wish.subscriptionId !== null)
+					stream.send(
+						toBytes(
+							`{"jsonrpc":"2.0","id":${wish.subscriptionId},"result":{"resultType":"complete"}}`,
+						),
+					);
+				stream.end();
+			}
+		},
+	};
+}
+
+function sendChange({ stream, wish }: Ear, list: ListChange): void {
+	if (wish.lists.has(list))
+		stream.send(
+			tagged(`notifications/${list}/list_changed`, wish.subscriptionId),
+		);
+}
+
+/** A notification of ours, tagged for a modern stream. */
+export function tagged(
+	method: string,
+	subscriptionId: string | null,
+	extra = "",
+): Bytes {
+	const meta =
+		subscriptionId === null
+			? ""
+			: `"_meta":{${JSON.stringify(META.subscriptionId)}:${subscriptionId}}`;
+	const params = [extra, meta].filter((part) => part !== "").join(",");
+	return toBytes(
+		`{"jsonrpc":"2.0","method":"${method}"${params === "" ? "" : `,"params":{${params}}`}}`,
+	);
+}

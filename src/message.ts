@@ -1,0 +1,320 @@
+/**
+ * JSON-RPC messages as bytes and an envelope.
+ *
+ * A gateway reads who is asked and passes the rest on untouched, so a message stays the bytes it arrived as, and
+ * what we know of it is where its members begin and end. Arguments and results are never re-serialised: big
+ * numbers, unknown members, lone surrogates and member order arrive as they were sent. Duplicate members are
+ * refused where we read them, so that what is checked is what is sent.
+ *
+ * @see https://www.jsonrpc.org/specification and RFC 8259
+ */
+
+export type Bytes = Uint8Array;
+
+/** A stretch of bytes: from `start` up to, not including, `end`. */
+export type Range = { readonly start: number; readonly end: number };
+
+/** One member of an object: its decoded key, and where its value stands. */
+export type Member = Range & {
+	readonly key: string;
+	readonly keyStart: number;
+};
+
+/** Nesting deeper than this is refused: no MCP message needs it, and recursion elsewhere must not be provoked. */
+export const DEPTH_MAX = 256;
+
+/** The text is not JSON, or not an object where one is needed; `reason` is in our words and safe to show. */
+export class MalformedMessage extends Error {
+	readonly code: -32700 | -32600;
+	constructor(code: -32700 | -32600, reason: string) {
+		super(reason);
+		this.name = "MalformedMessage";
+		this.code = code;
+	}
+}
+
+/** A message's envelope over its own bytes. `id` is the id's raw JSON (`7`, `"a"`). */
+export type Message =
+	| {
+			readonly kind: "request";
+			readonly bytes: Bytes;
+			readonly id: string;
+			readonly method: string;
+			readonly params: Range | null;
+	  }
+	| {
+			readonly kind: "notification";
+			readonly bytes: Bytes;
+			readonly method: string;
+			readonly params: Range | null;
+	  }
+	| {
+			readonly kind: "response";
+			readonly bytes: Bytes;
+			/** Null when the peer could not tell which request it answers. */
+			readonly id: string | null;
+			readonly member: "result" | "error";
+			readonly body: Range;
+	  };
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+
+export function toBytes(text: string): Bytes {
+	return encoder.encode(text);
+}
+
+/** The text of a range. @throws MalformedMessage when it is not UTF-8 */
+export function textOf(bytes: Bytes, range?: Range): string {
+	try {
+		return decoder.decode(
+			range ? bytes.subarray(range.start, range.end) : bytes,
+		);
+	} catch {
+		throw new MalformedMessage(-32700, "the message is not UTF-8 text");
+	}
+}
+
+/** The value of a range, parsed. @throws MalformedMessage when it is not JSON */
+export function valueOf(bytes: Bytes, range?: Range): unknown {
+	const text = textOf(bytes, range);
+	try {
+		return JSON.parse(text);
+	} catch {
+		throw new MalformedMessage(-32700, "the message is not JSON");
+	}
+}
+
+/**
+ * Reads one message. Only the envelope is looked at; `params`, `result` and `error` are found, not parsed.
+ * A request from a client must be proven JSON first (`valueOf`), because a peer that relies on lines or on
+ * another parser must not be handed something that reads differently there.
+ * @throws MalformedMessage
+ */
+export function parseMessage(bytes: Bytes): Message {
+	const start = skipSpace(bytes, 0);
+	if (bytes[start] === OPEN_ARRAY)
+		throw new MalformedMessage(
+			-32600,
+			"a batch is not accepted: send one message at a time",
+		);
+	const members = membersOf(bytes, start);
+	if (skipSpace(bytes, endOf(bytes, start)) !== bytes.length)
+		throw new MalformedMessage(-32700, "there is text after the message");
+	const find = (key: string): Member | undefined =>
+		members.find((member) => member.key === key);
+	const version = find("jsonrpc");
+	if (!version || textOf(bytes, version) !== '"2.0"')
+		throw new MalformedMessage(-32600, 'the message must say "jsonrpc": "2.0"');
+	const id = find("id");
+	const method = find("method");
+	if (method) {
+		const name = valueOf(bytes, method);
+		if (typeof name !== "string")
+			throw new MalformedMessage(-32600, "the method must be a string");
+		const params = find("params") ?? null;
+		if (params && bytes[params.start] !== OPEN_OBJECT)
+			throw new MalformedMessage(-32600, "the params must be an object");
+		return id
+			? { kind: "request", bytes, id: idOf(bytes, id), method: name, params }
+			: { kind: "notification", bytes, method: name, params };
+	}
+	const result = find("result");
+	const error = find("error");
+	const body = result ?? error;
+	if (!body || (result && error))
+		throw new MalformedMessage(
+			-32600,
+			"the message is neither a request, a notification nor a response",
+		);
+	return {
+		kind: "response",
+		bytes,
+		id: id && textOf(bytes, id) !== "null" ? idOf(bytes, id) : null,
+		member: result ? "result" : "error",
+		body,
+	};
+}
+
+/**
+ * The members of the object that begins at `start`, in order.
+ * @throws MalformedMessage when there is no object, it is not closed, or a key stands twice
+ */
+export function membersOf(bytes: Bytes, start: number): readonly Member[] {
+	if (bytes[start] !== OPEN_OBJECT)
+		throw new MalformedMessage(
+			start < bytes.length ? -32600 : -32700,
+			"the message is not a JSON object",
+		);
+	const members: Member[] = [];
+	let at = skipSpace(bytes, start + 1);
+	if (bytes[at] === CLOSE_OBJECT) return members;
+	for (;;) {
+		if (bytes[at] !== QUOTE) throw broken();
+		const keyStart = at;
+		const keyEnd = stringEnd(bytes, at);
+		at = skipSpace(bytes, keyEnd);
+		if (bytes[at] !== COLON) throw broken();
+		const valueStart = skipSpace(bytes, at + 1);
+		const end = endOf(bytes, valueStart);
+		const key = String(valueOf(bytes, { start: keyStart, end: keyEnd }));
+		if (members.some((member) => member.key === key))
+			throw new MalformedMessage(
+				-32600,
+				"a member stands twice in the message",
+			);
+		members.push({ key, keyStart, start: valueStart, end });
+		at = skipSpace(bytes, end);
+		if (bytes[at] === CLOSE_OBJECT) return members;
+		if (bytes[at] !== COMMA) throw broken();
+		at = skipSpace(bytes, at + 1);
+	}
+}
+
+/** The elements of the array that begins at `start`, in order. @throws MalformedMessage */
+export function elementsOf(bytes: Bytes, start: number): readonly Range[] {
+	if (bytes[start] !== OPEN_ARRAY) throw broken();
+	const elements: Range[] = [];
+	let at = skipSpace(bytes, start + 1);
+	if (bytes[at] === CLOSE_ARRAY) return elements;
+	for (;;) {
+		const end = endOf(bytes, at);
+		elements.push({ start: at, end });
+		at = skipSpace(bytes, end);
+		if (bytes[at] === CLOSE_ARRAY) return elements;
+		if (bytes[at] !== COMMA) throw broken();
+		at = skipSpace(bytes, at + 1);
+	}
+}
+
+/** The member of that key in the object that begins at `start`, or undefined. */
+export function memberOf(
+	bytes: Bytes,
+	start: number,
+	key: string,
+): Member | undefined {
+	return membersOf(bytes, start).find((member) => member.key === key);
+}
+
+/** One replacement of a range by other bytes. */
+export type Edit = Range & { readonly text: Bytes | string };
+
+/** The bytes with every edit made. Edits must be in order and must not overlap. */
+export function splice(bytes: Bytes, edits: readonly Edit[]): Bytes {
+	if (edits.length === 0) return bytes;
+	const parts: Bytes[] = [];
+	let at = 0;
+	for (const edit of edits) {
+		parts.push(
+			bytes.subarray(at, edit.start),
+			typeof edit.text === "string" ? toBytes(edit.text) : edit.text,
+		);
+		at = edit.end;
+	}
+	parts.push(bytes.subarray(at));
+	return join(parts);
+}
+
+/** All parts in one. */
+export function join(
+	parts: readonly (Bytes | string)[],
+): Uint8Array<ArrayBuffer> {
+	return Buffer.concat(
+		parts.map((part) => (typeof part === "string" ? toBytes(part) : part)),
+	);
+}
+
+/** The end of the value that begins at `start`: one past its last byte. Strings are jumped over, not read. */
+function endOf(bytes: Bytes, start: number): number {
+	const first = bytes[start];
+	if (first === QUOTE) return stringEnd(bytes, start);
+	if (first !== OPEN_OBJECT && first !== OPEN_ARRAY)
+		return scalarEnd(bytes, start);
+	const closers: number[] = [];
+	let at = start;
+	while (at < bytes.length) {
+		switch (bytes[at]) {
+			case QUOTE:
+				at = stringEnd(bytes, at);
+				continue;
+			case OPEN_OBJECT:
+				closers.push(CLOSE_OBJECT);
+				break;
+			case OPEN_ARRAY:
+				closers.push(CLOSE_ARRAY);
+				break;
+			case CLOSE_OBJECT:
+			case CLOSE_ARRAY:
+				if (closers.pop() !== bytes[at]) throw broken();
+				if (closers.length === 0) return at + 1;
+				break;
+		}
+		if (closers.length > DEPTH_MAX)
+			throw new MalformedMessage(-32600, "the message is nested too deeply");
+		at++;
+	}
+	throw broken();
+}
+
+function stringEnd(bytes: Bytes, start: number): number {
+	let at = start + 1;
+	for (;;) {
+		at = bytes.indexOf(QUOTE, at);
+		if (at < 0) throw broken();
+		let slashes = 0;
+		while (bytes[at - 1 - slashes] === BACKSLASH) slashes++;
+		if (slashes % 2 === 0) return at + 1;
+		at++;
+	}
+}
+
+/** A number, `true`, `false` or `null`. */
+function scalarEnd(bytes: Bytes, start: number): number {
+	let at = start;
+	while (at < bytes.length) {
+		const byte = bytes[at] as number;
+		const inside =
+			(byte >= 0x30 && byte <= 0x39) || // digits
+			(byte >= 0x61 && byte <= 0x7a) || // letters of true, false, null and the exponent
+			byte === 0x2b ||
+			byte === 0x2d ||
+			byte === 0x2e ||
+			byte === 0x45;
+		if (!inside) break;
+		at++;
+	}
+	if (at === start) throw broken();
+	return at;
+}
+
+export function skipSpace(bytes: Bytes, start: number): number {
+	let at = start;
+	while (
+		bytes[at] === 0x20 ||
+		bytes[at] === 0x0a ||
+		bytes[at] === 0x0d ||
+		bytes[at] === 0x09
+	)
+		at++;
+	return at;
+}
+
+function idOf(bytes: Bytes, range: Range): string {
+	const id = valueOf(bytes, range);
+	if (typeof id !== "string" && typeof id !== "number")
+		throw new MalformedMessage(-32600, "the id must be a string or a number");
+	return textOf(bytes, range);
+}
+
+function broken(): MalformedMessage {
+	return new MalformedMessage(-32700, "the message is not JSON");
+}

@@ -1,0 +1,75 @@
+/**
+ * What the authorization server is made of: what its endpoints are handed, and the numbers of its profile.
+ * It serves one issuer, the bare origin of the public URL, which comes from the configuration and never from a
+ * request. It knows nothing of servers and tools: whether an endpoint exists is asked of `isEndpoint`.
+ */
+import type { Clock } from "../clock.ts";
+import type { Egress } from "../egress.ts";
+import type { Log } from "../log.ts";
+import type { Database } from "../store/database.ts";
+import type { Vault } from "../vault.ts";
+
+export type OAuthDeps = {
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly egress: Egress;
+	/** The origin of the public URL, without a trailing slash. */
+	readonly issuer: string;
+	/** Whether there is an endpoint at this path, `/mcp/<slug>`. */
+	readonly isEndpoint: (path: string) => boolean;
+	/** Where a request comes from: the socket, or what a trusted proxy says. */
+	readonly clientAddress: (request: Request) => string;
+	/** Forgets cached callers (the bearer's `invalidate`): called after anything was revoked. */
+	readonly invalidate: () => void;
+};
+
+/** One route for the HTTP server to mount. `ALL`: the handler judges the method itself. A path may end in `/*`. */
+export type Route = {
+	readonly method: "GET" | "POST" | "ALL";
+	readonly path: string;
+	readonly handler: (
+		request: Request,
+		params: Readonly<Record<string, string>>,
+	) => Promise<Response> | Response;
+};
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Long, because every request looks its token up: revocation is immediate whatever the lifetime (D15). */
+export const ACCESS_TOKEN_SECONDS = 8 * HOUR;
+
+export const CODE_SECONDS = 2 * MINUTE;
+/** Wrong verifiers after which a code is burnt. */
+export const CODE_TRIES_MAX = 5;
+/** How long an ended code is remembered, to tell a replay from a made-up code. */
+export const CODE_KEPT_SECONDS = DAY;
+
+export const REFRESH_LIMITS = {
+	idleSeconds: 30 * DAY,
+	absoluteSeconds: 365 * DAY,
+	replaySeconds: MINUTE,
+	graceSeconds: 10 * MINUTE,
+} as const;
+
+/** A client that registered and was never allowed anything is forgotten after this. */
+export const UNUSED_CLIENT_SECONDS = DAY;
+/** A client without a living grant is forgotten this long after its last one began. */
+export const IDLE_CLIENT_SECONDS = 90 * DAY;
+export const UNUSED_CLIENTS_MAX = 1000;
+
+/** A browser's login ends when unused this long, and in any case after `LOGIN_ABSOLUTE_SECONDS`. */
+export const LOGIN_IDLE_SECONDS = 12 * HOUR;
+export const LOGIN_ABSOLUTE_SECONDS = 30 * DAY;
+
+/** Attempts to sign in that may fail within this, by account and address, by address, and by account. */
+export const LOGIN_ATTEMPTS_WINDOW_SECONDS = 15 * MINUTE;
+export const LOGIN_ATTEMPTS_MAX = {
+	accountAtAddress: 10,
+	address: 30,
+	/** High, so that a stranger cannot keep the owner out. */
+	account: 100,
+} as const;

@@ -1,0 +1,188 @@
+/**
+ * Judges the credential of a request to a protected resource: an access token bound to exactly that resource, or an
+ * API key. It is read from the Authorization header and nowhere else. Inside, a caller; outside, one generic 401 with
+ * the challenge that starts every client's discovery.
+ *
+ * @see RFC 6750 2.1 and 3, RFC 9728 5.1, RFC 8707 2
+ */
+import type { Caller } from "../caller.ts";
+import { type Clock, every } from "../clock.ts";
+import { credentialKind, parseCredential } from "../mint.ts";
+import { findApiKey, touchApiKeys } from "../store/api-keys.ts";
+import { type Database, transaction } from "../store/database.ts";
+import { touchGrants } from "../store/grants.ts";
+import { findCallerByAccessToken } from "../store/tokens.ts";
+import type { Vault } from "../vault.ts";
+import { resourceDocumentUrl } from "./metadata.ts";
+import { DEFAULT_PATH, scopeOf } from "./resources.ts";
+
+export type Verdict =
+	| { readonly ok: true; readonly caller: Caller }
+	| { readonly ok: false; readonly response: Response };
+
+export type Bearer = {
+	/**
+	 * Who sends this request to that resource, `<issuer>/mcp` or `<issuer>/mcp/<slug>`; or the 401 to answer with.
+	 * Which document the challenge names follows the request's own path, so that `/mcp/` and `/` get theirs.
+	 */
+	readonly judge: (request: Request, resource: string) => Verdict;
+	/** Forgets what is cached. Call it after anything was revoked, disabled or deleted. */
+	readonly invalidate: () => void;
+	/** Writes down what was used when, and stops. */
+	readonly stop: () => void;
+};
+
+/** A caller is believed without a look at the store for this long, and at most this many are. */
+const CACHE_SECONDS = 5;
+const CACHE_ENTRIES_MAX = 2000;
+const TOUCH_INTERVAL_MS = 30_000;
+
+type Known = {
+	readonly caller: Caller;
+	/** Null: every resource (an API key). */
+	readonly resource: string | null;
+	readonly until: number;
+};
+
+/** A judge with its cache. */
+export function createBearer(deps: {
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly clock: Clock;
+	readonly issuer: string;
+}): Bearer {
+	const cache = new Map<string, Known>();
+	const usedGrants = new Map<string, number>();
+	const usedKeys = new Map<string, number>();
+
+	function flush(): void {
+		if (usedGrants.size + usedKeys.size === 0) return;
+		transaction(deps.db, () => {
+			touchGrants(deps.db, usedGrants);
+			touchApiKeys(deps.db, usedKeys);
+		});
+		usedGrants.clear();
+		usedKeys.clear();
+	}
+
+	function find(token: string): Known | null {
+		const kind = credentialKind(token);
+		if (kind !== "access" && kind !== "apiKey") return null;
+		// A typo or a made-up token does not reach the store.
+		if (parseCredential(kind, token) === null) return null;
+		const hash = deps.vault.mac(token);
+		const key = Buffer.from(hash).toString("latin1");
+		const now = deps.clock.now();
+		const cached = cache.get(key);
+		if (cached && cached.until > now) return cached;
+		cache.delete(key);
+		const known =
+			kind === "access"
+				? findByToken(deps.db, hash, now)
+				: findByKey(deps.db, hash, now);
+		if (!known) return null;
+		cache.set(key, known);
+		for (const oldest of cache.keys()) {
+			if (cache.size <= CACHE_ENTRIES_MAX) break;
+			cache.delete(oldest);
+		}
+		return known;
+	}
+
+	const stopTimer = every(TOUCH_INTERVAL_MS, flush);
+	return {
+		judge: (request, resource) => {
+			const header = request.headers.get("Authorization");
+			const presented = header !== null && /^bearer(\s|$)/i.test(header);
+			const token = /^bearer +(\S+)$/i.exec(header ?? "")?.[1];
+			const known = token === undefined ? null : find(token);
+			if (!known || (known.resource ?? resource) !== resource)
+				return {
+					ok: false,
+					response: challenge(deps.issuer, request, resource, presented),
+				};
+			const { caller } = known;
+			const now = deps.clock.now();
+			if (caller.grantId !== null) usedGrants.set(caller.grantId, now);
+			else usedKeys.set(caller.clientId.slice(KEY_PREFIX.length), now);
+			return { ok: true, caller };
+		},
+		invalidate: () => cache.clear(),
+		stop: () => {
+			stopTimer();
+			flush();
+		},
+	};
+}
+
+const KEY_PREFIX = "key:";
+
+function findByToken(
+	db: Database,
+	hash: Uint8Array,
+	now: number,
+): Known | null {
+	const holder = findCallerByAccessToken(db, hash, now);
+	if (!holder) return null;
+	const { userId, clientId, grantId, resource, role } = holder;
+	return {
+		caller: {
+			userId,
+			role,
+			clientId,
+			grantId,
+			scopes: holder.scope.split(" "),
+		},
+		resource,
+		until: Math.min(now + CACHE_SECONDS, holder.expiresAt),
+	};
+}
+
+function findByKey(db: Database, hash: Uint8Array, now: number): Known | null {
+	const holder = findApiKey(db, hash);
+	if (!holder) return null;
+	return {
+		caller: {
+			userId: holder.userId,
+			role: holder.role,
+			clientId: KEY_PREFIX + holder.id,
+			grantId: null,
+			scopes: ["mcp"],
+		},
+		resource: null,
+		until: now + CACHE_SECONDS,
+	};
+}
+
+/** 401 with one Bearer challenge; `error` only when a token was presented (RFC 6750 3.1). */
+function challenge(
+	issuer: string,
+	request: Request,
+	resource: string,
+	presented: boolean,
+): Response {
+	const { pathname } = new URL(request.url);
+	const canonical = resource.slice(issuer.length);
+	// The aliases `/mcp/` and `/` have documents of their own, byte-equal to what was pasted.
+	const isAlias =
+		pathname === `${canonical}/` ||
+		(pathname === "/" && canonical === DEFAULT_PATH);
+	const document = resourceDocumentUrl(issuer, isAlias ? pathname : canonical);
+	const error = presented ? 'error="invalid_token", ' : "";
+	return new Response(
+		JSON.stringify({
+			error: presented ? "invalid_token" : "unauthorized",
+			error_description: presented
+				? "the token is not valid for this resource"
+				: "a token is needed",
+		}),
+		{
+			status: 401,
+			headers: {
+				"Content-Type": "application/json",
+				"Cache-Control": "no-store",
+				"WWW-Authenticate": `Bearer ${error}resource_metadata="${document}", scope="${scopeOf(resource)}"`,
+			},
+		},
+	);
+}

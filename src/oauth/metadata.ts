@@ -1,0 +1,107 @@
+/**
+ * The documents by which a client finds its way: which authorization server protects an endpoint, and what that
+ * server speaks. Every place a published client looks at has its document or a JSON 404, never a page.
+ *
+ * @see RFC 9728, RFC 8414, OpenID Connect Discovery 1.0, RFC 9207
+ */
+import type { OAuthDeps } from "./authorization-server.ts";
+import { DEFAULT_PATH, isServed, scopeOf } from "./resources.ts";
+import { answer, json, notFound } from "./responses.ts";
+
+const RESOURCE_DOCUMENT = "/.well-known/oauth-protected-resource";
+const SERVER_DOCUMENT = "/.well-known/oauth-authorization-server";
+const OPENID_DOCUMENT = "/.well-known/openid-configuration";
+
+/** Where the document of an endpoint is; `path` as the client wrote it, with its trailing slash if it has one. */
+export function resourceDocumentUrl(issuer: string, path: string): string {
+	return `${issuer}${RESOURCE_DOCUMENT}${path}`;
+}
+
+/**
+ * `/.well-known/oauth-protected-resource[/mcp[/<slug>]]`: one document for each endpoint, its `resource` byte-equal to
+ * the URL a person pasted, so `/mcp` and `/mcp/` have one each. At the root it describes `/mcp`.
+ */
+export function protectedResource(
+	deps: OAuthDeps,
+	request: Request,
+): Promise<Response> {
+	return answer(request, "GET", () => {
+		const suffix = new URL(request.url).pathname.slice(
+			RESOURCE_DOCUMENT.length,
+		);
+		const path = suffix === "" ? DEFAULT_PATH : suffix;
+		const bare = path.replace(/\/$/, "") || DEFAULT_PATH;
+		if (!isServed(deps, bare)) return notFound();
+		return json({
+			resource: deps.issuer + path,
+			authorization_servers: [deps.issuer],
+			scopes_supported: [scopeOf(deps.issuer + bare)],
+			bearer_methods_supported: ["header"],
+			resource_name: "Sallyport",
+		});
+	});
+}
+
+/**
+ * `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`, also with an endpoint's path
+ * behind them: clients of 2025-03-26 take the MCP URL for the issuer. The document always names the true one.
+ */
+export function authorizationServer(
+	deps: OAuthDeps,
+	request: Request,
+): Promise<Response> {
+	return answer(request, "GET", () => {
+		const { pathname } = new URL(request.url);
+		const openid = pathname.startsWith(OPENID_DOCUMENT);
+		const suffix = pathname
+			.slice((openid ? OPENID_DOCUMENT : SERVER_DOCUMENT).length)
+			.replace(/\/$/, "");
+		if (suffix !== "" && !isServed(deps, suffix)) return notFound();
+		return json({
+			...serverDocument(deps.issuer),
+			...(openid ? openidMembers(deps.issuer) : {}),
+		});
+	});
+}
+
+/** `/.well-known/jwks.json`: we sign nothing, so it holds no key; OpenID's document must point at one. */
+export function keySet(request: Request): Promise<Response> {
+	return answer(request, "GET", () => json({ keys: [] }));
+}
+
+function serverDocument(issuer: string): Readonly<Record<string, unknown>> {
+	return {
+		issuer,
+		authorization_endpoint: `${issuer}/authorize`,
+		token_endpoint: `${issuer}/token`,
+		registration_endpoint: `${issuer}/register`,
+		revocation_endpoint: `${issuer}/revoke`,
+		response_types_supported: ["code"],
+		response_modes_supported: ["query"],
+		grant_types_supported: ["authorization_code", "refresh_token"],
+		token_endpoint_auth_methods_supported: [
+			"none",
+			"client_secret_basic",
+			"client_secret_post",
+		],
+		revocation_endpoint_auth_methods_supported: [
+			"none",
+			"client_secret_basic",
+			"client_secret_post",
+		],
+		code_challenge_methods_supported: ["S256"],
+		client_id_metadata_document_supported: true,
+		authorization_response_iss_parameter_supported: true,
+		// Short on purpose: some clients ask for all of it.
+		scopes_supported: ["mcp", "offline_access"],
+	};
+}
+
+/** What OpenID Connect Discovery 1.0 section 3 requires, so that a client that only looks there can read the rest. */
+function openidMembers(issuer: string): Readonly<Record<string, unknown>> {
+	return {
+		jwks_uri: `${issuer}/.well-known/jwks.json`,
+		subject_types_supported: ["public"],
+		id_token_signing_alg_values_supported: ["RS256"],
+	};
+}

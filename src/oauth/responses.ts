@@ -1,0 +1,74 @@
+/**
+ * How the endpoints that programs talk to answer: JSON, never stored, readable from any origin.
+ * No cookie means anything on these routes, so `*` gives nothing away; credentials are never allowed with it.
+ */
+import { OAuthError } from "./oauth-error.ts";
+
+const CORS = { "Access-Control-Allow-Origin": "*" } as const;
+
+/** A JSON answer. */
+export function json(
+	body: unknown,
+	options: {
+		readonly status?: number;
+		readonly headers?: Readonly<Record<string, string>>;
+	} = {},
+): Response {
+	return new Response(JSON.stringify(body), {
+		status: options.status ?? 200,
+		headers: {
+			...CORS,
+			"Content-Type": "application/json",
+			"Cache-Control": "no-store",
+			...options.headers,
+		},
+	});
+}
+
+/** A real 404 that a program can read: never a page (oauth.md 3.1 rule 4). */
+export function notFound(): Response {
+	return json(
+		{ error: "not_found", error_description: "there is nothing here" },
+		{ status: 404 },
+	);
+}
+
+/**
+ * Answers for one method, with preflight, and turns an OAuthError into its JSON.
+ * Anything else that is thrown is a bug and stays one.
+ */
+export async function answer(
+	request: Request,
+	method: "GET" | "POST",
+	work: () => Promise<Response> | Response,
+): Promise<Response> {
+	const methods = method === "GET" ? ["GET", "HEAD"] : ["POST"];
+	if (request.method === "OPTIONS")
+		return new Response(null, {
+			status: 204,
+			headers: {
+				...CORS,
+				"Access-Control-Allow-Methods": methods.join(", "),
+				"Access-Control-Allow-Headers":
+					"Authorization, Content-Type, MCP-Protocol-Version",
+				"Access-Control-Max-Age": "86400",
+			},
+		});
+	if (!methods.includes(request.method))
+		return json(
+			{
+				error: "invalid_request",
+				error_description: `this endpoint answers ${method}`,
+			},
+			{ status: 405, headers: { Allow: [...methods, "OPTIONS"].join(", ") } },
+		);
+	try {
+		return await work();
+	} catch (error) {
+		if (!(error instanceof OAuthError)) throw error;
+		return json(
+			{ error: error.error, error_description: error.message },
+			{ status: error.status, headers: error.headers },
+		);
+	}
+}

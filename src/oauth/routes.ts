@@ -1,0 +1,35 @@
+/** The authorization server's routes for programs. The pages a person sees (`/authorize`, `/login`) are in `web/`. */
+import type { OAuthDeps, Route } from "./authorization-server.ts";
+import { createRegistrationLimits, register } from "./clients.ts";
+import { createLimiter } from "./limits.ts";
+import { authorizationServer, keySet, protectedResource } from "./metadata.ts";
+import { revoke } from "./revoke.ts";
+import { TOKEN_REQUESTS, token } from "./token.ts";
+
+/** Metadata, registration, tokens and revocation. Each handler answers preflight and refuses other methods itself. */
+export function oauthRoutes(deps: OAuthDeps): readonly Route[] {
+	const registrations = createRegistrationLimits(deps);
+	const tokenRequests = createLimiter(deps.clock, TOKEN_REQUESTS);
+	const route = (
+		path: string,
+		handler: (request: Request) => Promise<Response>,
+	): Route => ({ method: "ALL", path, handler });
+	return [
+		...[
+			"/.well-known/oauth-protected-resource",
+			"/.well-known/oauth-protected-resource/*",
+		].map((path) => route(path, (request) => protectedResource(deps, request))),
+		...[
+			"/.well-known/oauth-authorization-server",
+			"/.well-known/oauth-authorization-server/*",
+			"/.well-known/openid-configuration",
+			"/.well-known/openid-configuration/*",
+		].map((path) =>
+			route(path, (request) => authorizationServer(deps, request)),
+		),
+		route("/.well-known/jwks.json", keySet),
+		route("/register", (request) => register(deps, registrations, request)),
+		route("/token", (request) => token(deps, tokenRequests, request)),
+		route("/revoke", (request) => revoke(deps, tokenRequests, request)),
+	];
+}

@@ -1,0 +1,248 @@
+/**
+ * The token endpoint: a code becomes tokens, a refresh token becomes its successor.
+ * What may be is decided in one transaction of the store; here are the words of the RFC around it. Outside, every
+ * refusal of a code or token is `invalid_grant`; the exact reason is in the log.
+ *
+ * @see RFC 6749 4.1.3, 5.1, 5.2 and 6, RFC 7636 4.6, RFC 8707 2.2
+ */
+import { createHash } from "node:crypto";
+import { type Credential, mintCredential, parseCredential } from "../mint.ts";
+import { recordAudit } from "../store/audit.ts";
+import { transaction } from "../store/database.ts";
+import { redeemCode } from "../store/grants.ts";
+import { rotateRefreshToken } from "../store/refresh-tokens.ts";
+import { createAccessToken, findCallerByAccessToken } from "../store/tokens.ts";
+import { openFor, sealFor } from "../vault.ts";
+import {
+	ACCESS_TOKEN_SECONDS,
+	CODE_TRIES_MAX,
+	type OAuthDeps,
+	REFRESH_LIMITS,
+} from "./authorization-server.ts";
+import { authenticateClient } from "./client-authentication.ts";
+import { type Limiter, networkOf } from "./limits.ts";
+import { OAuthError, tooMany } from "./oauth-error.ts";
+import { type Parameters, readForm } from "./parameters.ts";
+import { narrowedScope, parseResource } from "./resources.ts";
+import { answer, json } from "./responses.ts";
+
+/** How often one client at one address may ask. */
+export const TOKEN_REQUESTS = { count: 60, seconds: 60 } as const;
+
+const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
+
+type Tokens = {
+	readonly access: string;
+	readonly refresh: string;
+	readonly scope: string;
+	readonly expiresIn: number;
+};
+
+/** Issues tokens. */
+export function token(
+	deps: OAuthDeps,
+	limiter: Limiter,
+	request: Request,
+): Promise<Response> {
+	return answer(request, "POST", async () => {
+		const form = await readForm(request);
+		const wait = limiter.take(
+			`${networkOf(deps.clientAddress(request))} ${form.get("client_id") ?? ""}`,
+		);
+		if (wait > 0) throw tooMany(wait);
+		const client = authenticateClient(deps, request, form);
+		const grantType = form.get("grant_type");
+		if (grantType === "authorization_code")
+			return tokenResponse(redeem(deps, client.id, form));
+		if (grantType === "refresh_token")
+			return tokenResponse(refresh(deps, client.id, form));
+		throw grantType === null
+			? new OAuthError("invalid_request", "grant_type is missing")
+			: new OAuthError(
+					"unsupported_grant_type",
+					"grant_type must be authorization_code or refresh_token",
+				);
+	});
+}
+
+function tokenResponse(tokens: Tokens): Response {
+	return json({
+		access_token: tokens.access,
+		token_type: "Bearer",
+		expires_in: tokens.expiresIn,
+		refresh_token: tokens.refresh,
+		scope: tokens.scope,
+	});
+}
+
+function redeem(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
+	const presented = form.get("code");
+	const verifier = form.get("code_verifier");
+	if (presented === null || verifier === null)
+		throw new OAuthError(
+			"invalid_request",
+			"code and code_verifier are needed",
+		);
+	const resource = requestedResource(deps, form);
+	const code = parseCredential("code", presented);
+	if (code === null) throw invalidGrant();
+	const now = deps.clock.now();
+	const access = mintCredential("access");
+	const refreshToken = mintCredential("refresh");
+	const redeemed = redeemCode(
+		deps.db,
+		{
+			codeHash: deps.vault.mac(code),
+			clientId,
+			redirectUri: form.get("redirect_uri"),
+			resource,
+			// A malformed verifier counts as a wrong one: no challenge is empty.
+			codeChallenge: VERIFIER.test(verifier)
+				? createHash("sha256").update(verifier).digest("base64url")
+				: "",
+			triesMax: CODE_TRIES_MAX,
+			access: {
+				hash: deps.vault.mac(access),
+				expiresAt: now + ACCESS_TOKEN_SECONDS,
+			},
+			refresh: {
+				hash: deps.vault.mac(refreshToken),
+				expiresAt: now + REFRESH_LIMITS.idleSeconds,
+			},
+		},
+		now,
+	);
+	if (redeemed.outcome === "refused") {
+		const { grantId, reason } = redeemed;
+		deps.log.warn("code refused", fields(clientId, grantId, reason));
+		if (reason === "other resource") throw invalidTarget();
+		if (reason === "replayed") noteRevoked(deps, grantId, "code replayed");
+		throw invalidGrant();
+	}
+	return {
+		access,
+		refresh: refreshToken,
+		scope: redeemed.scope,
+		expiresIn: ACCESS_TOKEN_SECONDS,
+	};
+}
+
+function refresh(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
+	const text = form.get("refresh_token");
+	if (text === null)
+		throw new OAuthError("invalid_request", "refresh_token is missing");
+	const resource = requestedResource(deps, form);
+	const presented = parseCredential("refresh", text);
+	if (presented === null) throw invalidGrant();
+	const now = deps.clock.now();
+	const successor = mintCredential("refresh");
+	const access = mintCredential("access");
+	const expiresAt = now + ACCESS_TOKEN_SECONDS;
+	// One transaction around the rotation and the new access token that a repeated answer may need. A refusal is
+	// returned out of it, not thrown: throwing would undo the revocation that goes with it.
+	const result = transaction(deps.db, (): Tokens | OAuthError => {
+		const rotated = rotateRefreshToken(
+			deps.db,
+			{
+				hash: deps.vault.mac(presented),
+				clientId,
+				resource,
+				narrow: (place, granted) =>
+					narrowedScope(place, granted, form.get("scope")),
+				successorHash: deps.vault.mac(successor),
+				successorSealed: sealFor(presented, `${successor} ${access}`),
+				access: { hash: deps.vault.mac(access), expiresAt },
+				limits: REFRESH_LIMITS,
+			},
+			now,
+		);
+		if (rotated.outcome === "refused") {
+			const { grantId, reason } = rotated;
+			deps.log.warn("refresh token refused", fields(clientId, grantId, reason));
+			if (reason === "reused")
+				noteRevoked(deps, grantId, "refresh token reused");
+			if (reason === "other resource") return invalidTarget();
+			if (reason === "wider scope")
+				return new OAuthError(
+					"invalid_scope",
+					"the scope is wider than what was granted",
+				);
+			return invalidGrant();
+		}
+		const { grantId, scope } = rotated;
+		if (rotated.outcome === "rotated")
+			return {
+				access,
+				refresh: successor,
+				scope,
+				expiresIn: ACCESS_TOKEN_SECONDS,
+			};
+		const earlier = openPair(presented, rotated.successorSealed);
+		// The same answer again, as long as its access token is still what would be issued.
+		const holder = findCallerByAccessToken(
+			deps.db,
+			deps.vault.mac(earlier.access),
+			now,
+		);
+		if (holder?.scope === scope)
+			return { ...earlier, scope, expiresIn: holder.expiresAt - now };
+		createAccessToken(deps.db, grantId, scope, {
+			hash: deps.vault.mac(access),
+			expiresAt,
+		});
+		return { ...earlier, access, scope, expiresIn: ACCESS_TOKEN_SECONDS };
+	});
+	if (result instanceof OAuthError) throw result;
+	return result;
+}
+
+/** The successor and its access token, as they were sealed for the holder of the rotated token. */
+function openPair(
+	presented: Credential,
+	sealed: Uint8Array,
+): { readonly refresh: string; readonly access: string } {
+	const [refreshToken, access] = (openFor(presented, sealed) ?? "").split(" ");
+	if (!refreshToken || !access) throw invalidGrant();
+	return { refresh: refreshToken, access };
+}
+
+/** Judged before the code or token is looked at, so that a mistake here costs neither (RFC 8707 2.2). */
+function requestedResource(deps: OAuthDeps, form: Parameters): string | null {
+	const text = form.get("resource");
+	return text === null ? null : parseResource(deps, text);
+}
+
+function noteRevoked(
+	deps: OAuthDeps,
+	grantId: string | null,
+	detail: string,
+): void {
+	deps.invalidate();
+	recordAudit(
+		deps.db,
+		{ actor: "gateway", action: "grant.revoke", object: grantId ?? "", detail },
+		deps.clock.now(),
+	);
+}
+
+function fields(
+	clientId: string,
+	grantId: string | null,
+	reason: string,
+): { client_id: string; grant_id: string | undefined; reason: string } {
+	return { client_id: clientId, grant_id: grantId ?? undefined, reason };
+}
+
+function invalidGrant(): OAuthError {
+	return new OAuthError(
+		"invalid_grant",
+		"the code or token is not valid, or is not yours",
+	);
+}
+
+function invalidTarget(): OAuthError {
+	return new OAuthError(
+		"invalid_target",
+		"this was granted for another resource",
+	);
+}

@@ -1,0 +1,29 @@
+/**
+ * Housekeeping: removes the rows that nothing can use any more, so that the store does not grow with time.
+ * Nothing depends on it being on time: every lookup judges expiry itself.
+ */
+import {
+	CODE_KEPT_SECONDS,
+	IDLE_CLIENT_SECONDS,
+	LOGIN_ATTEMPTS_WINDOW_SECONDS,
+	LOGIN_IDLE_SECONDS,
+	UNUSED_CLIENT_SECONDS,
+} from "../oauth/authorization-server.ts";
+import { deleteIdleClients } from "../store/clients.ts";
+import type { Database } from "../store/database.ts";
+import { deleteExpiredGrants } from "../store/grants.ts";
+import { deleteExpiredInvites } from "../store/invites.ts";
+import { deleteExpiredLogins } from "../store/logins.ts";
+
+/** Removes what has expired. Call it now and then. */
+export function sweep(db: Database, now: number): void {
+	deleteExpiredGrants(db, now, now - CODE_KEPT_SECONDS);
+	deleteIdleClients(db, now - UNUSED_CLIENT_SECONDS, now - IDLE_CLIENT_SECONDS);
+	deleteExpiredLogins(
+		db,
+		now,
+		now - LOGIN_IDLE_SECONDS,
+		now - LOGIN_ATTEMPTS_WINDOW_SECONDS,
+	);
+	deleteExpiredInvites(db, now);
+}

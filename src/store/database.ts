@@ -1,0 +1,123 @@
+/**
+ * The database file: opening, migrating forward, refusing what is newer. It knows no table but SQLite's own.
+ *
+ * Transactions are synchronous `bun:sqlite` transactions: an `async` function inside one would commit at its first
+ * await. Before a migration the file is copied beside itself with `VACUUM INTO`, so that a failed upgrade loses nothing.
+ */
+import { Database } from "bun:sqlite";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { migrations as released } from "../../migrations/index.ts";
+import { SallyportError } from "../errors.ts";
+
+export type { Database };
+
+const BUSY_TIMEOUT_MS = 5000;
+
+/**
+ * Opens (or creates) the store and brings its schema up to date.
+ * @param path a file, or `:memory:`
+ * @throws SallyportError `conflict` when the file was written by a newer release
+ */
+export function openDatabase(
+	path: string,
+	migrations: readonly string[] = released,
+): Database {
+	const db = new Database(path, { create: true, strict: true });
+	db.run("PRAGMA journal_mode = WAL");
+	db.run("PRAGMA synchronous = NORMAL");
+	db.run("PRAGMA foreign_keys = ON");
+	db.run("PRAGMA trusted_schema = OFF");
+	db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+	try {
+		migrate(db, path, migrations);
+	} catch (error) {
+		db.close();
+		throw error;
+	}
+	return db;
+}
+
+/**
+ * Takes a data directory for this process alone; the lock dies with the process, however it ends.
+ * @returns what gives it back
+ * @throws SallyportError `conflict` when another process has it
+ */
+export function lockFolder(folder: string): () => void {
+	const lock = new Database(join(folder, "lock"), { create: true });
+	try {
+		lock.run("PRAGMA busy_timeout = 0");
+		lock.run("BEGIN EXCLUSIVE");
+	} catch (cause) {
+		lock.close();
+		throw new SallyportError(
+			"conflict",
+			`${folder} is in use by another sallyport`,
+			{
+				hint: "stop the service first, or name another directory with --data-dir",
+				cause,
+			},
+		);
+	}
+	return () => lock.close();
+}
+
+/** Writes the write-ahead log into the file and closes it, so that the file alone is the whole store. */
+export function closeDatabase(db: Database): void {
+	db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+	db.close();
+}
+
+/** Runs `work` in one transaction that takes the write lock at once; a throw undoes all of it. */
+export function transaction<T>(db: Database, work: () => T): T {
+	return db.transaction(work).immediate();
+}
+
+/** The schema as SQLite keeps it, one statement a line group; compared with `migrations/schema.sql` in a test. */
+export function dumpSchema(db: Database): string {
+	const rows = db
+		.query<{ sql: string }, []>(
+			"SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type DESC, name",
+		)
+		.all();
+	return `${rows.map((row) => `${row.sql};`).join("\n\n")}\n`;
+}
+
+function migrate(
+	db: Database,
+	path: string,
+	migrations: readonly string[],
+): void {
+	const version = schemaVersion(db);
+	if (version > migrations.length)
+		throw new SallyportError(
+			"conflict",
+			`the database is of a newer release (schema ${version}, this release knows ${migrations.length})`,
+			{
+				hint: "install the newer release again, or restore the backup taken before the upgrade",
+			},
+		);
+	if (version === migrations.length) return;
+	if (version > 0 && path !== ":memory:") snapshot(db, path, version);
+	for (let next = version; next < migrations.length; next++) {
+		const sql = migrations[next] as string;
+		transaction(db, () => {
+			db.run(sql);
+			db.run(`PRAGMA user_version = ${next + 1}`);
+		});
+	}
+}
+
+function schemaVersion(db: Database): number {
+	return (
+		db.query<{ user_version: number }, []>("PRAGMA user_version").get()
+			?.user_version ?? 0
+	);
+}
+
+/** `sallyport.db` → `sallyport.db.schema-3`: the file as it was before the migration that leaves schema 3. */
+function snapshot(db: Database, path: string, version: number): void {
+	const copy = `${path}.schema-${version}`;
+	if (existsSync(copy)) rmSync(copy);
+	db.run("VACUUM INTO ?", [copy]);
+}

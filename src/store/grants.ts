@@ -1,0 +1,199 @@
+/**
+ * Grants, and the codes that turn into their tokens.
+ * A grant is user × client × redirect URI × one decision; codes and tokens are its children and die with it. Only
+ * keyed hashes are here. Each function is one synchronous transaction: a code is redeemed once, whoever races.
+ *
+ * @see RFC 6749 4.1, RFC 7636 4.6, OAuth 2.1 draft 4.1.3
+ */
+import { mintId } from "../mint.ts";
+import { type Database, transaction } from "./database.ts";
+import {
+	createAccessToken,
+	createRefreshToken,
+	type NewToken,
+} from "./tokens.ts";
+
+type Grant = {
+	readonly userId: string;
+	readonly clientId: string;
+	/** The redirect URI of this grant's authorization, as the client sent it. */
+	readonly redirectUri: string;
+	readonly resource: string;
+	/** Scopes, separated by single spaces. */
+	readonly scope: string;
+};
+
+/** Keeps what a user allowed, with the code the client will redeem. Returns the grant's id. */
+export function createGrant(
+	db: Database,
+	grant: Grant,
+	code: NewToken & { readonly codeChallenge: string },
+	now: number,
+): string {
+	const id = mintId("grt");
+	return transaction(db, () => {
+		db.query(
+			`INSERT INTO grants (id, user_id, client_id, redirect_uri, resource, scope, created_at)
+			 VALUES ($id, $userId, $clientId, $redirectUri, $resource, $scope, $now)`,
+		).run({ id, ...grant, now });
+		db.query(
+			"INSERT INTO codes (hash, grant_id, code_challenge, redirect_uri, expires_at) VALUES (?, ?, ?, ?, ?)",
+		).run(code.hash, id, code.codeChallenge, grant.redirectUri, code.expiresAt);
+		db.query("UPDATE clients SET last_used_at = ? WHERE id = ?").run(
+			now,
+			grant.clientId,
+		);
+		return id;
+	});
+}
+
+/** What a client presents for a code; `redirectUri` and `resource` are null when it did not send them. */
+type Redemption = {
+	readonly codeHash: Uint8Array;
+	readonly clientId: string;
+	readonly redirectUri: string | null;
+	readonly resource: string | null;
+	/** Made from the verifier it sent. */
+	readonly codeChallenge: string;
+	/** Wrong verifiers after which a code is burnt. */
+	readonly triesMax: number;
+	readonly access: NewToken;
+	readonly refresh: NewToken;
+};
+
+type Redeemed =
+	| {
+			readonly outcome: "redeemed";
+			readonly grantId: string;
+			readonly scope: string;
+	  }
+	| {
+			readonly outcome: "refused";
+			readonly reason: CodeRefusal;
+			readonly grantId: string | null;
+	  };
+
+/** Why a code was refused. `replayed` is the one that revoked the grant. */
+type CodeRefusal =
+	| "unknown"
+	| "other client"
+	| "replayed"
+	| "expired"
+	| "ended"
+	| "other redirect uri"
+	| "other resource"
+	| "wrong verifier";
+
+type CodeRow = {
+	readonly grantId: string;
+	readonly clientId: string;
+	readonly redirectUri: string;
+	readonly resource: string;
+	readonly scope: string;
+	readonly codeChallenge: string;
+	readonly tries: number;
+	readonly usedAt: number | null;
+	readonly expiresAt: number;
+	readonly alive: number;
+};
+
+/**
+ * Turns a code into the grant's first tokens.
+ * A code that was used already is proof of a leak: its grant is revoked (OAuth 2.1 4.1.3). Anything else that does
+ * not fit leaves the code usable for whoever holds the right verifier, but wrong verifiers are counted.
+ */
+export function redeemCode(
+	db: Database,
+	presented: Redemption,
+	now: number,
+): Redeemed {
+	return transaction(db, () => {
+		const code = db
+			.query<CodeRow, [Uint8Array]>(
+				`SELECT c.grant_id AS grantId, g.client_id AS clientId, g.redirect_uri AS redirectUri, g.resource, g.scope,
+				        c.code_challenge AS codeChallenge, c.tries, c.used_at AS usedAt, c.expires_at AS expiresAt,
+				        g.revoked_at IS NULL AND u.disabled_at IS NULL AS alive
+				 FROM codes c JOIN grants g ON g.id = c.grant_id JOIN users u ON u.id = g.user_id WHERE c.hash = ?`,
+			)
+			.get(presented.codeHash);
+		const reason = judgeCode(code, presented, now);
+		if (reason === "replayed" && code) revokeGrant(db, code.grantId, now);
+		if (reason === "wrong verifier")
+			db.query("UPDATE codes SET tries = tries + 1 WHERE hash = ?").run(
+				presented.codeHash,
+			);
+		if (!code || reason)
+			return {
+				outcome: "refused",
+				reason: reason ?? "unknown",
+				grantId: code?.grantId ?? null,
+			};
+		db.query("UPDATE codes SET used_at = ? WHERE hash = ?").run(
+			now,
+			presented.codeHash,
+		);
+		createAccessToken(db, code.grantId, code.scope, presented.access);
+		createRefreshToken(db, code.grantId, presented.refresh, now);
+		return { outcome: "redeemed", grantId: code.grantId, scope: code.scope };
+	});
+}
+
+function judgeCode(
+	code: CodeRow | null,
+	presented: Redemption,
+	now: number,
+): CodeRefusal | null {
+	if (!code) return "unknown";
+	if (code.clientId !== presented.clientId) return "other client";
+	if (code.usedAt !== null) return "replayed";
+	if (code.expiresAt <= now || code.tries >= presented.triesMax)
+		return "expired";
+	if (!code.alive) return "ended";
+	if (
+		presented.redirectUri !== null &&
+		presented.redirectUri !== code.redirectUri
+	)
+		return "other redirect uri";
+	if (presented.resource !== null && presented.resource !== code.resource)
+		return "other resource";
+	if (presented.codeChallenge !== code.codeChallenge) return "wrong verifier";
+	return null;
+}
+
+/** Ends a grant and every token of it. Its codes stay, so that a replay is still seen as one. */
+export function revokeGrant(db: Database, grantId: string, now: number): void {
+	transaction(db, () => {
+		db.query(
+			"UPDATE grants SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?",
+		).run(now, grantId);
+		db.query("DELETE FROM access_tokens WHERE grant_id = ?").run(grantId);
+		db.query("DELETE FROM refresh_tokens WHERE grant_id = ?").run(grantId);
+	});
+}
+
+/** Notes when grants were last used, many at once. */
+export function touchGrants(
+	db: Database,
+	usedAt: ReadonlyMap<string, number>,
+): void {
+	for (const [id, at] of usedAt)
+		db.query("UPDATE grants SET last_used_at = ? WHERE id = ?").run(at, id);
+}
+
+/** Removes tokens and codes past use (codes after `codesBefore`), and grants of which nothing is left. */
+export function deleteExpiredGrants(
+	db: Database,
+	now: number,
+	codesBefore: number,
+): void {
+	transaction(db, () => {
+		db.query("DELETE FROM access_tokens WHERE expires_at <= ?").run(now);
+		db.query("DELETE FROM refresh_tokens WHERE expires_at <= ?").run(now);
+		db.query("DELETE FROM codes WHERE expires_at <= ?").run(codesBefore);
+		db.query(
+			`DELETE FROM grants WHERE NOT EXISTS (SELECT 1 FROM access_tokens WHERE grant_id = grants.id)
+			 AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = grants.id)
+			 AND NOT EXISTS (SELECT 1 FROM codes WHERE grant_id = grants.id)`,
+		).run();
+	});
+}

@@ -1,0 +1,54 @@
+/**
+ * What there is one of: named settings, and the wrapped keys of the vault's keyring.
+ * It knows nothing of what a key opens: a wrapped key is bytes here.
+ */
+import { type Database, transaction } from "./database.ts";
+
+/** One wrapped key of the keyring; the same shape that the vault speaks of. */
+type KeyRow = {
+	readonly keyId: number;
+	readonly purpose: "data" | "mac";
+	readonly wrapped: Uint8Array;
+	readonly state: "active" | "decrypt" | "retired";
+	readonly createdAt: number;
+};
+
+/** The value of a setting, or null when it was never set. */
+export function findSetting(db: Database, name: string): string | null {
+	return (
+		db
+			.query<{ value: string }, [string]>(
+				"SELECT value FROM instance WHERE name = ?",
+			)
+			.get(name)?.value ?? null
+	);
+}
+
+/** Sets a setting, replacing what was there. */
+export function setSetting(db: Database, name: string, value: string): void {
+	db.query(
+		`INSERT INTO instance (name, value) VALUES (?, ?)
+		 ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+	).run(name, value);
+}
+
+/** All keys of the keyring, oldest first; empty in a new store. */
+export function listKeyring(db: Database): readonly KeyRow[] {
+	return db
+		.query<KeyRow, []>(
+			`SELECT key_id AS keyId, purpose, wrapped, state, created_at AS createdAt
+			 FROM keyring ORDER BY key_id`,
+		)
+		.all();
+}
+
+/** Adds keys to the keyring, all or none. @throws when a key id is taken: a key is never overwritten */
+export function insertKeyring(db: Database, keys: readonly KeyRow[]): void {
+	transaction(db, () => {
+		for (const key of keys)
+			db.query(
+				`INSERT INTO keyring (key_id, purpose, wrapped, state, created_at)
+				 VALUES (?, ?, ?, ?, ?)`,
+			).run(key.keyId, key.purpose, key.wrapped, key.state, key.createdAt);
+	});
+}

@@ -1,0 +1,297 @@
+/**
+ * The servers behind the gateway, the secret slots they declare, and who may use them.
+ * A slot's values live in `secrets`; they go with the slot, and with a change of where they would be sent.
+ */
+import { SallyportError } from "../errors.ts";
+import { mintId } from "../mint.ts";
+import { type Database, transaction } from "./database.ts";
+
+/** How a server is reached: over HTTP, or as a child process. Plain values only: whatever is secret is a slot. */
+export type Transport =
+	| {
+			readonly kind: "http";
+			readonly url: string;
+			readonly mode: "auto" | "http" | "sse";
+			readonly headers: Readonly<Record<string, string>>;
+	  }
+	| {
+			readonly kind: "npm";
+			readonly package: string;
+			readonly version: string;
+			readonly args: readonly string[];
+			readonly env: Readonly<Record<string, string>>;
+	  }
+	| {
+			readonly kind: "command";
+			readonly command: string;
+			readonly args: readonly string[];
+			readonly env: Readonly<Record<string, string>>;
+	  };
+
+export type Slot = {
+	readonly name: string;
+	readonly injection: "env" | "header";
+	/** The variable's or header's name. */
+	readonly target: string;
+	readonly personal: boolean;
+	readonly optional: boolean;
+};
+
+const SECRET_NAME =
+	/authorization|cookie|key|token|secret|password|passwd|credential/i;
+
+/** Whether a header's or variable's name says that its value is secret, and so must be a slot's and not a plain one. */
+export function isSecretName(name: string): boolean {
+	return SECRET_NAME.test(name);
+}
+
+/** Who may use a server: everyone, admins and the owner, or the users of these ids. */
+export type Access = "everyone" | "admins" | readonly string[];
+
+export type Server = {
+	readonly id: string;
+	readonly slug: string;
+	readonly transport: Transport;
+	readonly slots: readonly Slot[];
+	readonly access: Access;
+	/** The tools that may be used; null: all. */
+	readonly tools: readonly string[] | null;
+	readonly enabled: boolean;
+	readonly createdAt: number;
+	readonly updatedAt: number;
+};
+
+/** What an administrator decides about a server; the rest is ours. */
+export type ServerSettings = Pick<
+	Server,
+	"transport" | "slots" | "access" | "tools" | "enabled"
+>;
+
+type Row = {
+	id: string;
+	slug: string;
+	transport: string;
+	access: string;
+	tools: string | null;
+	enabled: number;
+	created_at: number;
+	updated_at: number;
+};
+
+type SlotRow = {
+	server_id: string;
+	name: string;
+	injection: string;
+	target: string;
+	personal: number;
+	optional: number;
+};
+
+const COLUMNS =
+	"id, slug, transport, access, tools, enabled, created_at, updated_at";
+const SLOT_COLUMNS = "server_id, name, injection, target, personal, optional";
+
+/** Adds a server. @throws SallyportError `conflict` when the slug is taken */
+export function createServer(
+	db: Database,
+	slug: string,
+	settings: ServerSettings,
+	now: number,
+): Server {
+	const server: Server = {
+		...settings,
+		id: mintId("srv"),
+		slug,
+		createdAt: now,
+		updatedAt: now,
+	};
+	transaction(db, () => {
+		refuseTaken(db, slug);
+		db.query(
+			`INSERT INTO servers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		).run(server.id, slug, ...columnsOf(server), now, now);
+		writeSlots(db, server.id, server.slots);
+	});
+	return requireServer(db, slug);
+}
+
+/** Refuses a slug that a server has. @throws SallyportError `conflict` */
+export function refuseTaken(db: Database, slug: string): void {
+	if (findServer(db, slug))
+		throw new SallyportError("conflict", `a server named ${slug} exists`, {
+			hint: `choose another name, or remove it first: sallyport servers remove ${slug}`,
+		});
+}
+
+/** The server of that slug, or null. */
+export function findServer(db: Database, slug: string): Server | null {
+	const row = db
+		.query<Row, [string]>(`SELECT ${COLUMNS} FROM servers WHERE slug = ?`)
+		.get(slug);
+	if (!row) return null;
+	const slots = db
+		.query<SlotRow, [string]>(
+			`SELECT ${SLOT_COLUMNS} FROM slots WHERE server_id = ? ORDER BY name`,
+		)
+		.all(row.id);
+	return serverOf(row, slots.map(slotOf));
+}
+
+/** The server of that slug. @throws SallyportError `not_found` */
+export function requireServer(db: Database, slug: string): Server {
+	const server = findServer(db, slug);
+	if (!server) throw unknownServer(slug);
+	return server;
+}
+
+/** The one answer for a server that does not exist and for one that the asker may not know of. */
+export function unknownServer(slug: string): SallyportError {
+	return new SallyportError("not_found", `there is no server named ${slug}`, {
+		hint: "sallyport servers list shows their names",
+	});
+}
+
+/** All servers, by slug. */
+export function listServers(db: Database): readonly Server[] {
+	const slots = new Map<string, Slot[]>();
+	for (const row of db
+		.query<SlotRow, []>(`SELECT ${SLOT_COLUMNS} FROM slots ORDER BY name`)
+		.all()) {
+		const list = slots.get(row.server_id) ?? [];
+		list.push(slotOf(row));
+		slots.set(row.server_id, list);
+	}
+	return db
+		.query<Row, []>(`SELECT ${COLUMNS} FROM servers ORDER BY slug`)
+		.all()
+		.map((row) => serverOf(row, slots.get(row.id) ?? []));
+}
+
+/**
+ * Changes a server. Secrets are kept only for slots that stay as they were, on a server that stays where it was:
+ * a value that was given for one destination is never sent to another.
+ * @throws SallyportError `not_found`
+ */
+export function updateServer(
+	db: Database,
+	slug: string,
+	changes: Partial<ServerSettings>,
+	now: number,
+): Server {
+	return transaction(db, () => {
+		const before = requireServer(db, slug);
+		const after: Server = { ...before, ...changes };
+		db.query(
+			"UPDATE servers SET transport = ?, access = ?, tools = ?, enabled = ?, updated_at = ? WHERE id = ?",
+		).run(...columnsOf(after), now, after.id);
+		const moved =
+			destinationOf(before.transport) !== destinationOf(after.transport);
+		for (const slot of before.slots) {
+			const same = after.slots.some(
+				(other) => other.name === slot.name && sameUse(other, slot),
+			);
+			if (moved || !same)
+				db.query("DELETE FROM slots WHERE server_id = ? AND name = ?").run(
+					after.id,
+					slot.name,
+				);
+		}
+		writeSlots(db, after.id, after.slots);
+		return requireServer(db, slug);
+	});
+}
+
+/** Removes a server with its slots, their secrets and its package row. @throws SallyportError `not_found` */
+export function deleteServer(db: Database, slug: string): void {
+	if (db.query("DELETE FROM servers WHERE slug = ?").run(slug).changes === 0)
+		throw unknownServer(slug);
+}
+
+/** Whether this person may use this server (enabled or not): the one rule for lists, calls and pages. */
+export function mayUse(
+	server: Pick<Server, "access">,
+	person: {
+		readonly userId: string | null;
+		readonly role: "owner" | "admin" | "member";
+	},
+): boolean {
+	if (server.access === "everyone") return true;
+	if (server.access === "admins") return person.role !== "member";
+	return person.userId !== null && server.access.includes(person.userId);
+}
+
+/** What a secret of this server is entrusted to: the origin, the package or the command. */
+function destinationOf(transport: Transport): string {
+	switch (transport.kind) {
+		case "http":
+			return new URL(transport.url).origin;
+		case "npm":
+			return `npm:${transport.package}`;
+		case "command":
+			return `command:${transport.command}`;
+	}
+}
+
+function sameUse(a: Slot, b: Slot): boolean {
+	return (
+		a.injection === b.injection &&
+		a.target === b.target &&
+		a.personal === b.personal
+	);
+}
+
+function writeSlots(
+	db: Database,
+	serverId: string,
+	slots: readonly Slot[],
+): void {
+	const insert = db.query(
+		`INSERT INTO slots (${SLOT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
+		 ON CONFLICT (server_id, name) DO UPDATE SET optional = excluded.optional`,
+	);
+	for (const slot of slots)
+		insert.run(
+			serverId,
+			slot.name,
+			slot.injection,
+			slot.target,
+			Number(slot.personal),
+			Number(slot.optional),
+		);
+}
+
+function columnsOf(
+	server: ServerSettings,
+): [string, string, string | null, number] {
+	return [
+		JSON.stringify(server.transport),
+		JSON.stringify(server.access),
+		server.tools === null ? null : JSON.stringify(server.tools),
+		Number(server.enabled),
+	];
+}
+
+function serverOf(row: Row, slots: readonly Slot[]): Server {
+	return {
+		id: row.id,
+		slug: row.slug,
+		transport: JSON.parse(row.transport) as Transport,
+		slots,
+		access: JSON.parse(row.access) as Access,
+		tools:
+			row.tools === null ? null : (JSON.parse(row.tools) as readonly string[]),
+		enabled: row.enabled === 1,
+		createdAt: row.created_at,
+		updatedAt: row.updated_at,
+	};
+}
+
+function slotOf(row: SlotRow): Slot {
+	return {
+		name: row.name,
+		injection: row.injection as Slot["injection"],
+		target: row.target,
+		personal: row.personal === 1,
+		optional: row.optional === 1,
+	};
+}

@@ -1,0 +1,40 @@
+/**
+ * Certificate authorities: where their directories are, and which of them has a staging one. Data, and how the
+ * gateway presents itself to one.
+ */
+import type { AccountBinding } from "./signing.ts";
+
+export type Authority = {
+	/** The URL of its ACME directory. */
+	readonly directory: string;
+	/** Its directory for rehearsals, whose certificates nobody trusts; null: it has none. */
+	readonly staging: string | null;
+	/** The profile to ask for; null: the one that fits the names. */
+	readonly profile: string | null;
+	readonly email: string | null;
+	readonly binding: AccountBinding | null;
+};
+
+const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
+
+const STAGING: ReadonlyMap<string, string> = new Map([
+	[LETS_ENCRYPT, "https://acme-staging-v02.api.letsencrypt.org/directory"],
+	[
+		"https://dv.acme-v02.api.pki.goog/directory",
+		"https://dv.acme-v02.test-api.pki.goog/directory",
+	],
+]);
+
+/** An authority by its directory; Let's Encrypt when none is named. */
+export function authorityOf(
+	options: Partial<Omit<Authority, "staging">>,
+): Authority {
+	const directory = options.directory ?? LETS_ENCRYPT;
+	return {
+		directory,
+		staging: STAGING.get(directory) ?? null,
+		profile: options.profile ?? null,
+		email: options.email ?? null,
+		binding: options.binding ?? null,
+	};
+}

@@ -1,0 +1,114 @@
+/**
+ * A certificate that somebody else renews: two PEM files, read again when they change. A pair that does not fit (one
+ * file is written before the other) changes nothing: the old one is shown until both are right, and what is wrong is
+ * said once.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { type Clock, every } from "../clock.ts";
+import { describeError, SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import {
+	type CertificateFacts,
+	type KeyPair,
+	requireServable,
+} from "./certificate.ts";
+import type { TlsMaterial } from "./listeners.ts";
+
+export type CertificateFiles = {
+	readonly materials: () => readonly TlsMaterial[];
+	readonly facts: () => CertificateFacts;
+	/** What is wrong with the files as they are now, and what to do; null: they are what is shown. */
+	readonly problem: () => SallyportError | null;
+	/** Reads the files again if they changed, and shows what they hold. */
+	readonly check: () => Promise<void>;
+	/** Checks now and then, until the function it returns is called. */
+	readonly watch: () => () => void;
+};
+
+const FILE_BYTES_MAX = 256 * 1024;
+const CHECK_MS = 10_000;
+
+/**
+ * Opens a pair of files.
+ * @throws SallyportError `invalid` when they cannot be read or do not fit
+ */
+export function openCertificateFiles(
+	deps: {
+		readonly clock: Clock;
+		readonly log: Log;
+		readonly show: (materials: readonly TlsMaterial[]) => Promise<void>;
+	},
+	paths: { readonly chain: string; readonly key: string },
+): CertificateFiles {
+	const { clock, log } = deps;
+	let pair = readPair(paths);
+	let facts = requireServable(pair, clock.now());
+	let problem: SallyportError | null = null;
+
+	const reload = async (): Promise<void> => {
+		const next = readPair(paths);
+		if (next.chain === pair.chain && next.key === pair.key) return;
+		const nextFacts = requireServable(next, clock.now());
+		await deps.show(shownAs(next));
+		[pair, facts] = [next, nextFacts];
+		log.info("certificate reloaded", { path: paths.chain });
+	};
+
+	const check = async (): Promise<void> => {
+		try {
+			await reload();
+			problem = null;
+		} catch (error) {
+			if (!(error instanceof SallyportError)) throw error;
+			if (error.message !== problem?.message)
+				log.warn("certificate not reloaded", {
+					path: paths.chain,
+					reason: error.message,
+				});
+			problem = error;
+		}
+	};
+
+	return {
+		materials: () => shownAs(pair),
+		facts: () => facts,
+		problem: () => problem,
+		check,
+		watch: () =>
+			every(CHECK_MS, () => {
+				check().catch((error: unknown) =>
+					log.error("certificate check failed", {
+						reason: describeError(error),
+					}),
+				);
+			}),
+	};
+}
+
+/** One certificate for every name a client may ask for. */
+function shownAs(pair: KeyPair): readonly TlsMaterial[] {
+	return [{ serverName: null, ...pair }];
+}
+
+function readPair(paths: {
+	readonly chain: string;
+	readonly key: string;
+}): KeyPair {
+	return { chain: read(paths.chain), key: read(paths.key) };
+}
+
+function read(path: string): string {
+	try {
+		if (statSync(path).size <= FILE_BYTES_MAX) return readFileSync(path, "utf8");
+	} catch (cause) {
+		throw new SallyportError("invalid", `cannot read ${path}`, {
+			hint: "check the path, and that this user may read the file and enter its folders",
+			cause,
+		});
+	}
+	throw new SallyportError(
+		"invalid",
+		`${path} is too large to be a certificate or a key`,
+		{ hint: "name PEM files with --tls-cert and --tls-key" },
+	);
+}

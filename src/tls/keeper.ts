@@ -1,0 +1,282 @@
+/**
+ * Keeps certificates alive: for every set of names it orders one, shows it, and renews it in time, for years. What
+ * goes wrong is tried again by the table in `renewal.ts`; the certificate that works is shown until a better one is
+ * there, even past its end. Everything it decides by is in the store, so a restart changes nothing.
+ */
+import { type Clock, delay } from "../clock.ts";
+import { describeError, SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import {
+	findOrderState,
+	type OrderFailure,
+} from "../store/certificate-orders.ts";
+import { updateRenewal } from "../store/certificates.ts";
+import type { Database } from "../store/database.ts";
+import type { Vault } from "../vault.ts";
+import type { Acme } from "./acme.ts";
+import { createAttempts } from "./attempts.ts";
+import {
+	type Held,
+	materialsOf,
+	pollAt,
+	renewalAt,
+	requireHeld,
+} from "./held.ts";
+import { namesKey, parseIdentifiers } from "./identifiers.ts";
+import type { TlsMaterial } from "./listeners.ts";
+import { nextAttempt, urgency } from "./renewal.ts";
+
+export type CertificateStatus = {
+	readonly names: readonly string[];
+	/** Whether a CA issued it, or it is signed by itself. */
+	readonly trusted: boolean;
+	readonly issuer: string;
+	readonly fingerprint: string;
+	readonly notBefore: number;
+	readonly notAfter: number;
+	/** From when on it is renewed; null: as soon as possible, for want of a trusted one. */
+	readonly renewAt: number | null;
+	/** The CA's page on why it wants a renewal. */
+	readonly explanationUrl: string | null;
+	/** The last failure since the last success. */
+	readonly failure: OrderFailure | null;
+	/** No attempt before this instant. */
+	readonly nextAttemptAt: number;
+};
+
+export type Keeper = {
+	/** What a listener shows now: at least one entry. */
+	readonly materials: () => readonly TlsMaterial[];
+	readonly status: () => readonly CertificateStatus[];
+	/** Holds these sets of names from now on, one certificate each. @throws SallyportError `invalid` */
+	readonly hold: (sets: readonly (readonly string[])[]) => Promise<void>;
+	/**
+	 * Orders a certificate for a held set now, whatever the table says.
+	 * @returns what went wrong, or null
+	 * @throws SallyportError `not_found` (not held), `too_many` (the CA asked to wait), `conflict` (an order is running)
+	 */
+	readonly renew: (names: readonly string[]) => Promise<OrderFailure | null>;
+	/** Proves names at the staging directory, and keeps nothing. @returns what went wrong, or null */
+	readonly rehearse: (names: readonly string[]) => Promise<OrderFailure | null>;
+	/** Does what is due; then nothing is due before the returned instant. */
+	readonly check: () => Promise<number>;
+	/** Checks whenever something is due, until stopped. */
+	readonly start: () => void;
+	/** Ends the checks and what they are waiting for. */
+	readonly stop: () => Promise<void>;
+};
+
+export type KeeperDeps = {
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly acme: Acme;
+	/** The directory whose certificates are served; what another one issues is a rehearsal. */
+	readonly directory: string;
+	/** Shows what changed to clients; a failure is logged and tried again at the next check. */
+	readonly show: (materials: readonly TlsMaterial[]) => Promise<void>;
+};
+
+const PAUSE_SECONDS = { min: 1, max: 600 };
+const ANNOUNCE_SECONDS = 86_400;
+const SETS_MAX = 20;
+/** Held when no name is known yet, and never ordered: how the gateway is reached from its own machine. */
+const LOCAL = parseIdentifiers(["localhost", "127.0.0.1", "::1"]);
+
+/** Opens the keeper with what the store has; nothing is ordered before `start` or `check`. */
+export async function openKeeper(
+	deps: KeeperDeps,
+	sets: readonly (readonly string[])[],
+): Promise<Keeper> {
+	const { db, clock, log, acme, directory } = deps;
+	const { attempt, rehearse } = createAttempts(deps);
+	const announced = new Map<string, number>();
+	let held: readonly Held[] = [];
+	let shown = "";
+	let running: Promise<void> | null = null;
+	let wake = new AbortController();
+	let stopped = false;
+
+	const find = (names: string): Held | undefined =>
+		held.find((one) => one.names === names);
+
+	const put = (fresh: Held): void => {
+		held = held.map((old) => (old.names === fresh.names ? fresh : old));
+	};
+
+	const hold = async (next: readonly (readonly string[])[]): Promise<void> => {
+		const wanted = next.map(parseIdentifiers);
+		if (wanted.length > SETS_MAX)
+			throw new SallyportError(
+				"invalid",
+				`at most ${SETS_MAX} certificates are kept`,
+			);
+		const found: Held[] = [];
+		for (const identifiers of wanted.length > 0 ? wanted : [LOCAL])
+			found.push(await requireHeld(deps, identifiers));
+		held = found;
+		wake.abort();
+	};
+
+	const dueAt = (one: Held): number => {
+		if (one.identifiers === LOCAL) return Number.POSITIVE_INFINITY;
+		const { nextAt } = findOrderState(db, one.names);
+		return Math.max(renewalAt(one) ?? 0, nextAt);
+	};
+
+	const orderIfDue = async (names: string): Promise<void> => {
+		const one = find(names);
+		if (!one || stopped || dueAt(one) > clock.now()) return;
+		const { failures, rehearsed } = findOrderState(db, names);
+		const { at } = nextAttempt(failures, rehearsed, null);
+		const outcome = await attempt(one, at);
+		if (outcome.kind === "issued") put(outcome.held);
+		// Who was busy may have been another process: what it got is in the store.
+		if (outcome.kind === "busy") put(await requireHeld(deps, one.identifiers));
+		if (outcome.kind === "rehearsed") await orderIfDue(names);
+	};
+
+	const pollIfDue = async (names: string): Promise<void> => {
+		const one = find(names);
+		if (!one || stopped || pollAt(one, directory) > clock.now()) return;
+		const { info, againSeconds } = await acme.renewalInfo(one.pair.chain);
+		const renewal = {
+			windowStart: info?.window.start ?? one.renewal.windowStart,
+			windowEnd: info?.window.end ?? one.renewal.windowEnd,
+			explanationUrl: info ? info.explanationUrl : one.renewal.explanationUrl,
+			pollAt: clock.now() + againSeconds,
+		};
+		updateRenewal(db, one.facts.fingerprint, renewal);
+		if (find(names) === one) put({ ...one, renewal });
+		if (renewal.windowStart !== one.renewal.windowStart)
+			log.info("certificate renewal suggested", { reason: names });
+	};
+
+	const showIfChanged = async (): Promise<void> => {
+		const wanted = held.map(({ facts }) => facts.fingerprint).join();
+		if (wanted === shown) return;
+		try {
+			await deps.show(materialsOf(held));
+			shown = wanted;
+		} catch (error) {
+			log.error("certificate not shown", { reason: describeError(error) });
+		}
+	};
+
+	/** Said by us, once a day: CAs write no mails about it any more. */
+	const announceEnds = (): void => {
+		const now = clock.now();
+		for (const { facts, names, directory } of held) {
+			const state = urgency(facts, now);
+			const last = announced.get(names) ?? 0;
+			if (directory === null || state === "none") continue;
+			if (now - last < ANNOUNCE_SECONDS) continue;
+			announced.set(names, now);
+			log[state === "urgent" ? "error" : "warn"]("certificate ends soon", {
+				reason: names,
+				delay_ms: (facts.notAfter - now) * 1000,
+			});
+		}
+	};
+
+	const check = async (): Promise<number> => {
+		await showIfChanged();
+		for (const { names } of held) {
+			await pollIfDue(names);
+			await orderIfDue(names);
+			// A new certificate is shown before anything else is asked about it.
+			await showIfChanged();
+			await pollIfDue(names);
+		}
+		announceEnds();
+		return Math.min(
+			...held.flatMap((one) => [dueAt(one), pollAt(one, directory)]),
+		);
+	};
+
+	const loop = async (): Promise<void> => {
+		while (!stopped) {
+			const next = await check().catch((error: unknown) => {
+				log.error("certificate check failed", { reason: describeError(error) });
+				return Number.POSITIVE_INFINITY;
+			});
+			const seconds = Math.max(next - clock.now(), PAUSE_SECONDS.min);
+			await delay(
+				Math.min(seconds, PAUSE_SECONDS.max) * 1000,
+				wake.signal,
+			);
+			if (wake.signal.aborted) wake = new AbortController();
+		}
+	};
+
+	await hold(sets);
+	shown = held.map(({ facts }) => facts.fingerprint).join();
+
+	return {
+		materials: () => materialsOf(held),
+		status: () => held.map((one) => statusOf(db, one)),
+		hold,
+		renew: async (names) => {
+			const one = requireOne(held, names);
+			refuseTooSoon(findOrderState(db, one.names).failure, clock.now());
+			const outcome = await attempt(one, "production");
+			if (outcome.kind === "busy") throw orderRunning();
+			if (outcome.kind === "issued") put(outcome.held);
+			await showIfChanged();
+			wake.abort();
+			return outcome.kind === "failed" ? outcome.failure : null;
+		},
+		rehearse: (names) => rehearse(parseIdentifiers(names)),
+		check,
+		start: () => {
+			running ??= loop();
+		},
+		stop: async () => {
+			stopped = true;
+			acme.close();
+			wake.abort();
+			await running;
+		},
+	};
+}
+
+function statusOf(db: Database, one: Held): CertificateStatus {
+	const { failure, nextAt } = findOrderState(db, one.names);
+	return {
+		...one.facts,
+		trusted: one.directory !== null,
+		renewAt: renewalAt(one),
+		explanationUrl: one.renewal.explanationUrl,
+		failure,
+		nextAttemptAt: nextAt,
+	};
+}
+
+function requireOne(held: readonly Held[], names: readonly string[]): Held {
+	const key = namesKey(parseIdentifiers(names));
+	const one = held.find((candidate) => candidate.names === key);
+	if (one) return one;
+	throw new SallyportError("not_found", `no certificate is kept for ${key}`, {
+		hint: "see sallyport certificate show",
+	});
+}
+
+function refuseTooSoon(failure: OrderFailure | null, now: number): void {
+	const retryAt = failure?.retryAt ?? 0;
+	if (failure === null || retryAt <= now) return;
+	const until = new Date(retryAt * 1000).toISOString();
+	throw new SallyportError(
+		"too_many",
+		`the CA wants no order before ${until}: ${failure.detail}`,
+		{ hint: failure.remedy },
+	);
+}
+
+function orderRunning(): SallyportError {
+	return new SallyportError(
+		"conflict",
+		"an order for these names is running",
+		{ hint: "wait for it; see sallyport certificate show" },
+	);
+}

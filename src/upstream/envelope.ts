@@ -1,0 +1,191 @@
+/**
+ * The envelope of what we send to a server: our own id, our own progress token, and for a modern server our own
+ * reserved `_meta`. An envelope belongs to one hop, so what a client put into those places does not travel on; every
+ * other byte of the params does, untouched.
+ *
+ * @see specification 2026-07-28, basic ("_meta"), and basic/utilities/progress
+ */
+import {
+	type Bytes,
+	type Edit,
+	join,
+	type Member,
+	memberOf,
+	membersOf,
+	splice,
+	textOf,
+	toBytes,
+} from "../message.ts";
+import {
+	type Era,
+	META,
+	MODERN_REVISION,
+	RESERVED_META_PREFIX,
+} from "../protocol.ts";
+
+export type Envelope = {
+	readonly id: number;
+	readonly method: string;
+	readonly params: Bytes | null;
+	readonly era: Era;
+	/** Raw JSON; what the calling client can be asked through us. */
+	readonly clientCapabilities: string;
+	/** Our own version, as the client we are. */
+	readonly version: string;
+};
+
+export type Enveloped = {
+	readonly bytes: Bytes;
+	/** The client's own progress token as raw JSON; null when it wants no progress. */
+	readonly progressToken: string | null;
+};
+
+const OPEN_OBJECT = 0x7b;
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** Wraps a request. @throws MalformedMessage when the params are not an object, or a member stands twice */
+export function wrapRequest(envelope: Envelope): Enveloped {
+	const { params, progressToken } = rewriteParams(envelope);
+	const head = `{"jsonrpc":"2.0","id":${envelope.id},"method":${JSON.stringify(envelope.method)}`;
+	return {
+		bytes: params ? join([head, ',"params":', params, "}"]) : join([head, "}"]),
+		progressToken,
+	};
+}
+
+/** Wraps a notification; its params travel as they are. */
+export function wrapNotification(method: string, params: Bytes | null): Bytes {
+	const head = `{"jsonrpc":"2.0","method":${JSON.stringify(method)}`;
+	return params ? join([head, ',"params":', params, "}"]) : join([head, "}"]);
+}
+
+/** Tells a server to stop; null for `initialize`, which is never cancelled (basic/utilities/cancellation). */
+export function wrapCancellation(request: {
+	readonly id: number;
+	readonly method: string;
+}): Bytes | null {
+	if (request.method === "initialize") return null;
+	return wrapNotification(
+		"notifications/cancelled",
+		toBytes(`{"requestId":${request.id}}`),
+	);
+}
+
+/** Wraps our answer to a request of the server; `id` is raw JSON. */
+export function wrapAnswer(
+	id: string,
+	member: "result" | "error",
+	body: string,
+): Bytes {
+	return toBytes(`{"jsonrpc":"2.0","id":${id},"${member}":${body}}`);
+}
+
+/** The same message on one line. Raw line breaks are only ever white space between tokens: strings escape them. */
+export function oneLine(message: Bytes): Bytes {
+	if (!message.includes(LF) && !message.includes(CR)) return message;
+	return message.map((byte) => (byte === LF || byte === CR ? 0x20 : byte));
+}
+
+/** A progress notification with the client's own token in place of ours; null when it is not about `id`. */
+export function restoreProgressToken(
+	notification: Bytes,
+	params: { readonly start: number },
+	id: number,
+	token: string,
+): Bytes | null {
+	const member = memberOf(notification, params.start, "progressToken");
+	if (!member || textOf(notification, member) !== String(id)) return null;
+	return splice(notification, [{ ...member, text: token }]);
+}
+
+function rewriteParams(envelope: Envelope): {
+	readonly params: Bytes | null;
+	readonly progressToken: string | null;
+} {
+	const { params } = envelope;
+	if (!params) {
+		const own = ownMeta(envelope, []);
+		return {
+			params: own === "" ? null : toBytes(`{"_meta":{${own}}}`),
+			progressToken: null,
+		};
+	}
+	const members = membersOf(params, 0);
+	const meta = members.find(({ key }) => key === "_meta");
+	if (!meta || params[meta.start] !== OPEN_OBJECT) {
+		const own = ownMeta(envelope, []);
+		if (own === "") return { params, progressToken: null };
+		const comma = members.length > (meta ? 1 : 0) ? "," : "";
+		const edit: Edit = meta
+			? { start: meta.start, end: meta.end, text: `{${own}}` }
+			: { start: 1, end: 1, text: `"_meta":{${own}}${comma}` };
+		return { params: splice(params, [edit]), progressToken: null };
+	}
+	return rewriteMeta(envelope, params, meta);
+}
+
+function rewriteMeta(
+	envelope: Envelope,
+	params: Bytes,
+	meta: Member,
+): { readonly params: Bytes; readonly progressToken: string | null } {
+	const entries = membersOf(params, meta.start);
+	const kept = entries.filter(
+		({ key }) => !key.startsWith(RESERVED_META_PREFIX),
+	);
+	const level = entries.find(({ key }) => key === META.logLevel);
+	const own = ownMeta(
+		envelope,
+		level ? [[META.logLevel, textOf(params, level)]] : [],
+	);
+	const edits: Edit[] = [];
+	if (own !== "")
+		edits.push({
+			start: meta.start + 1,
+			end: meta.start + 1,
+			text: kept.length > 0 ? `${own},` : own,
+		});
+	const token = kept.find(({ key }) => key === "progressToken");
+	const lastKept = kept.at(-1);
+	entries.forEach((entry, at) => {
+		if (entry === token) edits.push({ ...entry, text: String(envelope.id) });
+		if (kept.includes(entry)) return;
+		if (lastKept && entry.keyStart < lastKept.keyStart) {
+			const next = entries[at + 1] as Member;
+			edits.push({ start: entry.keyStart, end: next.keyStart, text: "" });
+		}
+	});
+	// What is dropped after the last that stays goes together with the comma before it.
+	const last = entries.at(-1);
+	if (last && last !== lastKept)
+		edits.push({
+			start: lastKept ? lastKept.end : meta.start + 1,
+			end: last.end,
+			text: "",
+		});
+	return {
+		params: splice(params, edits),
+		progressToken: token ? textOf(params, token) : null,
+	};
+}
+
+/** Our reserved members for a modern server, as JSON without the braces; nothing for a legacy one. */
+function ownMeta(
+	envelope: Envelope,
+	relayed: readonly (readonly [string, string])[],
+): string {
+	if (envelope.era === "legacy") return "";
+	const members: readonly (readonly [string, string])[] = [
+		[META.protocolVersion, `"${MODERN_REVISION}"`],
+		[META.clientCapabilities, envelope.clientCapabilities],
+		[META.clientInfo, clientInfo(envelope.version)],
+		...relayed,
+	];
+	return members.map(([key, value]) => `"${key}":${value}`).join(",");
+}
+
+/** Who we are as a client, as raw JSON. */
+export function clientInfo(version: string): string {
+	return JSON.stringify({ name: "sallyport", version });
+}

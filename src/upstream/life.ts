@@ -1,0 +1,349 @@
+/**
+ * The life of one upstream: asleep until somebody asks, connected once for all who ask at the same time, put to sleep
+ * when nobody asks any more, and after a failure left alone for a while. Its lists outlive its connections, so that a
+ * sleeping server still says what it can do.
+ */
+import type { Clock } from "../clock.ts";
+import { describeError, SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { memberOf, valueOf as parsed } from "../message.ts";
+import type { Server } from "../store/servers.ts";
+import type { Connection } from "./connection.ts";
+import type { Dial } from "./dial.ts";
+import { cancelled, LinkError } from "./link.ts";
+import { EMPTY, fetchList, type Listing, sameItems } from "./lists.ts";
+import type { ParamHeaders } from "./mirror.ts";
+import type { Lines } from "./stderr.ts";
+import type {
+	Call,
+	ListKind,
+	Reply,
+	ServerFacts,
+	Upstream,
+	UpstreamEvent,
+} from "./upstream.ts";
+
+/** An upstream, and what the pool that keeps it must know. */
+export type LivingUpstream = Upstream & {
+	readonly isProcess: boolean;
+	/** When it was last asked, or null while somebody waits for it or it has no process. */
+	readonly idleSinceMs: () => number | null;
+	/** Stops the process until it is asked again. */
+	readonly sleep: () => Promise<void>;
+};
+
+/** Pauses after one failure, after two, …; the last one repeats. A first failure may be tried again at once. */
+const BACK_OFF_MS = [0, 1000, 2000, 5000, 15_000, 30_000, 60_000] as const;
+/** A connection that lasted this long starts the count anew. */
+const STABLE_MS = 60_000;
+/** Without progress or an answer for this long, a call has failed. */
+const CALL_TIMEOUT_MS = 15 * 60_000;
+const CALLS_MAX = 512;
+/** How long a list holds that says nothing of it: changes are announced, this is for servers that forget to. */
+const LIST_TTL_MS = 10 * 60_000;
+
+/** Requests that change nothing, and may be sent twice. */
+const SAFE = new Set([
+	"ping",
+	"tools/list",
+	"prompts/list",
+	"prompts/get",
+	"resources/list",
+	"resources/templates/list",
+	"resources/read",
+	"completion/complete",
+]);
+
+type Cached = {
+	readonly listing: Listing;
+	readonly freshUntilMs: number;
+};
+
+export function createUpstream(deps: {
+	readonly server: Server;
+	readonly identity: string;
+	readonly dial: Dial;
+	readonly lines: Lines;
+	readonly clock: Clock;
+	readonly log: Log;
+	/** Makes room for one more process. @throws SallyportError `unavailable` when there is none */
+	readonly admit: () => Promise<void>;
+}): LivingUpstream {
+	const { server, identity, clock, log } = deps;
+	const isProcess = server.transport.kind !== "http";
+	const closing = new AbortController();
+	const listeners = new Set<(event: UpstreamEvent) => void>();
+	const lists = new Map<ListKind, Cached>();
+	const fetching = new Map<ListKind, Promise<Listing>>();
+	let connecting: Promise<Connection> | null = null;
+	let connection: Connection | null = null;
+	let facts: ServerFacts | null = null;
+	let lastError: string | null = null;
+	let failures = 0;
+	let retryAtMs = 0;
+	let open = 0;
+	let usedMs = clock.nowMs();
+	let changes = 0;
+
+	const emit = (event: UpstreamEvent): void => {
+		if (event.type === "list_changed") {
+			changes++;
+			const cached = lists.get(event.list);
+			if (cached) lists.set(event.list, { ...cached, freshUntilMs: 0 });
+		}
+		for (const listener of listeners) listener(event);
+	};
+
+	const fail = (reason: string, livedMs: number): void => {
+		failures = livedMs > STABLE_MS ? 1 : failures + 1;
+		const pause = BACK_OFF_MS[Math.min(failures, BACK_OFF_MS.length) - 1] ?? 0;
+		retryAtMs = clock.nowMs() + pause;
+		lastError = reason;
+		log.warn("upstream failed", {
+			slug: server.slug,
+			reason,
+			attempt: failures,
+			delay_ms: pause,
+		});
+	};
+
+	const dial = async (): Promise<Connection> => {
+		if (isProcess) await deps.admit();
+		let fresh: Connection;
+		try {
+			fresh = await deps.dial(emit, closing.signal);
+		} catch (error) {
+			if (closing.signal.aborted) throw closed();
+			fail(describeError(error), 0);
+			throw named(server, error);
+		}
+		if (closing.signal.aborted) {
+			await fresh.close();
+			throw closed();
+		}
+		return fresh;
+	};
+
+	const settle = (fresh: Connection): void => {
+		const sinceMs = clock.nowMs();
+		connection = fresh;
+		facts = fresh.facts;
+		lastError = null;
+		void fresh.closed.then((reason) => {
+			if (connection !== fresh) return; // we closed it ourselves
+			connection = null;
+			fail(reason, clock.nowMs() - sinceMs);
+		});
+		fresh.listen();
+		// What was listed before may be otherwise now; whoever listens hears of it only if it is.
+		for (const [kind, cached] of lists) {
+			lists.set(kind, { ...cached, freshUntilMs: 0 });
+			refresh(kind).catch((error: unknown) => {
+				if (!(error instanceof SallyportError)) throw error;
+				log.warn("list failed", {
+					slug: server.slug,
+					reason: error.message,
+				});
+			});
+		}
+	};
+
+	const connect = (): Promise<Connection> => {
+		if (connection) return Promise.resolve(connection);
+		if (connecting) return connecting;
+		if (closing.signal.aborted) return Promise.reject(closed());
+		const waitMs = retryAtMs - clock.nowMs();
+		if (waitMs > 0)
+			return Promise.reject(backingOff(server, lastError ?? "", waitMs));
+		connecting = dial()
+			.then((fresh) => {
+				settle(fresh);
+				return fresh;
+			})
+			.finally(() => {
+				connecting = null;
+			});
+		return connecting;
+	};
+
+	/** Does work that keeps the upstream awake. */
+	const awake = async <T>(work: () => Promise<T>): Promise<T> => {
+		if (open >= CALLS_MAX)
+			throw new SallyportError(
+				"too_many",
+				`${server.slug} has too many open calls`,
+				{ hint: "try again in a moment" },
+			);
+		open++;
+		try {
+			return await work();
+		} finally {
+			open--;
+			usedMs = clock.nowMs();
+		}
+	};
+
+	const refresh = (kind: ListKind): Promise<Listing> => {
+		const running = fetching.get(kind);
+		if (running) return running;
+		const started = awake(async () => {
+			const live = await connect();
+			const before = changes;
+			const mirrors = !isProcess && live.facts.era === "modern";
+			const listing = await fetchList(live, kind, mirrors, closing.signal);
+			const previous = lists.get(kind)?.listing;
+			lists.set(kind, {
+				listing,
+				freshUntilMs:
+					changes === before
+						? clock.nowMs() + (listing.ttlMs ?? LIST_TTL_MS)
+						: 0,
+			});
+			if (previous && !sameItems(previous, listing))
+				for (const listener of listeners)
+					listener({ type: "list_changed", list: kind });
+			return listing;
+		}).finally(() => fetching.delete(kind));
+		fetching.set(kind, started);
+		return started;
+	};
+
+	const listing = (kind: ListKind): Promise<Listing> | Listing => {
+		const cached = lists.get(kind);
+		if (!cached) return refresh(kind);
+		return !connection || clock.nowMs() < cached.freshUntilMs
+			? cached.listing
+			: refresh(kind);
+	};
+
+	/** What of a tool's arguments travels as headers; found out by listing the tools, once. */
+	const paramHeaders = async (
+		live: Connection,
+		{ method, params, signal }: Call,
+	): Promise<ParamHeaders> => {
+		if (isProcess || live.facts.era !== "modern" || method !== "tools/call")
+			return [];
+		const known =
+			lists.get("tools")?.listing ??
+			(await unless(signal, refresh("tools")).catch(() => EMPTY));
+		if (known.paramHeaders.size === 0 || !params) return [];
+		const name = memberOf(params, 0, "name");
+		return known.paramHeaders.get(String(name && parsed(params, name))) ?? [];
+	};
+
+	const once = async (call: Call): Promise<Reply> => {
+		const live = await unless(call.signal, connect());
+		return live.request(call, CALL_TIMEOUT_MS, await paramHeaders(live, call));
+	};
+
+	return {
+		server,
+		identity,
+		isProcess,
+		facts: async (signal) =>
+			(await awake(() => unless(signal, connect()))).facts,
+		knownFacts: () => facts,
+		list: async (kind, signal) =>
+			(await unless(signal, Promise.resolve(listing(kind)))).items,
+		request: (call) =>
+			awake(async () => {
+				try {
+					const reply = await once(call).catch((error: unknown) => {
+						if (mayRepeat(error, call)) return once(call);
+						throw error;
+					});
+					lastError = null;
+					return reply;
+				} catch (error) {
+					if (error instanceof SallyportError && error.code === "upstream")
+						lastError = error.message;
+					throw named(server, error);
+				}
+			}),
+		notify: (method, params) =>
+			awake(async () => (await connect()).notify(method, params)),
+		subscribe: (listener) => {
+			listeners.add(listener);
+			return () => void listeners.delete(listener);
+		},
+		state: () => {
+			if (connection) return "ready";
+			if (connecting) return "starting";
+			return lastError === null ? "asleep" : "failed";
+		},
+		lastError: () => lastError,
+		logs: deps.lines.list,
+		idleSinceMs: () => (isProcess && connection && open === 0 ? usedMs : null),
+		sleep: async () => {
+			const live = connection;
+			connection = null;
+			await live?.close();
+		},
+		close: async () => {
+			closing.abort();
+			listeners.clear();
+			const live = connection;
+			connection = null;
+			await live?.close();
+			await connecting?.catch(() => {}); // it was told to end, and says so
+		},
+	};
+}
+
+/** Whether a failed call may be sent once more. */
+function mayRepeat(error: unknown, { method, signal }: Call): boolean {
+	if (!(error instanceof LinkError) || signal.aborted) return false;
+	if (error.code !== "upstream") return false;
+	return (
+		error.reach === "unsent" || (error.reach === "broken" && SAFE.has(method))
+	);
+}
+
+/** Says which server it was. */
+function named(server: Server, error: unknown): unknown {
+	if (!(error instanceof SallyportError)) return error;
+	if (error.message.startsWith(`${server.slug} `)) return error;
+	return new SallyportError(error.code, `${server.slug}: ${error.message}`, {
+		...(error.hint !== undefined && {
+			hint: error.hint.replaceAll("SLUG", server.slug),
+		}),
+		cause: error,
+	});
+}
+
+function backingOff(
+	server: Server,
+	reason: string,
+	waitMs: number,
+): SallyportError {
+	return new SallyportError(
+		"unavailable",
+		`${server.slug} is not available: ${reason}`,
+		{
+			hint: `it is tried again in ${Math.ceil(waitMs / 1000)} s; see sallyport servers show ${server.slug}`,
+		},
+	);
+}
+
+function closed(): LinkError {
+	return new LinkError("final", "the server was changed or removed", {
+		code: "unavailable",
+		hint: "try again",
+	});
+}
+
+/** The promise, or the end of whoever waits for it. What is waited for goes on for the others. */
+function unless<T>(
+	signal: AbortSignal | undefined,
+	promise: Promise<T>,
+): Promise<T> {
+	if (!signal) return promise;
+	return new Promise((resolve, reject) => {
+		if (signal.aborted) reject(cancelled());
+		const stop = (): void => reject(cancelled());
+		signal.addEventListener("abort", stop, { once: true });
+		promise
+			.then(resolve, reject)
+			.finally(() => signal.removeEventListener("abort", stop));
+	});
+}

@@ -1,0 +1,78 @@
+/**
+ * Splits a byte stream into lines without ever joining more than one line. It knows nothing of what a line says.
+ */
+import { type Bytes, join } from "../message.ts";
+
+export type LineSplitter = {
+	/** Gives every line that this chunk completes, without its end. */
+	readonly push: (chunk: Bytes) => void;
+	/** Gives the last line, if the stream ended without ending it. */
+	readonly end: () => void;
+};
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/**
+ * A splitter at LF, CRLF and, when `bareCr`, at CR alone (as event streams may).
+ * @param options.onTooLong called once for a line of more than `bytesMax`, which is then skipped to its end
+ */
+export function createLineSplitter(options: {
+	readonly bytesMax: number;
+	readonly bareCr?: boolean;
+	readonly onLine: (line: Bytes) => void;
+	readonly onTooLong: () => void;
+}): LineSplitter {
+	const { bytesMax, bareCr = false, onLine, onTooLong } = options;
+	let parts: Bytes[] = [];
+	let held = 0;
+	let skipping = false;
+	let afterCr = false;
+
+	const keep = (part: Bytes): void => {
+		if (skipping || part.length === 0) return;
+		held += part.length;
+		if (held > bytesMax) {
+			skipping = true;
+			parts = [];
+			onTooLong();
+		} else parts.push(part);
+	};
+	const finish = (): void => {
+		const line = parts.length === 1 ? (parts[0] as Bytes) : join(parts);
+		const skipped = skipping;
+		parts = [];
+		held = 0;
+		skipping = false;
+		if (skipped) return;
+		onLine(line.at(-1) === CR ? line.subarray(0, -1) : line);
+	};
+
+	return {
+		push: (chunk) => {
+			let at = 0;
+			if (afterCr && chunk.length > 0) {
+				afterCr = false;
+				if (chunk[0] === LF) at = 1;
+			}
+			let cr = bareCr ? chunk.indexOf(CR, at) : -1;
+			for (;;) {
+				const lf = chunk.indexOf(LF, at);
+				if (cr >= 0 && cr < at) cr = chunk.indexOf(CR, at);
+				const isCr = cr >= 0 && (lf < 0 || cr < lf);
+				const end = isCr ? cr : lf;
+				if (end < 0) break;
+				keep(chunk.subarray(at, end));
+				finish();
+				at = end + 1;
+				if (!isCr) continue;
+				if (at === chunk.length) afterCr = true;
+				else if (chunk[at] === LF) at++;
+			}
+			keep(chunk.subarray(at));
+		},
+		end: () => {
+			if (held > 0) finish();
+		},
+	};
+}

@@ -1,0 +1,106 @@
+/**
+ * A link: one conversation with a server, over whichever transport. What Streamable HTTP, HTTP+SSE and stdio have in
+ * common: a request goes out as bytes, its answer comes back as bytes, and whatever else the server says is handed up.
+ * A link knows nothing of eras beyond the headers HTTP needs, and nothing of lists, caches or who is calling.
+ */
+import { type ErrorCode, SallyportError } from "../errors.ts";
+import type { Bytes, Message } from "../message.ts";
+import { type Era, RPC } from "../protocol.ts";
+import { wrapAnswer } from "./envelope.ts";
+import type { Reply } from "./upstream.ts";
+
+export type Notification = Extract<Message, { kind: "notification" }>;
+export type ServerRequest = Extract<Message, { kind: "request" }>;
+
+/** One request on its way out. */
+export type Outgoing = {
+	readonly id: number;
+	readonly method: string;
+	/** The whole message. */
+	readonly bytes: Bytes;
+	/** What HTTP says beside the message; other transports have no place for it. */
+	readonly speaking: Speaking;
+	/** More headers that mirror the message (modern HTTP). */
+	readonly headers?: Readonly<Record<string, string>>;
+	readonly signal: AbortSignal;
+	readonly timeoutMs: number;
+	/** What the server says about this request before it answers. */
+	readonly onNotification: (notification: Notification) => void;
+};
+
+/** What is spoken on this link; `protocolVersion` is null until a legacy server has chosen one. */
+export type Speaking = {
+	readonly era: Era;
+	readonly protocolVersion: string | null;
+};
+
+export type Link = {
+	/** @throws LinkError */
+	readonly request: (outgoing: Outgoing) => Promise<Reply>;
+	readonly notify: (message: Bytes, speaking: Speaking) => Promise<void>;
+	/** Asks a legacy HTTP server for a stream of what it says unasked; other transports hear it anyway. */
+	readonly listen: (speaking: Speaking) => void;
+	/** A place among the HTTP streams that may stay open for nothing; null when there is none left. */
+	readonly takeStream: () => (() => void) | null;
+	readonly close: () => Promise<void>;
+	/** Resolves when the link is of no use any more, with the reason in our words. Never rejects. */
+	readonly closed: Promise<string>;
+};
+
+/** What a link hands up besides answers. */
+export type Hearing = {
+	readonly onNotification: (notification: Notification) => void;
+	/** Answers a request of the server. The seam where questions to the user will be relayed. */
+	readonly onRequest: (request: ServerRequest) => Bytes;
+};
+
+/** The bytes that one message of a server may have when it must be held whole. */
+export const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Pauses before a stream that ended is opened again; the last one repeats. */
+export const RECONNECT_MS = [1000, 2000, 5000, 15_000, 60_000] as const;
+
+/**
+ * A failure of a link.
+ * `unsent`: the server never took the request, so it can be sent again on another link.
+ * `broken`: nobody knows how far it came, so only what changes nothing may be sent again.
+ * `final`: it was answered, or given up; to send it again would change nothing.
+ */
+export class LinkError extends SallyportError {
+	readonly reach: "unsent" | "broken" | "final";
+	/** The HTTP status that the server refused with. */
+	readonly status: number | undefined;
+
+	constructor(
+		reach: "unsent" | "broken" | "final",
+		message: string,
+		options: { hint?: string; status?: number; code?: ErrorCode } = {},
+	) {
+		super(
+			options.code ?? "upstream",
+			message,
+			options.hint === undefined ? {} : { hint: options.hint },
+		);
+		this.name = "LinkError";
+		this.reach = reach;
+		this.status = options.status;
+	}
+}
+
+/** The call's own signal ended it. */
+export function cancelled(): LinkError {
+	return new LinkError("final", "the call was cancelled", {
+		code: "unavailable",
+	});
+}
+
+/** Answers what a server may ask of any client (`ping`), and refuses the rest: we declared no capabilities. */
+export function answerServer(request: ServerRequest): Bytes {
+	return request.method === "ping"
+		? wrapAnswer(request.id, "result", "{}")
+		: wrapAnswer(
+				request.id,
+				"error",
+				`{"code":${RPC.methodNotFound},"message":"this client does not answer that"}`,
+			);
+}

@@ -1,0 +1,120 @@
+/**
+ * The headers with which a modern request repeats what its body says, for those who route by headers.
+ *
+ * They are made from the body that is sent, never copied from what a client sent us. A tool may ask for some of its
+ * arguments as headers too (`x-mcp-header`); one that asks wrongly must not be used over HTTP.
+ *
+ * @see specification 2026-07-28, basic/transports/streamable-http ("Request Headers", "Schema Extension"), SEP-2243
+ */
+import { type Bytes, memberOf, valueOf as parsed } from "../message.ts";
+import { HEADER } from "../protocol.ts";
+
+/** The arguments of a tool that travel as headers: header name to where the argument stands. */
+export type ParamHeaders = readonly {
+	readonly header: string;
+	readonly path: readonly string[];
+}[];
+
+const NAMED_BY: Readonly<Record<string, string>> = {
+	"tools/call": "name",
+	"prompts/get": "name",
+	"resources/read": "uri",
+};
+
+const MARK = "x-mcp-header";
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const PLAIN = /^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$/;
+const SENTINEL = /^=\?base64\?.*\?=$/;
+const TYPES = ["string", "integer", "boolean"];
+const SCHEMA_DEPTH_MAX = 64;
+
+/** The headers for one request. */
+export function mirrorHeaders(
+	method: string,
+	params: Bytes | null,
+	paramHeaders: ParamHeaders = [],
+): Readonly<Record<string, string>> {
+	const headers: Record<string, string> = { [HEADER.method]: method };
+	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
+	const name = key && params ? memberOf(params, 0, key) : undefined;
+	const value = name && params ? parsed(params, name) : undefined;
+	if (typeof value === "string") headers[HEADER.name] = encode(value);
+	if (paramHeaders.length === 0 || !params) return headers;
+	const member = memberOf(params, 0, "arguments");
+	const args = member ? parsed(params, member) : undefined;
+	for (const { header, path } of paramHeaders) {
+		const text = textAt(args, path);
+		if (text !== null) headers[`Mcp-Param-${header}`] = encode(text);
+	}
+	return headers;
+}
+
+/**
+ * Which arguments of a tool travel as headers.
+ * @returns null when the tool asks for it in a way the specification forbids: it MUST be left out then
+ */
+export function paramHeadersOf(tool: Bytes): ParamHeaders | null {
+	if (!Buffer.from(tool.buffer, tool.byteOffset, tool.length).includes(MARK))
+		return [];
+	const schema = memberOf(tool, 0, "inputSchema");
+	const found: { header: string; path: readonly string[] }[] = [];
+	if (!schema) return [];
+	if (!collect(parsed(tool, schema), [], true, found, 0)) return null;
+	const names = new Set(found.map(({ header }) => header.toLowerCase()));
+	return names.size === found.length ? found : null;
+}
+
+/** Walks a schema. Marks count only below a chain of `properties`; anywhere else they are a fault. */
+function collect(
+	node: unknown,
+	path: readonly string[],
+	reachable: boolean,
+	found: { header: string; path: readonly string[] }[],
+	depth: number,
+): boolean {
+	if (node === null || typeof node !== "object") return true;
+	if (depth > SCHEMA_DEPTH_MAX) return false;
+	const schema = node as Readonly<Record<string, unknown>>;
+	if (!Array.isArray(node) && Object.hasOwn(schema, MARK)) {
+		const header = schema[MARK];
+		const good =
+			reachable &&
+			path.length > 0 &&
+			typeof header === "string" &&
+			TOKEN.test(header) &&
+			TYPES.includes(String(schema["type"]));
+		if (!good) return false;
+		found.push({ header, path });
+	}
+	return Object.entries(schema).every(([key, child]) => {
+		// Data, not schemas: a mark in there is somebody's value.
+		if (["const", "enum", "default", "examples", MARK].includes(key))
+			return true;
+		if (key !== "properties" || child === null || typeof child !== "object")
+			return collect(child, path, false, found, depth + 1);
+		return Object.entries(child).every(([name, property]) =>
+			collect(property, [...path, name], reachable, found, depth + 1),
+		);
+	});
+}
+
+function textAt(args: unknown, path: readonly string[]): string | null {
+	let node = args;
+	for (const key of path) {
+		if (node === null || typeof node !== "object" || !Object.hasOwn(node, key))
+			return null;
+		node = (node as Readonly<Record<string, unknown>>)[key];
+	}
+	if (typeof node === "string") return node;
+	if (typeof node === "boolean") return String(node);
+	return typeof node === "number" && Number.isSafeInteger(node)
+		? String(node)
+		: null;
+}
+
+/** A value as a header's: itself when it is plain ASCII, else Base64 in the specification's sentinel. */
+function encode(value: string): string {
+	return PLAIN.test(value) && !SENTINEL.test(value)
+		? value
+		: `=?base64?${Buffer.from(value, "utf8").toString("base64")}?=`;
+}

@@ -1,0 +1,172 @@
+/**
+ * Which answer belongs to which request, on the transports where all of them share one stream (stdio, HTTP+SSE).
+ */
+import {
+	type Bytes,
+	MalformedMessage,
+	type Message,
+	memberOf,
+	parseMessage,
+	textOf,
+} from "../message.ts";
+import {
+	cancelled,
+	type Hearing,
+	LinkError,
+	type Notification,
+	type Outgoing,
+} from "./link.ts";
+import type { Reply } from "./upstream.ts";
+
+export type Pending = {
+	/** Waits for the answer to a request that `send` puts on the wire. `cancel` tells the server to stop. */
+	readonly add: (
+		outgoing: Outgoing,
+		send: () => Promise<void> | void,
+		cancel: () => void,
+	) => Promise<Reply>;
+	/** Takes one message of the server. Returns false when it is not a JSON-RPC message. */
+	readonly receive: (bytes: Bytes) => boolean;
+	/** Fails everything that waits. */
+	readonly fail: (reason: string) => void;
+	readonly count: () => number;
+};
+
+type Waiting = {
+	readonly outgoing: Outgoing;
+	readonly resolve: (reply: Reply) => void;
+	readonly reject: (error: LinkError) => void;
+	/** It is alive: its time begins anew. */
+	readonly touch: () => void;
+};
+
+/** Requests that may wait on one stream. */
+const WAITING_MAX = 1000;
+
+export function createPending(
+	hearing: Hearing,
+	answer: (bytes: Bytes) => void,
+): Pending {
+	const waiting = new Map<string, Waiting>();
+
+	/** Removes what waits under the id, and gives it. */
+	const settle = (id: string): Waiting | undefined => {
+		const found = waiting.get(id);
+		waiting.delete(id);
+		return found;
+	};
+	const only = (): Waiting | undefined =>
+		waiting.size === 1 ? waiting.values().next().value : undefined;
+
+	const hear = (notification: Notification): void => {
+		const owner = ownerOf(notification, waiting, only);
+		if (owner) {
+			owner.touch();
+			owner.outgoing.onNotification(notification);
+		} else hearing.onNotification(notification);
+	};
+	const respond = (message: Extract<Message, { kind: "response" }>): void => {
+		// An error without an id answers what could not be read; it can only be the one request there is.
+		const id = message.id ?? (only()?.outgoing.id.toString() as string);
+		const { bytes, body } = message;
+		settle(id)?.resolve({
+			member: message.member,
+			body: bytes.subarray(body.start, body.end),
+		});
+	};
+
+	return {
+		add: (outgoing, send, cancel) =>
+			new Promise<Reply>((resolve, reject) => {
+				if (outgoing.signal.aborted) return reject(cancelled());
+				if (waiting.size >= WAITING_MAX)
+					return reject(
+						new LinkError("unsent", "the server has too many open calls", {
+							code: "unavailable",
+							hint: "try again in a moment",
+						}),
+					);
+				const id = String(outgoing.id);
+				const stop = (error: LinkError): void => {
+					if (waiting.has(id)) cancel();
+					finish();
+					reject(error);
+				};
+				const onAbort = (): void => stop(cancelled());
+				const timer = setTimeout(
+					() => stop(timedOut(outgoing)),
+					outgoing.timeoutMs,
+				);
+				const finish = (): void => {
+					clearTimeout(timer);
+					waiting.delete(id);
+					outgoing.signal.removeEventListener("abort", onAbort);
+				};
+				outgoing.signal.addEventListener("abort", onAbort, { once: true });
+				waiting.set(id, {
+					outgoing,
+					touch: () => void timer.refresh(),
+					resolve: (reply) => {
+						finish();
+						resolve(reply);
+					},
+					reject: (error) => {
+						finish();
+						reject(error);
+					},
+				});
+				const failed = (error: unknown): void =>
+					settle(id)?.reject(
+						error instanceof LinkError
+							? error
+							: new LinkError("broken", "the request could not be sent"),
+					);
+				try {
+					Promise.resolve(send()).catch(failed);
+				} catch (error) {
+					failed(error);
+				}
+			}),
+		receive: (bytes) => {
+			try {
+				const message = parseMessage(bytes);
+				if (message.kind === "response") respond(message);
+				else if (message.kind === "notification") hear(message);
+				else answer(hearing.onRequest(message));
+				return true;
+			} catch (error) {
+				if (error instanceof MalformedMessage) return false;
+				throw error;
+			}
+		},
+		fail: (reason) => {
+			for (const [id] of [...waiting])
+				settle(id)?.reject(new LinkError("broken", reason));
+		},
+		count: () => waiting.size,
+	};
+}
+
+/** The request a notification is about: by progress token, or because there is no other. */
+function ownerOf(
+	notification: Notification,
+	waiting: ReadonlyMap<string, Waiting>,
+	only: () => Waiting | undefined,
+): Waiting | undefined {
+	if (notification.method === "notifications/message") return only();
+	if (notification.method !== "notifications/progress" || !notification.params)
+		return undefined;
+	const token = memberOf(
+		notification.bytes,
+		notification.params.start,
+		"progressToken",
+	);
+	return token && waiting.get(textOf(notification.bytes, token));
+}
+
+function timedOut({ timeoutMs }: Outgoing): LinkError {
+	return new LinkError(
+		"broken",
+		`the server did not answer within ${Math.ceil(timeoutMs / 1000)} s`,
+	);
+}

@@ -1,0 +1,125 @@
+/**
+ * The pool: one upstream for each server and credential identity, made when first asked for.
+ *
+ * So two users of a server with personal secrets never share a process or a connection, and all clients of one user
+ * do. It bounds how many processes run, and puts those to sleep that nobody has asked for a while.
+ */
+import { type Clock, every } from "../clock.ts";
+import { SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Server } from "../store/servers.ts";
+import { identityFor, missingSlots } from "./credentials.ts";
+import { createDial, type DialDeps, missingSecrets } from "./dial.ts";
+import { createUpstream, type LivingUpstream } from "./life.ts";
+import { createLines } from "./stderr.ts";
+import type { Upstreams } from "./upstream.ts";
+
+const IDLE_STOP_MS = 10 * 60_000;
+const SWEEP_MS_MAX = 30_000;
+/** Processes at once; one more puts the longest idle one to sleep. */
+const PROCESSES_MAX = 100;
+/** Streams that wait for news from HTTP servers. Bun opens 256 connections at once, and calls need them more. */
+const STREAMS_MAX = 100;
+
+export type UpstreamsDeps = Omit<DialDeps, "takeStream"> & {
+	readonly clock: Clock;
+	readonly log: Log;
+	/** Without calls for this long, a process is stopped until the next one. */
+	readonly idleStopMs?: number;
+};
+
+/** All upstreams of the gateway. */
+export function createUpstreams(deps: UpstreamsDeps): Upstreams {
+	const { db, clock, log } = deps;
+	const idleStopMs = deps.idleStopMs ?? IDLE_STOP_MS;
+	const pool = new Map<string, LivingUpstream>();
+	const dialDeps: DialDeps = { ...deps, takeStream: createSlots(STREAMS_MAX) };
+
+	const idlest = (): LivingUpstream | undefined =>
+		[...pool.values()]
+			.filter((upstream) => upstream.idleSinceMs() !== null)
+			.toSorted((a, b) => Number(a.idleSinceMs()) - Number(b.idleSinceMs()))[0];
+	const admit = async (): Promise<void> => {
+		const running = [...pool.values()].filter(
+			(upstream) =>
+				upstream.isProcess && ["ready", "starting"].includes(upstream.state()),
+		);
+		if (running.length < PROCESSES_MAX) return;
+		const oldest = idlest();
+		if (!oldest)
+			throw new SallyportError(
+				"unavailable",
+				`${PROCESSES_MAX} server processes run, and all are busy`,
+				{ hint: "try again in a moment" },
+			);
+		await oldest.sleep();
+	};
+
+	const stopSweeping = every(Math.min(idleStopMs / 2, SWEEP_MS_MAX), () => {
+		const nowMs = clock.nowMs();
+		for (const upstream of pool.values()) {
+			const sinceMs = upstream.idleSinceMs();
+			if (sinceMs === null || nowMs - sinceMs < idleStopMs) continue;
+			log.info("upstream asleep", { slug: upstream.server.slug });
+			void upstream.sleep();
+		}
+	});
+
+	const create = (server: Server, identity: string): LivingUpstream => {
+		const missing = missingSlots(db, server, identity);
+		if (missing.length > 0) throw missingSecrets(server, missing);
+		const lines = createLines();
+		return createUpstream({
+			server,
+			identity,
+			dial: createDial(dialDeps, server, identity, lines),
+			lines,
+			clock,
+			log,
+			admit,
+		});
+	};
+
+	return {
+		forUser: (server, userId) => {
+			const identity = identityFor(server, userId);
+			const key = `${server.id} ${identity}`;
+			const known = pool.get(key);
+			if (known) return known;
+			const fresh = create(server, identity);
+			pool.set(key, fresh);
+			return fresh;
+		},
+		drop: async (serverId, identity) => {
+			const dropped = [...pool].filter(
+				([, upstream]) =>
+					upstream.server.id === serverId &&
+					(identity === undefined || upstream.identity === identity),
+			);
+			for (const [key] of dropped) pool.delete(key);
+			await Promise.all(dropped.map(([, upstream]) => upstream.close()));
+		},
+		live: (serverId) =>
+			[...pool.values()].filter((upstream) => upstream.server.id === serverId),
+		close: async () => {
+			stopSweeping();
+			const all = [...pool.values()];
+			pool.clear();
+			await Promise.all(all.map((upstream) => upstream.close()));
+		},
+	};
+}
+
+/** A number of places; each is given back by calling what was given out. */
+function createSlots(max: number): () => (() => void) | null {
+	let taken = 0;
+	return () => {
+		if (taken >= max) return null;
+		taken++;
+		let held = true;
+		return () => {
+			if (held) taken--;
+			held = false;
+		};
+	};
+}

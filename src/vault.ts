@@ -1,0 +1,308 @@
+/**
+ * The vault: seals and opens small values, and makes keyed hashes of credentials.
+ *
+ * A KEK (32 bytes, from a file or a systemd credential) wraps a versioned keyring that lives in the store. Every
+ * sealed value is AES-256-GCM under a key derived (HKDF-SHA-256) for its table and column, and its associated data
+ * binds it to its place: table, column, row, owner, version. So a row that is copied elsewhere does not open.
+ * Everything here is synchronous, so that it can run inside a transaction. The vault knows nothing of the store:
+ * it is given the wrapped keys and gives back new ones. A wrong KEK is refused; nothing is ever regenerated.
+ */
+import {
+	createCipheriv,
+	createDecipheriv,
+	createHmac,
+	hkdfSync,
+	randomBytes,
+} from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { SallyportError } from "./errors.ts";
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const FORMAT = 1;
+const HEADER_BYTES = 1 + 4 + NONCE_BYTES;
+
+export type KeyPurpose = "data" | "mac";
+
+/** One key of the keyring as the store keeps it. */
+export type WrappedKey = {
+	readonly keyId: number;
+	readonly purpose: KeyPurpose;
+	readonly wrapped: Uint8Array;
+	readonly state: "active" | "decrypt" | "retired";
+	readonly createdAt: number;
+};
+
+/** Where a sealed value lives. All of it is authenticated: a value opens nowhere else. */
+export type Place = {
+	readonly table: string;
+	readonly column: string;
+	readonly row: string;
+	readonly owner: string;
+	readonly version: number;
+};
+
+export type Vault = {
+	/** Seals `plain` for its place: `format(1) key id(4) nonce(12) ciphertext tag(16)`. */
+	readonly seal: (place: Place, plain: string) => Uint8Array;
+	/** Opens what `seal` made for the same place. @throws SallyportError `internal` when it does not belong there */
+	readonly open: (place: Place, sealed: Uint8Array) => string;
+	/** The keyed hash of a credential in clear: HMAC-SHA-256, 32 bytes. The only form in which one is stored. */
+	readonly mac: (credential: string) => Uint8Array;
+};
+
+/** The length of a KEK file: 32 bytes as 64 hexadecimal digits. */
+const KEK_TEXT = /^[0-9a-f]{64}\n?$/;
+
+/**
+ * Reads the KEK from a file of 64 hexadecimal digits.
+ * @throws SallyportError `invalid` when it is missing, empty, malformed, or readable by group or others
+ */
+export function readKek(path: string): Uint8Array {
+	let descriptor: number;
+	try {
+		descriptor = openSync(path, "r");
+	} catch (cause) {
+		throw new SallyportError("invalid", `cannot read the master key ${path}`, {
+			hint: "put the key back from where you keep it; without it the stored secrets cannot be opened",
+			cause,
+		});
+	}
+	try {
+		const { mode, uid } = fstatSync(descriptor);
+		// A systemd credential is 0400 (0440 with an ACL in some versions) in a directory only the service can enter.
+		if ((mode & 0o077) !== 0)
+			throw new SallyportError(
+				"invalid",
+				`the master key ${path} can be read by others (mode ${(mode & 0o777).toString(8)}, owner ${uid})`,
+				{ hint: `chmod 600 ${path}` },
+			);
+		const buffer = Buffer.alloc(KEY_BYTES * 2 + 2);
+		const text = buffer
+			.subarray(0, readSync(descriptor, buffer))
+			.toString("latin1");
+		if (!KEK_TEXT.test(text))
+			throw new SallyportError(
+				"invalid",
+				`the master key ${path} is not a key: 64 hexadecimal digits are expected`,
+				{
+					hint: "put the right file back; do not make a new one, it would not open the stored secrets",
+				},
+			);
+		return Buffer.from(text.trim(), "hex");
+	} finally {
+		closeSync(descriptor);
+	}
+}
+
+/** Makes a KEK in a new file, mode 0600. @throws when the file exists: a key is never overwritten */
+export function createKek(path: string): Uint8Array {
+	const kek = randomBytes(KEY_BYTES);
+	const descriptor = openSync(path, "wx", 0o600);
+	try {
+		writeSync(descriptor, `${kek.toString("hex")}\n`);
+	} finally {
+		closeSync(descriptor);
+	}
+	return kek;
+}
+
+/** A new keyring, wrapped by the KEK: one active key for each purpose. Only for a store that has none. */
+export function createKeyring(
+	kek: Uint8Array,
+	now: number,
+): readonly WrappedKey[] {
+	return (["data", "mac"] as const).map((purpose, index) => {
+		const keyId = index + 1;
+		return {
+			keyId,
+			purpose,
+			wrapped: encrypt(
+				kek,
+				keyId,
+				kekData(keyId, purpose),
+				randomBytes(KEY_BYTES),
+			),
+			state: "active" as const,
+			createdAt: now,
+		};
+	});
+}
+
+/**
+ * Opens the vault with the KEK and the wrapped keys of the store.
+ * @throws SallyportError `invalid` when the KEK is not the one that wrapped them, or a key is missing
+ */
+export function openVault(
+	kek: Uint8Array,
+	keyring: readonly WrappedKey[],
+): Vault {
+	const keys = new Map<number, Buffer>();
+	for (const key of keyring) {
+		if (key.state === "retired") continue;
+		keys.set(key.keyId, unwrap(kek, key));
+	}
+	const active = (purpose: KeyPurpose): number => {
+		const key = keyring.find(
+			(k) => k.purpose === purpose && k.state === "active",
+		);
+		if (!key)
+			throw new SallyportError(
+				"invalid",
+				`the keyring has no active ${purpose} key`,
+				{
+					hint: "restore the database from a backup",
+				},
+			);
+		return key.keyId;
+	};
+	const dataKeyId = active("data");
+	const macKey = keys.get(active("mac")) as Buffer;
+	const derived = new Map<string, Buffer>();
+
+	const columnKey = (keyId: number, place: Place): Buffer => {
+		const name = `${keyId}/${place.table}.${place.column}`;
+		const known = derived.get(name);
+		if (known) return known;
+		const key = keys.get(keyId);
+		if (!key) throw unopenable(place);
+		const fresh = Buffer.from(
+			hkdfSync(
+				"sha256",
+				key,
+				Buffer.from([keyId]),
+				`sallyport/data/v1|${place.table}.${place.column}`,
+				KEY_BYTES,
+			),
+		);
+		derived.set(name, fresh);
+		return fresh;
+	};
+
+	return {
+		seal: (place, plain) =>
+			encrypt(
+				columnKey(dataKeyId, place),
+				dataKeyId,
+				placeData(place),
+				Buffer.from(plain, "utf8"),
+			),
+		open: (place, sealed) => {
+			if (sealed.length < HEADER_BYTES + TAG_BYTES || sealed[0] !== FORMAT)
+				throw unopenable(place);
+			const keyId = Buffer.from(
+				sealed.buffer,
+				sealed.byteOffset,
+				sealed.length,
+			).readUInt32BE(1);
+			const plain = decrypt(columnKey(keyId, place), placeData(place), sealed);
+			if (!plain) throw unopenable(place);
+			return plain.toString("utf8");
+		},
+		mac: (credential) =>
+			createHmac("sha256", macKey).update(credential).digest(),
+	};
+}
+
+/** Seals `plain` under a key derived from a credential: only a holder of that credential can open it (oauth.md 1.5). */
+export function sealFor(credential: string, plain: string): Uint8Array {
+	return encrypt(
+		credentialKey(credential),
+		0,
+		SUCCESSOR,
+		Buffer.from(plain, "utf8"),
+	);
+}
+
+/** Opens what `sealFor` made for the same credential; null for any other. */
+export function openFor(credential: string, sealed: Uint8Array): string | null {
+	return (
+		decrypt(credentialKey(credential), SUCCESSOR, sealed)?.toString("utf8") ??
+		null
+	);
+}
+
+const SUCCESSOR = Buffer.from("sallyport/successor/v1");
+
+function credentialKey(credential: string): Buffer {
+	return Buffer.from(hkdfSync("sha256", credential, "", SUCCESSOR, KEY_BYTES));
+}
+
+function unwrap(kek: Uint8Array, key: WrappedKey): Buffer {
+	const plain = decrypt(kek, kekData(key.keyId, key.purpose), key.wrapped);
+	if (!plain)
+		throw new SallyportError(
+			"invalid",
+			"the master key does not open this database's keyring",
+			{
+				hint: "put back the master key that belongs to this database; nothing was changed",
+			},
+		);
+	return plain;
+}
+
+function unopenable(place: Place): SallyportError {
+	return new SallyportError(
+		"internal",
+		`a sealed value of ${place.table}.${place.column} does not open in its place`,
+		{
+			hint: "restore the database from a backup, or set the secret again",
+		},
+	);
+}
+
+function kekData(keyId: number, purpose: KeyPurpose): Buffer {
+	return Buffer.from(`sallyport/kek/v1|${keyId}|${purpose}`);
+}
+
+function placeData(place: Place): Buffer {
+	const parts = [
+		"sallyport/v1",
+		place.table,
+		place.column,
+		place.row,
+		place.owner,
+		String(place.version),
+	];
+	return Buffer.from(
+		parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(""),
+	);
+}
+
+function encrypt(
+	key: Uint8Array,
+	keyId: number,
+	associated: Uint8Array,
+	plain: Uint8Array,
+): Uint8Array {
+	const nonce = randomBytes(NONCE_BYTES);
+	const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(associated);
+	const header = Buffer.alloc(HEADER_BYTES);
+	header[0] = FORMAT;
+	header.writeUInt32BE(keyId, 1);
+	nonce.copy(header, 5);
+	return Buffer.concat([
+		header,
+		cipher.update(plain),
+		cipher.final(),
+		cipher.getAuthTag(),
+	]);
+}
+
+function decrypt(
+	key: Uint8Array,
+	associated: Uint8Array,
+	sealed: Uint8Array,
+): Buffer | null {
+	const nonce = sealed.subarray(5, HEADER_BYTES);
+	const body = sealed.subarray(HEADER_BYTES, sealed.length - TAG_BYTES);
+	const decipher = createDecipheriv("aes-256-gcm", key, nonce)
+		.setAAD(associated)
+		.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
+	try {
+		return Buffer.concat([decipher.update(body), decipher.final()]);
+	} catch {
+		return null; // the tag does not match: another key, another place, or a changed byte
+	}
+}

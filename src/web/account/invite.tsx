@@ -1,0 +1,48 @@
+/** The page where an invited person chooses a password. Form fields: `password`, and hidden `csrf`. */
+import { PASSWORD_LENGTH_MIN } from "../../oauth/passwords.ts";
+import { Field, Notice, page } from "../layout.tsx";
+
+export function invitePage(fields: {
+	readonly token: string;
+	readonly email: string;
+	readonly csrf: string;
+	readonly cookie: string | null;
+	readonly problem?: { readonly status: number; readonly text: string };
+}): Response {
+	const { problem } = fields;
+	return page(
+		{
+			title: "Choose a password",
+			status: problem?.status ?? 200,
+			cookie: fields.cookie,
+		},
+		<>
+			<h1>Choose a password</h1>
+			<p>
+				You were invited as <strong>{fields.email}</strong>. This link works
+				once.
+			</p>
+			{problem === undefined ? null : (
+				<Notice word="Not done">{problem.text}</Notice>
+			)}
+			<form method="post" action={`/invite/${fields.token}`}>
+				<input type="hidden" name="csrf" value={fields.csrf} />
+				{/* For password managers: which account this password is of. */}
+				<input type="hidden" autocomplete="username" value={fields.email} />
+				<Field
+					name="password"
+					label="New password"
+					type="password"
+					autocomplete="new-password"
+					minLength={PASSWORD_LENGTH_MIN}
+					hint={`At least ${PASSWORD_LENGTH_MIN} characters. Four random words make a good one.`}
+				/>
+				<p class="actions">
+					<button type="submit" class="primary">
+						Save and sign in
+					</button>
+				</p>
+			</form>
+		</>,
+	);
+}

@@ -1,0 +1,57 @@
+/** The few files that pages refer to. Their names carry a hash of what is in them, so they are kept for ever. */
+import { createHash } from "node:crypto";
+import { renderToString } from "preact-render-to-string";
+import type { Route } from "../http/route.ts";
+import stylesheet from "./assets/app.css" with { type: "text" };
+import setupScript from "./assets/setup.client.js" with { type: "text" };
+import { Mark } from "./mark.tsx";
+
+type Asset = {
+	readonly path: string;
+	readonly type: string;
+	readonly text: string;
+};
+
+function asset(
+	name: string,
+	extension: string,
+	type: string,
+	text: string,
+): Asset {
+	const hash = createHash("sha256").update(text).digest("hex").slice(0, 12);
+	return { path: `/assets/${name}-${hash}.${extension}`, type, text };
+}
+
+/** All of them, by what they are for. */
+export function listAssets(): {
+	readonly stylesheet: Asset;
+	readonly setupScript: Asset;
+	readonly icon: Asset;
+} {
+	return {
+		stylesheet: asset("app", "css", "text/css; charset=utf-8", stylesheet),
+		setupScript: asset(
+			"setup",
+			"js",
+			"text/javascript; charset=utf-8",
+			setupScript,
+		),
+		icon: asset("mark", "svg", "image/svg+xml", renderToString(<Mark />)),
+	};
+}
+
+/** One route for each. */
+export function assetRoutes(): readonly Route[] {
+	return Object.values(listAssets()).map(({ path, type, text }) => ({
+		method: "GET",
+		path,
+		handler: () =>
+			new Response(text, {
+				headers: {
+					"Content-Type": type,
+					"Cache-Control": "public, max-age=31536000, immutable",
+					"X-Content-Type-Options": "nosniff",
+				},
+			}),
+	}));
+}

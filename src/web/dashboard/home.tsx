@@ -1,0 +1,75 @@
+/** What a signed-in person sees first: the addresses to paste into a client. */
+import { page } from "../layout.tsx";
+
+export function homePage(fields: {
+	readonly issuer: string;
+	readonly email: string;
+	readonly slugs: readonly string[];
+	readonly csrf: string;
+}): Response {
+	const { issuer, slugs } = fields;
+	return page(
+		{ title: "Your servers" },
+		<>
+			<h1>One address for your clients</h1>
+			<p>
+				Paste this into any MCP client. It opens this site once, to ask you.
+			</p>
+			<p>
+				<code class="copy">{issuer}/mcp</code>
+			</p>
+			<h2>One server at a time</h2>
+			{slugs.length === 0 ? (
+				<p>
+					There is no server you may use yet. Whoever runs this gateway adds one
+					with <code>sallyport servers add</code>.
+				</p>
+			) : (
+				<table>
+					<caption>Each server also has an address of its own</caption>
+					<thead>
+						<tr>
+							<th scope="col">Server</th>
+							<th scope="col">Address</th>
+						</tr>
+					</thead>
+					<tbody>
+						{slugs.map((slug) => (
+							<tr key={slug}>
+								<th scope="row">{slug}</th>
+								<td>
+									<code class="copy">
+										{issuer}/mcp/{slug}
+									</code>
+								</td>
+							</tr>
+						))}
+					</tbody>
+				</table>
+			)}
+			<footer>
+				<form method="post" action="/logout">
+					<input type="hidden" name="csrf" value={fields.csrf} />
+					Signed in as {fields.email}.{" "}
+					<button type="submit" class="plain">
+						Sign out
+					</button>
+				</form>
+			</footer>
+		</>,
+	);
+}
+
+/** What anyone sees while the gateway has no owner. */
+export function unclaimedPage(): Response {
+	return page(
+		{ title: "Not set up yet", status: 503 },
+		<>
+			<h1>This gateway has no owner yet</h1>
+			<p>
+				Open the setup link that it printed when it started. For a fresh one,
+				run <code>sallyport setup-link</code> on its machine.
+			</p>
+		</>,
+	);
+}

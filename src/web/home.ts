@@ -1,0 +1,26 @@
+/** The page of whoever is signed in. */
+import type { Route } from "../http/route.ts";
+import { isClaimed } from "../ops/setup.ts";
+import { homePage, unclaimedPage } from "./dashboard/home.tsx";
+import { seeOther } from "./layout.tsx";
+import type { Site } from "./pages.ts";
+import { findVisitor } from "./visitor.ts";
+
+export function homeRoutes(site: Site): readonly Route[] {
+	return [
+		{ method: "GET", path: "/", handler: (request) => show(site, request) },
+	];
+}
+
+function show(site: Site, request: Request): Response {
+	if (!isClaimed(site.db)) return unclaimedPage();
+	const visitor = findVisitor(site, request);
+	if (!visitor) return seeOther("/login");
+	const binding = Buffer.from(visitor.hash).toString("base64url");
+	return homePage({
+		issuer: site.issuer,
+		email: visitor.login.email,
+		slugs: site.listSlugs(visitor.login),
+		csrf: site.forms.issue(binding, "logout"),
+	});
+}

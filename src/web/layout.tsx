@@ -1,0 +1,155 @@
+/**
+ * What every page shares: the frame, the stylesheet, and the headers that keep it ours.
+ * Nothing runs, nothing frames it, nothing is stored, no address of ours is told to anyone it links to.
+ *
+ * @see Content Security Policy Level 3
+ */
+import type { ComponentChildren, VNode } from "preact";
+import { renderToString } from "preact-render-to-string";
+import { listAssets } from "./assets.tsx";
+import { Mark } from "./mark.tsx";
+
+type PageOptions = {
+	readonly title: string;
+	readonly status?: number;
+	/** Path of the one script the page may run. */
+	readonly script?: string;
+	/** Where a form's answer may lead beside this origin, as CSP sources. */
+	readonly formAction?: readonly string[];
+	readonly headers?: Readonly<Record<string, string>>;
+	/** A `Set-Cookie`. */
+	readonly cookie?: string | null;
+};
+
+/** A page as the response to a request. */
+export function page(
+	options: PageOptions,
+	content: ComponentChildren,
+): Response {
+	const headers = new Headers({
+		...PAGE_HEADERS,
+		"Content-Type": "text/html; charset=utf-8",
+		"Content-Security-Policy": policy(options),
+		...options.headers,
+	});
+	if (options.cookie) headers.append("Set-Cookie", options.cookie);
+	const frame = (
+		<Frame title={options.title} script={options.script}>
+			{content}
+		</Frame>
+	);
+	return new Response(`<!doctype html>${renderToString(frame)}`, {
+		status: options.status ?? 200,
+		headers,
+	});
+}
+
+/** Sends the browser elsewhere with a GET: a path of ours, or a redirect URI that was found good. */
+export function seeOther(
+	location: string,
+	cookie: string | null = null,
+): Response {
+	const headers = new Headers({ ...PAGE_HEADERS, Location: location });
+	if (cookie !== null) headers.append("Set-Cookie", cookie);
+	return new Response(null, { status: 303, headers });
+}
+
+const PAGE_HEADERS = {
+	"Cache-Control": "no-store",
+	"Referrer-Policy": "no-referrer",
+	"X-Content-Type-Options": "nosniff",
+	"X-Frame-Options": "DENY",
+} as const;
+
+function policy({ script, formAction = [] }: PageOptions): string {
+	return [
+		"default-src 'none'",
+		"style-src 'self'",
+		"img-src 'self'",
+		...(script === undefined ? [] : ["script-src 'self'"]),
+		["form-action 'self'", ...formAction].join(" "),
+		"frame-ancestors 'none'",
+		"base-uri 'none'",
+	].join("; ");
+}
+
+function Frame(props: {
+	readonly title: string;
+	readonly script: string | undefined;
+	readonly children: ComponentChildren;
+}): VNode {
+	const { stylesheet, icon } = listAssets();
+	return (
+		<html lang="en">
+			<head>
+				<meta charset="utf-8" />
+				<meta name="viewport" content="width=device-width, initial-scale=1" />
+				<meta name="robots" content="noindex" />
+				<title>{`${props.title} · sallyport`}</title>
+				<link rel="stylesheet" href={stylesheet.path} />
+				<link rel="icon" type="image/svg+xml" href={icon.path} />
+				{props.script === undefined ? null : (
+					<script src={props.script} defer></script>
+				)}
+			</head>
+			<body>
+				<p class="mark">
+					<Mark /> sallyport
+				</p>
+				<main>{props.children}</main>
+			</body>
+		</html>
+	);
+}
+
+/** A line that asks for attention: a word, a shape and a colour, never the colour alone. */
+export function Notice(props: {
+	readonly word: string;
+	readonly danger?: boolean;
+	readonly children: ComponentChildren;
+}): VNode {
+	return (
+		<p class={props.danger ? "notice danger" : "notice"} role="status">
+			<strong>{props.word}.</strong> {props.children}
+		</p>
+	);
+}
+
+/** A labelled field. */
+export function Field(props: {
+	readonly name: string;
+	readonly label: string;
+	readonly type: "text" | "email" | "password";
+	readonly autocomplete: string;
+	readonly value?: string;
+	readonly hint?: string;
+	readonly minLength?: number;
+}): VNode {
+	const hintId = `${props.name}-hint`;
+	const shared = {
+		id: props.name,
+		name: props.name,
+		autocomplete: props.autocomplete,
+		required: true,
+		...(props.value === undefined ? {} : { value: props.value }),
+		...(props.minLength === undefined ? {} : { minLength: props.minLength }),
+		...(props.hint === undefined ? {} : { "aria-describedby": hintId }),
+	};
+	return (
+		<>
+			<label for={props.name}>{props.label}</label>
+			{props.type === "password" ? (
+				<input {...shared} type="password" />
+			) : props.type === "email" ? (
+				<input {...shared} type="email" />
+			) : (
+				<input {...shared} type="text" />
+			)}
+			{props.hint === undefined ? null : (
+				<p class="hint" id={hintId}>
+					{props.hint}
+				</p>
+			)}
+		</>
+	);
+}

@@ -1,0 +1,152 @@
+/**
+ * The page where a person decides what a client may do. Buttons: `decision=allow` or `decision=deny`; hidden `csrf`;
+ * tick boxes `server:<slug>`, one a server, and `later` for those added later.
+ * The form goes back to the same query string, which is the request. What a client says of itself is in quotes; what
+ * counts, and is large, is where the answer goes.
+ */
+import type { VNode } from "preact";
+import type { AuthorizationRequest } from "../../oauth/authorize.ts";
+import {
+	type Destination,
+	destinationOf,
+	formActionSource,
+} from "../../oauth/redirect-uris.ts";
+import { Notice, page } from "../layout.tsx";
+
+/** Which servers this would open, and which of them have a box to tick. */
+export type Choice = {
+	readonly slugs: readonly string[];
+	readonly boxes: "none" | "servers" | "servers and later";
+};
+
+export function consentPage(fields: {
+	readonly request: AuthorizationRequest;
+	/** The query string with its `?`, as it was judged. */
+	readonly query: string;
+	readonly email: string;
+	readonly choice: Choice;
+	readonly csrf: string;
+	/** What kept the last answer from being one. */
+	readonly problem?: string;
+}): Response {
+	const { request } = fields;
+	const { client, redirectUri } = request;
+	const destination = destinationOf(redirectUri);
+	return page(
+		{
+			title: "Allow access",
+			status: fields.problem === undefined ? 200 : 422,
+			// Chromium holds a form's redirects to this list too, and a callback on the web may lead on from there.
+			formAction: ["https:", formActionSource(redirectUri)],
+		},
+		<>
+			<h1>{asker(destination)} asks for access</h1>
+			<p class="quiet">
+				{client.name === "" ? (
+					"It gives itself no name."
+				) : (
+					<>
+						It calls itself “<bdi>{client.name}</bdi>”.
+					</>
+				)}
+				{client.kind === "document"
+					? ` It is described at ${new URL(client.id).host}.`
+					: ""}
+			</p>
+			<Warning destination={destination} />
+			{fields.problem === undefined ? null : (
+				<Notice word="Not decided">{fields.problem}</Notice>
+			)}
+			<form method="post" action={`/authorize${fields.query}`}>
+				<input type="hidden" name="csrf" value={fields.csrf} />
+				<h2>What it may do</h2>
+				<p>
+					Use every tool of these servers in your name, with the secrets you
+					gave them. It does not see the secrets.
+				</p>
+				<Servers choice={fields.choice} />
+				<p class="quiet">
+					It lasts as long as it is used, at most a year, and ends by itself
+					after 30 days without use. You can end it sooner under{" "}
+					<a href="/clients">Clients</a>. You are signed in as {fields.email}.
+				</p>
+				<p class="actions">
+					<button type="submit" name="decision" value="deny">
+						Not now
+					</button>
+					<button type="submit" name="decision" value="allow" class="primary">
+						Allow
+					</button>
+				</p>
+			</form>
+		</>,
+	);
+}
+
+function asker({ kind, name }: Destination): string {
+	if (kind === "host") return name;
+	return kind === "loopback"
+		? "A program on this computer"
+		: `The app for ${name}: links`;
+}
+
+function Warning(props: { readonly destination: Destination }): VNode | null {
+	const { kind, name, known } = props.destination;
+	if (kind === "loopback")
+		return (
+			<Notice word="Look twice">
+				The answer goes to a program on the computer you are using now ({name}).
+				Allow this only if you started it yourself a moment ago.
+			</Notice>
+		);
+	if (known) return null;
+	return (
+		<Notice word="Not known here">
+			Nobody has vouched for {name}. Allow this only if you trust whoever runs
+			it.
+		</Notice>
+	);
+}
+
+function Servers(props: { readonly choice: Choice }): VNode {
+	const { slugs, boxes } = props.choice;
+	return (
+		<>
+			{slugs.length === 0 ? (
+				<p>There is no server you may use yet.</p>
+			) : (
+				<ul class="choices">
+					{slugs.map((slug) => (
+						<li key={slug}>
+							{boxes === "none" ? (
+								<strong>{slug}</strong>
+							) : (
+								<Box name={`server:${slug}`}>{slug}</Box>
+							)}
+						</li>
+					))}
+				</ul>
+			)}
+			{boxes === "servers and later" ? (
+				<ul class="choices">
+					<li>
+						<Box name="later">Servers added later, too</Box>
+						<p class="hint">Counts only while every box is ticked.</p>
+					</li>
+				</ul>
+			) : null}
+		</>
+	);
+}
+
+function Box(props: {
+	readonly name: string;
+	readonly children: string;
+}): VNode {
+	return (
+		<label class="box">
+			<input type="checkbox" name={props.name} checked />
+			{props.children}
+		</label>
+	);
+}

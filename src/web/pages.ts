@@ -1,0 +1,59 @@
+/**
+ * The pages, each as a function from `Request` to `Response`, and the list of their routes.
+ * Field names that scripts rely on: login `email`, `password`; consent `decision=allow|deny`,
+ * `server:<slug>`, `later`; setup `token`, `email`,
+ * `password`; invitation `password`; every form has a hidden `csrf`. Everything works without scripts.
+ */
+import type { Role } from "../caller.ts";
+import type { Route } from "../http/route.ts";
+import type { OAuthDeps } from "../oauth/authorization-server.ts";
+import { createClientDocuments } from "../oauth/client-documents.ts";
+import { createLimiter } from "../oauth/limits.ts";
+import type { Passwords } from "../oauth/passwords.ts";
+import { assetRoutes } from "./assets.tsx";
+import { authorizeRoutes } from "./authorize.ts";
+import { createForms, type Forms } from "./forms.ts";
+import { homeRoutes } from "./home.ts";
+import { loginRoutes } from "./login.ts";
+import { problemPage } from "./oauth/error.tsx";
+import { setupRoutes } from "./setup.ts";
+
+type PageDeps = OAuthDeps & {
+	readonly passwords: Passwords;
+	/** The slugs of the enabled servers that a person may use, in a stable order. */
+	readonly listSlugs: (person: {
+		readonly userId: string;
+		readonly role: Role;
+	}) => readonly string[];
+};
+
+/** What the handlers of pages are given: the dependencies, and what lives as long as the process. */
+export type Site = PageDeps & { readonly forms: Forms };
+
+const AUTHORIZE_REQUESTS = { count: 60, seconds: 60 } as const;
+
+/** All pages and the files they refer to. */
+export function pageRoutes(deps: PageDeps): readonly Route[] {
+	const site: Site = { ...deps, forms: createForms(deps) };
+	const documents = createClientDocuments(deps);
+	const authorizations = createLimiter(deps.clock, AUTHORIZE_REQUESTS);
+	return [
+		...authorizeRoutes(site, documents, authorizations),
+		...loginRoutes(site),
+		...setupRoutes(site),
+		...homeRoutes(site),
+	]
+		.map(
+			(route): Route => ({
+				...route,
+				handler: async (request, params) => {
+					try {
+						return await route.handler(request, params);
+					} catch (error) {
+						return problemPage(error);
+					}
+				},
+			}),
+		)
+		.concat(assetRoutes());
+}

@@ -1,0 +1,212 @@
+/**
+ * An API over a real store, vault and temporary folder. The servers behind it are scripted at the `Upstreams`
+ * contract, so that a test decides what a server says byte for byte; real servers behind the API are in `tests/e2e`.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+	type Actor,
+	type Api,
+	type ApiDeps,
+	createApi,
+} from "../../src/api/api.ts";
+import { SallyportError } from "../../src/errors.ts";
+import { createLog } from "../../src/log.ts";
+import { textOf, toBytes } from "../../src/message.ts";
+import { createPasswords } from "../../src/oauth/passwords.ts";
+import { createNpm } from "../../src/packages/npm.ts";
+import { createCallRecorder } from "../../src/store/calls.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { insertKeyring } from "../../src/store/instance.ts";
+import { createUser, type User } from "../../src/store/users.ts";
+import type {
+	Call,
+	Reply,
+	Upstream,
+	Upstreams,
+} from "../../src/upstream/upstream.ts";
+import { createKeyring, openVault } from "../../src/vault.ts";
+
+export const SOCKET: Actor = { userId: null, role: "owner", via: "socket" };
+
+/** What the scripted servers say, by slug; a server without a script does not answer. */
+export type Script = {
+	/** Each tool as its own JSON text. */
+	readonly tools: readonly string[];
+	readonly call?: (params: string, userId: string) => Reply;
+};
+
+export type Fixture = {
+	readonly api: Api;
+	readonly deps: ApiDeps;
+	readonly owner: User;
+	readonly scripts: Map<string, Script>;
+	/** `slug` or `slug/identity`, in the order they were dropped. */
+	readonly dropped: string[];
+	readonly logged: string[];
+	readonly folder: string;
+	readonly send: (
+		method: string,
+		path: string,
+		body?: unknown,
+		actor?: Actor,
+	) => Promise<{
+		readonly status: number;
+		readonly body: Record<string, unknown>;
+		readonly text: string;
+	}>;
+	readonly addUser: (
+		email: string,
+		role: "admin" | "member",
+	) => Actor & { readonly userId: string };
+	readonly audit: () => readonly {
+		readonly actor: string;
+		readonly action: string;
+		readonly object: string;
+	}[];
+	readonly close: () => void;
+};
+
+export function createFixture(): Fixture {
+	const folder = mkdtempSync(join(tmpdir(), "sallyport-api-"));
+	const db = openDatabase(join(folder, "sallyport.db"));
+	const kek = new Uint8Array(32).fill(7);
+	const keyring = createKeyring(kek, 1);
+	insertKeyring(db, keyring);
+	let now = 1000;
+	const clock = { now: () => now++, nowMs: () => performance.now() };
+	const scripts = new Map<string, Script>();
+	const dropped: string[] = [];
+	const logged: string[] = [];
+	const log = createLog({
+		level: "debug",
+		format: "json",
+		write: (line) => void logged.push(line),
+	});
+	const deps: ApiDeps = {
+		db,
+		vault: openVault(kek, keyring),
+		clock,
+		log,
+		upstreams: scriptedUpstreams(db, scripts, dropped),
+		npm: createNpm({
+			dir: (slug) => join(folder, "servers", slug),
+			// One for all tests: what was fetched once is not fetched again.
+			cacheDir: join(tmpdir(), "sallyport-tests-npm"),
+			execPath: process.execPath,
+			environment: process.env,
+		}),
+		calls: createCallRecorder({ db, clock }),
+		passwords: createPasswords("testing"),
+		serversChanged: () => {},
+		credentialsChanged: () => {},
+		version: "1.2.3",
+		publicUrl: "https://gate.example.org",
+	};
+	const api = createApi(deps);
+	const owner = createUser(
+		db,
+		{ email: "owner@example.org", role: "owner", passwordHash: null },
+		1,
+	);
+
+	return {
+		api,
+		deps,
+		owner,
+		scripts,
+		dropped,
+		logged,
+		folder,
+		send: async (method, path, body, actor = SOCKET) => {
+			const response = await api.handle(
+				new Request(`http://sallyport${path}`, {
+					method,
+					...(body === undefined
+						? {}
+						: {
+								headers: { "Content-Type": "application/json" },
+								body: typeof body === "string" ? body : JSON.stringify(body),
+							}),
+				}),
+				actor,
+			);
+			const text = await response.text();
+			return { status: response.status, body: JSON.parse(text), text };
+		},
+		addUser: (email, role) => ({
+			userId: createUser(db, { email, role, passwordHash: null }, 2).id,
+			role,
+			via: "key",
+		}),
+		audit: () =>
+			db
+				.query<{ actor: string; action: string; object: string }, []>(
+					"SELECT actor, action, object FROM audit ORDER BY id",
+				)
+				.all(),
+		close: () => {
+			deps.calls.close();
+			db.close();
+			rmSync(folder, { recursive: true, force: true });
+		},
+	};
+}
+
+function scriptedUpstreams(
+	db: ApiDeps["db"],
+	scripts: ReadonlyMap<string, Script>,
+	dropped: string[],
+): Upstreams {
+	const slugOf = (serverId: string): string =>
+		db
+			.query<{ slug: string }, [string]>(
+				"SELECT slug FROM servers WHERE id = ?",
+			)
+			.get(serverId)?.slug ?? "removed";
+	return {
+		forUser: (server, userId): Upstream => {
+			const script = scripts.get(server.slug);
+			const dead = (): SallyportError =>
+				new SallyportError("upstream", `${server.slug} does not answer`, {
+					hint: "look at its log",
+				});
+			return {
+				server,
+				identity: server.slots.some((slot) => slot.personal)
+					? userId
+					: "shared",
+				facts: async () => {
+					throw dead();
+				},
+				knownFacts: () => null,
+				list: async () => {
+					if (!script) throw dead();
+					return script.tools.map((text) => ({
+						key: JSON.parse(text).name,
+						bytes: toBytes(text),
+					}));
+				},
+				request: async ({ params, signal }: Call) => {
+					signal.throwIfAborted();
+					if (!script?.call) throw dead();
+					return script.call(params ? textOf(params) : "", userId);
+				},
+				notify: async () => {},
+				subscribe: () => () => {},
+				state: () => "ready",
+				lastError: () => null,
+				logs: () => [],
+				close: async () => {},
+			};
+		},
+		drop: async (serverId, identity) => {
+			dropped.push(
+				slugOf(serverId) + (identity === undefined ? "" : `/${identity}`),
+			);
+		},
+		live: () => [],
+		close: async () => {},
+	};
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseConfig } from "../src/config.ts";
+
+const NO_FILE = { SALLYPORT_CONFIG: "/nonexistent/sallyport.toml" };
+
+test("a flag wins over a variable, a variable over the file, the file over the default, and each says so", () => {
+	const folder = mkdtempSync(join(tmpdir(), "sallyport-config-"));
+	try {
+		const file = join(folder, "sallyport.toml");
+		writeFileSync(
+			file,
+			'log_level = "warn"\nlog_format = "pretty"\npublic_url = "http://localhost:1"\n',
+		);
+		const config = parseConfig(["--log-level", "debug"], {
+			SALLYPORT_CONFIG: file,
+			SALLYPORT_LOG_LEVEL: "error",
+			SALLYPORT_PUBLIC_URL: "http://localhost:2",
+		});
+		expect(config.logLevel).toBe("debug");
+		expect(config.publicUrl).toBe("http://localhost:2");
+		expect(config.logFormat).toBe("pretty");
+		expect(config.origins).toMatchObject({
+			log_level: "flag",
+			public_url: "environment",
+			log_format: "file",
+			listen: "default",
+		});
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
+describe("what is refused, with what to do", () => {
+	const cases: readonly (readonly [string, readonly string[], string])[] = [
+		["an unknown flag", ["--lisen", "localhost:1"], "did you mean --listen"],
+		["a flag without a value", ["--listen"], "--listen ADDR:PORT"],
+		["an address without a port", ["--listen", "localhost"], "localhost:8080"],
+		[
+			"a public URL with a path",
+			["--public-url", "https://a.example/mcp"],
+			"without a path",
+		],
+		[
+			"a level that is none",
+			["--log-level", "loud"],
+			"debug, info, warn or error",
+		],
+		[
+			"clear text on a public address",
+			["--listen", "0.0.0.0:80"],
+			"--trusted-proxy",
+		],
+		[
+			"clear text under a public name",
+			["--public-url", "http://gate.example.org"],
+			"--trusted-proxy",
+		],
+		[
+			"https without a trusted proxy",
+			["--public-url", "https://gate.example.org"],
+			"--trusted-proxy",
+		],
+		["a network that is none", ["--trusted-proxy", "10.0.0"], "10.0.0.0/8"],
+	];
+	for (const [what, args, hint] of cases)
+		test(what, () => {
+			expect(() => parseConfig(args, NO_FILE)).toThrow(
+				expect.objectContaining({
+					code: "invalid",
+					hint: expect.stringContaining(hint),
+				}),
+			);
+		});
+});
+
+test("https behind a trusted proxy is accepted on any address", () => {
+	const args = [
+		"--listen",
+		"0.0.0.0:8080",
+		"--public-url",
+		"https://gate.example.org/",
+		"--trusted-proxy",
+		"10.0.0.1",
+	];
+	const config = parseConfig(args, NO_FILE);
+	expect(config.publicUrl).toBe("https://gate.example.org");
+	expect(config.trustedProxies).toEqual(["10.0.0.1/32"]);
+});

@@ -1,0 +1,185 @@
+/**
+ * Runs the official MCP conformance suite as its users do, on Node 22, and reads the checks that it saves. A scenario
+ * fails when one of its checks does; a warning (a SHOULD) fails nothing, but is kept.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Running, run } from "../support/processes.ts";
+import { node22, packagedTool, REPOSITORY } from "../support/tools.ts";
+
+/** A frozen set of scenarios, run on the wire of its revision. */
+export type Requirements = "2026-07-28" | "2025-11-25";
+
+/** The ids of the checks that did not succeed, without repeats, sorted. */
+export type Verdict = {
+	readonly failed: readonly string[];
+	readonly warned: readonly string[];
+	/** What the suite said about each failed check, for people. */
+	readonly messages: readonly string[];
+};
+
+export type Report = {
+	readonly scenarios: ReadonlyMap<string, Verdict>;
+	/** What the suite printed. */
+	readonly output: string;
+};
+
+/** Scenario → the ids of its checks that did not succeed; a scenario without any is not in it. */
+export type Shortfalls = Readonly<Record<string, readonly string[]>>;
+
+export type Outcome = {
+	readonly failed: Shortfalls;
+	/** SHOULDs that are not met; they fail nothing. */
+	readonly warned: Shortfalls;
+};
+
+type Check = {
+	readonly id: string;
+	readonly status: "SUCCESS" | "FAILURE" | "WARNING" | "SKIPPED" | "INFO";
+	readonly errorMessage?: string;
+};
+
+/** Above the longest honest scenario, below a person's patience. */
+const SCENARIO_TIMEOUT_MS = 15_000;
+
+const PACKAGE = "@modelcontextprotocol/conformance";
+
+/** The suite and what it runs on. */
+export const SUITE = packagedTool(PACKAGE, "dist/index.js");
+export const SUITE_TOOLS = [SUITE, node22()];
+
+/** The scenarios that a revision requires of a server, and those that are run without being scored. */
+export function serverScenarios(requirements: Requirements): {
+	readonly required: readonly string[];
+	readonly notScored: readonly string[];
+} {
+	const path = join(
+		REPOSITORY,
+		"node_modules",
+		PACKAGE,
+		`requirements/${requirements}.yaml`,
+	);
+	const set = Bun.YAML.parse(readFileSync(path, "utf8")) as {
+		readonly server: readonly string[];
+		readonly not_scored: readonly { scenario: string; leg: string }[];
+	};
+	return {
+		required: set.server,
+		notScored: set.not_scored
+			.filter(({ leg }) => leg === "server")
+			.map(({ scenario }) => scenario),
+	};
+}
+
+/** Runs all server scenarios of a revision against a URL that asks for no credentials. */
+export function runServerSuite(
+	url: string,
+	requirements: Requirements,
+): Promise<Report> {
+	return runSuite("server", [
+		...["server", "--url", url],
+		...["--requirements", requirements],
+		...["--timeout", String(SCENARIO_TIMEOUT_MS)],
+	]);
+}
+
+/**
+ * Runs the scenarios for authorization servers.
+ * @param visit what a person does with the URL that the suite prints
+ */
+export function runAuthorizationSuite(
+	options: {
+		readonly issuer: string;
+		readonly clientId: string;
+		readonly resource: string;
+		readonly callbackPort: number;
+	},
+	visit: (url: string) => Promise<void>,
+): Promise<Report> {
+	return runSuite(
+		"authorization-server",
+		[
+			...["authorization", "--url", options.issuer],
+			...["--client-id", options.clientId],
+			...["--resource", options.resource],
+			...["--port", String(options.callbackPort)],
+		],
+		async (running) => {
+			const [url] = await running.printed(/^https?:\/\/\S+\?\S+$/m);
+			await visit(url);
+		},
+	);
+}
+
+/** What did not succeed, and nothing else. */
+export function outcomeOf({ scenarios }: Report): Outcome {
+	const pick = (kind: "failed" | "warned"): Shortfalls =>
+		Object.fromEntries(
+			[...scenarios]
+				.map(([scenario, verdict]) => [scenario, verdict[kind]] as const)
+				.filter(([, ids]) => ids.length > 0),
+		);
+	return { failed: pick("failed"), warned: pick("warned") };
+}
+
+/** @param prefix what the suite puts before a scenario's name in the name of its results' directory */
+async function runSuite(
+	prefix: string,
+	args: readonly string[],
+	meanwhile: (running: Running) => Promise<void> = async () => {},
+): Promise<Report> {
+	const results = mkdtempSync(join(tmpdir(), "sallyport-conformance-"));
+	try {
+		const running = run([
+			...SUITE_TOOLS.map(({ path }) => path ?? "").reverse(),
+			...args,
+			...["--output-dir", results],
+		]);
+		try {
+			await meanwhile(running);
+			await running.exited;
+		} finally {
+			await running.stop();
+		}
+		return {
+			scenarios: readResults(results, prefix),
+			output: running.output(),
+		};
+	} finally {
+		rmSync(results, { recursive: true, force: true });
+	}
+}
+
+/** Each scenario's checks stand in `<prefix>-<scenario>-<timestamp>/checks.json`. */
+function readResults(
+	directory: string,
+	prefix: string,
+): ReadonlyMap<string, Verdict> {
+	const scenarios = new Map<string, Verdict>();
+	for (const name of readdirSync(directory).sort()) {
+		const scenario = name
+			.slice(`${prefix}-`.length)
+			.replace(/-\d{4}-\d\d-\d\dT[\dZ-]+$/, "");
+		const checks = JSON.parse(
+			readFileSync(join(directory, name, "checks.json"), "utf8"),
+		) as readonly Check[];
+		scenarios.set(scenario, judge(checks));
+	}
+	return scenarios;
+}
+
+function judge(checks: readonly Check[]): Verdict {
+	const withStatus = (status: Check["status"]): readonly Check[] =>
+		checks.filter((check) => check.status === status);
+	const ids = (some: readonly Check[]): readonly string[] =>
+		[...new Set(some.map(({ id }) => id))].sort();
+	const failures = withStatus("FAILURE");
+	return {
+		failed: ids(failures),
+		warned: ids(withStatus("WARNING")),
+		messages: failures.map(
+			({ id, errorMessage }) => `${id}: ${errorMessage ?? "failed"}`,
+		),
+	};
+}

@@ -1,0 +1,158 @@
+/**
+ * `kill -9` of the executable in the middle of a call, and a start on the same data. What a client holds still works:
+ * its access token, its refresh token, its legacy session. What the dead gateway had started is gone.
+ */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { revokeAccessToken } from "../support/clients/client.ts";
+import { type Sdk2Client, signedIn } from "../support/clients/sdk2.ts";
+import { type Gateway, startGateway } from "../support/gateway.ts";
+import { fixtureCommand } from "../support/processes.ts";
+import { describeWith, executable } from "../support/tools.ts";
+import { until } from "../support/until.ts";
+import {
+	type LegacySession,
+	openLegacySession,
+	sendModern,
+} from "../support/wire.ts";
+
+setDefaultTimeout(60_000);
+
+describeWith([executable()], "after kill -9 during a call", () => {
+	let gateway: Gateway;
+	let client: Sdk2Client;
+	let session: LegacySession;
+	let token: string;
+	let children: readonly number[];
+
+	beforeAll(async () => {
+		gateway = await startGateway({ compiled: true });
+		for (const name of ["modern", "legacy"] as const) {
+			const [command, ...args] = fixtureCommand(name, "stdio");
+			await gateway.cli([
+				"servers",
+				"add",
+				name,
+				"--command",
+				command,
+				"--",
+				...args,
+			]);
+		}
+		client = await signedIn(gateway.endpoint(), gateway.owner);
+		token = client.credentials().accessToken;
+		session = await openLegacySession(gateway.endpoint(), token);
+		expect((await session.request("tools/list")).status).toBe(200);
+
+		const underWay = ["modern", "legacy"].map((slug) => startCall(slug));
+		await Promise.all(underWay.map(({ started }) => started));
+		children = descendantsOf(gateway.pid() ?? 0);
+		await gateway.kill();
+		for (const { failed } of underWay) await failed;
+		await gateway.restart();
+	}, 120_000);
+
+	afterAll(async () => {
+		await client?.close();
+		await gateway?.stop();
+	});
+
+	/** A call that would last a minute; `started` when its first progress came, `failed` when it broke. */
+	function startCall(slug: string): {
+		started: Promise<void>;
+		failed: Promise<unknown>;
+	} {
+		const started = Promise.withResolvers<void>();
+		const call = client
+			.sdk()
+			.callTool(
+				{ name: `${slug}_slow`, arguments: { ms: 60_000 } },
+				{ onprogress: () => started.resolve() },
+			);
+		return {
+			started: started.promise,
+			failed: call.then(
+				() => Promise.reject(new Error("the call survived")),
+				(error: unknown) => error,
+			),
+		};
+	}
+
+	test("there were children to lose", () => {
+		expect(children.length).toBeGreaterThanOrEqual(2);
+	});
+
+	test("the same access token works", async () => {
+		const answer = await sendModern(gateway.endpoint(), token, "tools/call", {
+			name: "modern_echo",
+			arguments: { text: "back" },
+		});
+		expect(answer.status).toBe(200);
+		expect(answer.text).toContain("back");
+	});
+
+	test("the same legacy session id works", async () => {
+		const again = await openLegacySession(
+			gateway.endpoint(),
+			token,
+			session.id,
+		);
+		const answer = await again.request("tools/call", {
+			name: "legacy_echo",
+			arguments: { text: "same session" },
+		});
+		expect(answer.status).toBe(200);
+		expect(answer.text).toContain("same session");
+	});
+
+	test("a session id that was never given out is 404 (2025-11-25, Session Management)", async () => {
+		const unknown = await openLegacySession(
+			gateway.endpoint(),
+			token,
+			"never-given-out",
+		);
+		expect((await unknown.request("tools/list")).status).toBe(404);
+	});
+
+	test("no child of the dead gateway survives", async () => {
+		await until("the old children are gone", () =>
+			children.every((pid) => !isAlive(pid)),
+		);
+	});
+
+	test("the client refreshes and goes on", async () => {
+		const before = client.credentials();
+		await revokeAccessToken(gateway.url, before);
+		expect(await client.callTool("modern_echo", { text: "on" })).toBe("on");
+		expect(client.credentials().refreshToken).not.toBe(before.refreshToken);
+	});
+
+	test("a gateway that is stopped leaves no child either", async () => {
+		await client.callTool("legacy_echo", { text: "awake" });
+		const mine = descendantsOf(gateway.pid() ?? 0);
+		expect(mine.length).toBeGreaterThan(0);
+		await gateway.restart();
+		expect(mine.filter(isAlive)).toEqual([]);
+	});
+});
+
+/** All processes below one, however deep. Linux only. */
+function descendantsOf(pid: number): readonly number[] {
+	const path = `/proc/${pid}/task/${pid}/children`;
+	if (!existsSync(path)) return [];
+	const direct = readFileSync(path, "utf8")
+		.trim()
+		.split(/\s+/)
+		.filter(Boolean)
+		.map(Number);
+	return direct.flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** A zombie is not alive: it holds nothing, and waits for a parent to look. */
+function isAlive(pid: number): boolean {
+	try {
+		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+	} catch {
+		return false;
+	}
+}

@@ -1,0 +1,88 @@
+import { expect, test } from "bun:test";
+import { answer } from "../../src/mcp/answer.ts";
+import { toBytes } from "../../src/message.ts";
+import type { Reply } from "../../src/upstream/upstream.ts";
+
+const OK: Reply = { member: "result", body: toBytes('{"n":1}') };
+const NOTE = toBytes('{"jsonrpc":"2.0",\n"method":"notifications/progress"}');
+
+function answering(
+	run: (notify: (message: Uint8Array) => void) => Promise<Reply>,
+	streams = true,
+): Promise<Response> {
+	return answer({
+		id: '"a"',
+		run,
+		statusOf: () => 200,
+		streams,
+		patient: () => {},
+		onGone: () => {},
+	});
+}
+
+test("an answer that is all there is comes as JSON under the client's own id", async () => {
+	const response = await answering(async () => OK);
+	expect(response.headers.get("content-type")).toBe("application/json");
+	expect(await response.text()).toBe(
+		'{"jsonrpc":"2.0","id":"a","result":{"n":1}}',
+	);
+});
+
+test("a notification first makes it a stream: each message one event, the answer last", async () => {
+	const response = await answering(async (notify) => {
+		notify(NOTE);
+		await Promise.resolve();
+		return OK;
+	});
+	expect(response.headers.get("content-type")).toBe("text/event-stream");
+	expect(response.headers.get("x-accel-buffering")).toBe("no");
+	expect(await response.text()).toBe(
+		'data: {"jsonrpc":"2.0", "method":"notifications/progress"}\n\ndata: {"jsonrpc":"2.0","id":"a","result":{"n":1}}\n\n',
+	);
+});
+
+test("a client that takes no streams gets the answer alone", async () => {
+	const response = await answering(async (notify) => {
+		notify(NOTE);
+		return OK;
+	}, false);
+	expect(await response.json()).toEqual({
+		jsonrpc: "2.0",
+		id: "a",
+		result: { n: 1 },
+	});
+});
+
+test("a streamed result is passed on as it comes", async () => {
+	const body = new ReadableStream<Uint8Array>({
+		start(controller) {
+			for (const part of ['{"text":"', "a".repeat(100), '"}'])
+				controller.enqueue(toBytes(part));
+			controller.close();
+		},
+	});
+	const response = await answering(async () => ({ member: "result", body }));
+	expect(await response.json()).toEqual({
+		jsonrpc: "2.0",
+		id: "a",
+		result: { text: "a".repeat(100) },
+	});
+});
+
+test("a client that leaves an open stream is noticed", async () => {
+	const gone = Promise.withResolvers<void>();
+	const never = Promise.withResolvers<Reply>();
+	const response = await answer({
+		id: "1",
+		run: (notify) => {
+			notify(NOTE);
+			return never.promise;
+		},
+		statusOf: () => 200,
+		streams: true,
+		patient: () => {},
+		onGone: gone.resolve,
+	});
+	await response.body?.cancel();
+	await gone.promise;
+});

@@ -1,0 +1,347 @@
+/**
+ * An authorization server for tests: the real handlers over `:memory:`, a clock that stands until it is moved, and a
+ * browser and a client that speak to it without a network.
+ */
+import { createHash } from "node:crypto";
+import type { Egress } from "../../src/egress.ts";
+import { createLog } from "../../src/log.ts";
+import type { OAuthDeps } from "../../src/oauth/authorization-server.ts";
+import { type Bearer, createBearer } from "../../src/oauth/bearer.ts";
+import { createPasswords } from "../../src/oauth/passwords.ts";
+import { oauthRoutes } from "../../src/oauth/routes.ts";
+import { createOwner } from "../../src/ops/setup.ts";
+import { type Database, openDatabase } from "../../src/store/database.ts";
+import { createKeyring, openVault, type Vault } from "../../src/vault.ts";
+import { pageRoutes } from "../../src/web/pages.ts";
+
+export const OWNER = {
+	email: "owner@example.org",
+	password: "correct horse battery",
+};
+export const REDIRECT = "http://localhost:8787/callback";
+export const VERIFIER = "v".repeat(43);
+export const CHALLENGE = challengeOf(VERIFIER);
+
+export function challengeOf(verifier: string): string {
+	return createHash("sha256").update(verifier).digest("base64url");
+}
+
+export type Authority = {
+	readonly issuer: string;
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly bearer: Bearer;
+	readonly deps: OAuthDeps;
+	readonly log: string[];
+	readonly advance: (seconds: number) => void;
+	readonly now: () => number;
+	/** One request, to wherever it is routed. */
+	readonly send: (path: string, init?: RequestInit) => Promise<Response>;
+	readonly stop: () => void;
+};
+
+export async function openAuthority(
+	options: {
+		readonly issuer?: string;
+		readonly egress?: Egress["fetch"];
+		readonly owner?: boolean;
+		readonly address?: () => string;
+	} = {},
+): Promise<Authority> {
+	const issuer = options.issuer ?? "https://gw.example";
+	let now = 1_800_000_000;
+	const clock = { now: () => now, nowMs: () => now * 1000 };
+	const db = openDatabase(":memory:");
+	const kek = new Uint8Array(32).fill(7);
+	const vault = openVault(kek, createKeyring(kek, now));
+	const bearer = createBearer({ db, vault, clock, issuer });
+	const log: string[] = [];
+	const passwords = createPasswords("testing");
+	let visitor = 0;
+	const deps: OAuthDeps = {
+		db,
+		vault,
+		clock,
+		issuer,
+		log: createLog({
+			level: "debug",
+			format: "json",
+			write: (line) => log.push(line),
+		}),
+		egress: {
+			fetch:
+				options.egress ??
+				(() => Promise.reject(new Error("nothing may be fetched here"))),
+		},
+		isEndpoint: (path) => path === "/mcp/memory" || path === "/mcp/files",
+		// A new address each time, unless a test is about addresses.
+		clientAddress:
+			options.address ??
+			(() =>
+				`10.${(++visitor >> 16) & 255}.${(visitor >> 8) & 255}.${visitor & 255}`),
+		invalidate: () => bearer.invalidate(),
+	};
+	if (options.owner !== false) await createOwner({ ...deps, passwords }, OWNER);
+	const routes = [
+		...oauthRoutes(deps),
+		...pageRoutes({ ...deps, passwords, listSlugs: () => ["files", "memory"] }),
+	];
+	return {
+		issuer,
+		db,
+		vault,
+		bearer,
+		deps,
+		log,
+		advance: (seconds) => {
+			now += seconds;
+		},
+		now: () => now,
+		stop: () => bearer.stop(),
+		send: async (path, init = {}) => {
+			const request = new Request(new URL(path, issuer), {
+				...init,
+				redirect: "manual",
+			});
+			const { pathname } = new URL(request.url);
+			for (const route of routes) {
+				if (route.method !== "ALL" && route.method !== request.method) continue;
+				const params = match(route.path, pathname);
+				if (params) return await route.handler(request, params);
+			}
+			return new Response("no route", { status: 404 });
+		},
+	};
+}
+
+function match(
+	pattern: string,
+	pathname: string,
+): Record<string, string> | null {
+	if (pattern.endsWith("/*"))
+		return pathname.startsWith(pattern.slice(0, -1)) ? {} : null;
+	const [wanted, given] = [pattern.split("/"), pathname.split("/")];
+	if (wanted.length !== given.length) return null;
+	const params: Record<string, string> = {};
+	for (const [at, part] of wanted.entries())
+		if (part.startsWith(":")) params[part.slice(1)] = given[at] ?? "";
+		else if (part !== given[at]) return null;
+	return params;
+}
+
+/** A browser: keeps cookies, and sends what a browser sends with a form. */
+export type Browser = {
+	readonly get: (path: string, headers?: HeadersInit) => Promise<Response>;
+	readonly post: (
+		path: string,
+		fields: Readonly<Record<string, string>>,
+		headers?: Readonly<Record<string, string>>,
+	) => Promise<Response>;
+	readonly cookies: Map<string, string>;
+};
+
+export function openBrowser(authority: Authority): Browser {
+	const cookies = new Map<string, string>();
+	const send = async (path: string, init: RequestInit): Promise<Response> => {
+		const headers = new Headers(init.headers);
+		if (cookies.size > 0)
+			headers.set(
+				"Cookie",
+				[...cookies].map(([name, value]) => `${name}=${value}`).join("; "),
+			);
+		const response = await authority.send(path, { ...init, headers });
+		for (const cookie of response.headers.getSetCookie()) {
+			const [name = "", value = ""] = (cookie.split(";")[0] ?? "").split("=");
+			if (/Max-Age=0(;|$)/.test(cookie)) cookies.delete(name);
+			else cookies.set(name, value);
+		}
+		return response;
+	};
+	return {
+		cookies,
+		get: (path, headers = {}) => send(path, { headers }),
+		post: (path, fields, headers) =>
+			send(path, {
+				method: "POST",
+				body: new URLSearchParams(fields),
+				headers: headers ?? {
+					"Sec-Fetch-Site": "same-origin",
+					// What browsers write on the forms of a page without a referrer.
+					Origin: "null",
+				},
+			}),
+	};
+}
+
+export function csrfOf(html: string): string {
+	return /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? "";
+}
+
+export async function signIn(
+	browser: Browser,
+	person: { readonly email: string; readonly password: string } = OWNER,
+): Promise<Response> {
+	const csrf = csrfOf(await (await browser.get("/login")).text());
+	return browser.post("/login", { ...person, csrf });
+}
+
+export type Client = {
+	readonly client_id: string;
+	readonly client_secret?: string;
+};
+
+export async function register(
+	authority: Authority,
+	metadata: Readonly<Record<string, unknown>> = {},
+): Promise<Client> {
+	const response = await authority.send("/register", {
+		method: "POST",
+		headers: { "Content-Type": "application/json" },
+		body: JSON.stringify({
+			client_name: "A client",
+			redirect_uris: [REDIRECT],
+			token_endpoint_auth_method: "none",
+			...metadata,
+		}),
+	});
+	if (response.status !== 201)
+		throw new Error(`${response.status} ${await response.text()}`);
+	return (await response.json()) as Client;
+}
+
+/** The query of an authorization request; null takes a parameter away. */
+export function authorizeQuery(
+	client: Client,
+	changes: Readonly<Record<string, string | null>> = {},
+): string {
+	const query = new URLSearchParams();
+	const parameters = {
+		client_id: client.client_id,
+		redirect_uri: REDIRECT,
+		response_type: "code",
+		code_challenge: CHALLENGE,
+		code_challenge_method: "S256",
+		state: "s t&te",
+		...changes,
+	};
+	for (const [name, value] of Object.entries(parameters))
+		if (value !== null) query.set(name, value);
+	return `?${query}`;
+}
+
+/** Signs in if needed, allows, and returns where the browser was sent. */
+export async function allow(
+	authority: Authority,
+	query: string,
+	browser: Browser = openBrowser(authority),
+	decision: "allow" | "deny" = "allow",
+): Promise<URL> {
+	if (browser.cookies.size === 0) await signIn(browser);
+	const page = await browser.get(`/authorize${query}`);
+	const html = await page.text();
+	if (page.status !== 200) throw new Error(`${page.status} ${html}`);
+	const sent = await browser.post(`/authorize${query}`, {
+		csrf: csrfOf(html),
+		decision,
+	});
+	if (sent.status !== 303)
+		throw new Error(`${sent.status} ${await sent.text()}`);
+	return new URL(sent.headers.get("Location") ?? "");
+}
+
+export async function codeFor(
+	authority: Authority,
+	client: Client,
+	changes: Readonly<Record<string, string | null>> = {},
+): Promise<string> {
+	const sent = await allow(authority, authorizeQuery(client, changes));
+	return sent.searchParams.get("code") ?? "";
+}
+
+export type TokenAnswer = {
+	readonly status: number;
+	readonly headers: Headers;
+	readonly error?: string;
+	readonly access_token: string;
+	readonly refresh_token: string;
+	readonly expires_in: number;
+	readonly scope: string;
+	readonly token_type: string;
+};
+
+/** One request at the token endpoint; null takes a field away. */
+export async function requestToken(
+	authority: Authority,
+	fields: Readonly<Record<string, string | null>>,
+	headers: Readonly<Record<string, string>> = {},
+): Promise<TokenAnswer> {
+	const body = new URLSearchParams();
+	for (const [name, value] of Object.entries(fields))
+		if (value !== null) body.set(name, value);
+	const response = await authority.send("/token", {
+		method: "POST",
+		body,
+		headers,
+	});
+	return {
+		status: response.status,
+		headers: response.headers,
+		...((await response.json()) as Omit<TokenAnswer, "status" | "headers">),
+	};
+}
+
+export function redeem(
+	authority: Authority,
+	client: Client,
+	code: string,
+	changes: Readonly<Record<string, string | null>> = {},
+): Promise<TokenAnswer> {
+	return requestToken(authority, {
+		grant_type: "authorization_code",
+		client_id: client.client_id,
+		code,
+		code_verifier: VERIFIER,
+		redirect_uri: REDIRECT,
+		...changes,
+	});
+}
+
+export function refresh(
+	authority: Authority,
+	client: Client,
+	token: string,
+	changes: Readonly<Record<string, string | null>> = {},
+): Promise<TokenAnswer> {
+	return requestToken(authority, {
+		grant_type: "refresh_token",
+		client_id: client.client_id,
+		refresh_token: token,
+		...changes,
+	});
+}
+
+/** Registers, allows and redeems. */
+export async function signInClient(
+	authority: Authority,
+	changes: Readonly<Record<string, string | null>> = {},
+): Promise<{ readonly client: Client; readonly tokens: TokenAnswer }> {
+	const client = await register(authority);
+	const code = await codeFor(authority, client, changes);
+	return { client, tokens: await redeem(authority, client, code) };
+}
+
+/** The status with which a token is judged at an endpoint. */
+export function judge(
+	authority: Authority,
+	token: string | null,
+	path = "/mcp",
+	resource = path,
+): ReturnType<Bearer["judge"]> {
+	return authority.bearer.judge(
+		new Request(authority.issuer + path, {
+			method: "POST",
+			headers: token === null ? {} : { Authorization: `Bearer ${token}` },
+		}),
+		authority.issuer + resource,
+	);
+}

@@ -1,0 +1,182 @@
+/**
+ * A gateway for a test: in a temporary data directory, on a free port, with an owner. By default the real `App` in
+ * this process; with `compiled`, the executable as an operator runs it. The command line is always a process of its
+ * own, as it is for people.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startApp } from "../../src/app.ts";
+import { parseConfig } from "../../src/config.ts";
+import type { Person } from "./browser.ts";
+import { freePort, type Running, run, runToEnd } from "./processes.ts";
+import { executable, REPOSITORY } from "./tools.ts";
+
+export type CliResult = {
+	readonly code: number;
+	readonly stdout: string;
+	readonly stderr: string;
+};
+
+export type Gateway = {
+	readonly url: string;
+	/** `/mcp`, or one server's endpoint. */
+	readonly endpoint: (slug?: string) => string;
+	readonly dataDir: string;
+	readonly owner: Person;
+	/** The command line; whatever it ends with. */
+	readonly tryCli: (
+		args: readonly string[],
+		input?: string,
+	) => Promise<CliResult>;
+	/** The command line; anything but 0 throws what it said. @returns standard output */
+	readonly cli: (args: readonly string[], input?: string) => Promise<string>;
+	readonly addUser: (email: string, password?: string) => Promise<Person>;
+	/** What the compiled gateway has logged, over all its starts; empty for one in this process. */
+	readonly logs: () => string;
+	/** The process of the compiled gateway; null for one in this process. */
+	readonly pid: () => number | null;
+	/** `kill -9`, and nothing else. Compiled only. */
+	readonly kill: () => Promise<void>;
+	/** Starts again on the same data and the same address. */
+	readonly restart: () => Promise<void>;
+	/** Stops, and takes the data away. */
+	readonly stop: () => Promise<void>;
+};
+
+export type GatewayOptions = {
+	readonly compiled?: boolean;
+	readonly flags?: readonly string[];
+	/** Variables of the gateway's own process. Compiled only. */
+	readonly env?: Readonly<Record<string, string>>;
+	readonly ownerPassword?: string;
+};
+
+const READY_TIMEOUT_MS = 20_000;
+
+/** Starts one. Servers on loopback are allowed, because that is where the fixtures are. */
+export async function startGateway(
+	options: GatewayOptions = {},
+): Promise<Gateway> {
+	const dataDir = mkdtempSync(join(tmpdir(), "sallyport-"));
+	const owner: Person = {
+		email: "owner@example.org",
+		password: options.ownerPassword ?? "correct horse battery",
+	};
+	const port = await freePort();
+	const url = `http://localhost:${port}`;
+	const program = options.compiled
+		? [executable().path ?? ""]
+		: [process.execPath, join(REPOSITORY, "src/main.ts")];
+	const flags = [
+		...["--data-dir", dataDir],
+		...["--listen", `localhost:${port}`],
+		...["--allow-private-upstreams", "127.0.0.0/8"],
+		...(options.flags ?? []),
+	];
+	const environment = { HOME: dataDir, ...options.env };
+
+	function tryCli(args: readonly string[], input = ""): Promise<CliResult> {
+		const end = args.indexOf("--");
+		const at = end < 0 ? args.length : end;
+		const all = [
+			...args.slice(0, at),
+			"--data-dir",
+			dataDir,
+			...args.slice(at),
+		];
+		return runToEnd([...program, ...all], { env: environment, input });
+	}
+
+	async function cli(args: readonly string[], input = ""): Promise<string> {
+		const { code, stdout, stderr } = await tryCli(args, input);
+		if (code !== 0)
+			throw new Error(
+				`sallyport ${args.join(" ")} ended with ${code}: ${stderr}`,
+			);
+		return stdout;
+	}
+
+	let logs = "";
+	let running: Running | null = null;
+	let stopApp: (() => Promise<void>) | null = null;
+
+	async function start(): Promise<void> {
+		if (!options.compiled) {
+			const app = await startApp(
+				parseConfig([...flags, "--log-level", "error"]),
+				{ environment: Bun.env },
+			);
+			stopApp = app.stop;
+			return;
+		}
+		running = run([...program, "serve", ...flags], { env: environment });
+		await ready(url, running);
+	}
+
+	async function end(signal: NodeJS.Signals): Promise<void> {
+		if (running) {
+			await running.stop(signal);
+			await running.exited;
+			logs += running.output();
+			running = null;
+		}
+		await stopApp?.();
+		stopApp = null;
+	}
+
+	await cli(
+		[
+			"init",
+			"--admin-email",
+			owner.email,
+			"--admin-password-file",
+			"-",
+			"--no-input",
+		],
+		owner.password,
+	);
+	await start();
+
+	return {
+		url,
+		dataDir,
+		owner,
+		tryCli,
+		cli,
+		endpoint: (slug) => `${url}/mcp${slug === undefined ? "" : `/${slug}`}`,
+		async addUser(email, password = "a password of a member") {
+			await cli(
+				["users", "add", email, "--role", "member", "--password-file", "-"],
+				password,
+			);
+			return { email, password };
+		},
+		logs: () => logs + (running?.output() ?? ""),
+		pid: () => running?.pid ?? null,
+		kill: () => end("SIGKILL"),
+		async restart() {
+			await end("SIGTERM");
+			await start();
+		},
+		async stop() {
+			await end("SIGTERM");
+			rmSync(dataDir, { recursive: true, force: true });
+		},
+	};
+}
+
+/** Waits until it serves; there is nothing to await but its first answer. */
+async function ready(url: string, running: Running): Promise<void> {
+	const deadline = performance.now() + READY_TIMEOUT_MS;
+	let dead = false;
+	void running.exited.then(() => {
+		dead = true;
+	});
+	while (!dead && performance.now() < deadline) {
+		const response = await fetch(`${url}/readyz`).catch(() => null);
+		if (response?.ok) return;
+		await Bun.sleep(20);
+	}
+	throw new Error(`the gateway did not start: ${running.output()}`);
+}

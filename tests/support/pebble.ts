@@ -1,0 +1,152 @@
+/**
+ * A real ACME server: Pebble with its DNS server, on free ports, with a directory certificate of its own; and a proxy
+ * before it that can fail in the ways that Pebble cannot.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createEgress, type Egress } from "../../src/egress.ts";
+import { parseIdentifiers } from "../../src/tls/identifiers.ts";
+import { createSelfSigned } from "../../src/tls/self-signed.ts";
+import { freePort, run } from "./processes.ts";
+import { systemTool, type Tool } from "./tools.ts";
+
+/** Pebble 2.10 or later: older ones know neither profiles nor renewal information. */
+export function pebbleTools(): readonly Tool[] {
+	const install = "pebble 2.10 or later (apt-get install pebble/forky)";
+	const version = Bun.spawnSync(
+		["dpkg-query", "-W", "-f=${Version}", "pebble"],
+		{
+			stderr: "ignore",
+		},
+	).stdout.toString();
+	const [major = 0, minor = 0] = version.split(/[.+]/).map(Number);
+	const isNew = major > 2 || (major === 2 && minor >= 10);
+	const tools = ["pebble", "pebble-challtestsrv"].map((name) =>
+		systemTool(name, install),
+	);
+	return isNew ? tools : tools.map((tool) => ({ ...tool, path: null }));
+}
+
+export type Pebble = {
+	readonly directory: string;
+	readonly egress: Egress;
+	/** The certificate to trust for the directory itself. */
+	readonly ca: string;
+	/** Whom the certificates it issues are to be judged by. */
+	readonly root: () => Promise<string>;
+	/** Where a name is; every other name is at 127.0.0.1. */
+	readonly setAddress: (
+		name: string,
+		addresses: readonly string[],
+	) => Promise<void>;
+	readonly setServerFailure: (name: string) => Promise<void>;
+	/** What it answers about a certificate's renewal from now on. */
+	readonly setRenewalInfo: (chain: string, answer: string) => Promise<void>;
+	readonly stop: () => Promise<void>;
+};
+
+export type PebbleOptions = {
+	/** Where it looks for http-01 answers. */
+	readonly httpPort: number;
+	readonly env?: Readonly<Record<string, string>>;
+	readonly config?: Readonly<Record<string, unknown>>;
+};
+
+const PROFILES = {
+	tlsserver: { description: "45 days", validityPeriod: 45 * 86_400 },
+	shortlived: { description: "160 hours", validityPeriod: 160 * 3600 },
+	brief: { description: "for tests", validityPeriod: 12 },
+};
+
+export async function startPebble(options: PebbleOptions): Promise<Pebble> {
+	const folder = mkdtempSync(join(tmpdir(), "sallyport-pebble-"));
+	const [port, management, dns, dnsManagement] = await Promise.all([
+		freePort(),
+		freePort(),
+		freePort(),
+		freePort(),
+	]);
+	const endpoint = await createSelfSigned(
+		parseIdentifiers(["localhost", "127.0.0.1"]),
+		Math.floor(Date.now() / 1000),
+	);
+	writeFileSync(join(folder, "cert.pem"), endpoint.chain);
+	writeFileSync(join(folder, "key.pem"), endpoint.key);
+	writeFileSync(
+		join(folder, "config.json"),
+		JSON.stringify({
+			pebble: {
+				listenAddress: `127.0.0.1:${port}`,
+				managementListenAddress: `127.0.0.1:${management}`,
+				certificate: join(folder, "cert.pem"),
+				privateKey: join(folder, "key.pem"),
+				httpPort: options.httpPort,
+				tlsPort: 1,
+				retryAfter: { authz: 1, order: 1 },
+				keyAlgorithm: "ecdsa",
+				profiles: PROFILES,
+				...options.config,
+			},
+		}),
+	);
+	const names = run([
+		"pebble-challtestsrv",
+		...["-dnsserver", `127.0.0.1:${dns}`, "-defaultIPv6", ""],
+		...["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""],
+		...["-management", `127.0.0.1:${dnsManagement}`],
+	]);
+	const pebble = run(
+		[
+			"pebble",
+			...["-config", join(folder, "config.json")],
+			...["-dnsserver", `127.0.0.1:${dns}`],
+		],
+		{
+			env: {
+				PEBBLE_VA_NOSLEEP: "1",
+				PEBBLE_WFE_NONCEREJECT: "0",
+				PEBBLE_AUTHZREUSE: "0",
+				...options.env,
+			},
+		},
+	);
+	await Promise.all([
+		pebble.printed(/ACME directory available/i),
+		names.printed(/Starting management server/i),
+	]);
+	const tell = async (path: string, body: object): Promise<void> => {
+		await fetch(`http://127.0.0.1:${dnsManagement}/${path}`, {
+			method: "POST",
+			body: JSON.stringify(body),
+		});
+	};
+	const manage = (path: string, init: RequestInit = {}): Promise<Response> =>
+		fetch(`https://127.0.0.1:${management}/${path}`, {
+			...init,
+			tls: { ca: endpoint.chain },
+		});
+	return {
+		directory: `https://localhost:${port}/dir`,
+		ca: endpoint.chain,
+		egress: createEgress({
+			allowPrivate: ["127.0.0.0/8", "::1/128"],
+			ca: endpoint.chain,
+		}),
+		root: async () => (await manage("roots/0")).text(),
+		setAddress: (name, addresses) =>
+			tell("add-a", { host: `${name}.`, addresses }),
+		setServerFailure: (name) => tell("set-servfail", { host: `${name}.` }),
+		setRenewalInfo: async (certificate, ariResponse) => {
+			const answer = await manage("set-renewal-info/", {
+				method: "POST",
+				body: JSON.stringify({ certificate, ariResponse }),
+			});
+			if (!answer.ok) throw new Error(await answer.text());
+		},
+		stop: async () => {
+			await Promise.all([pebble.stop("SIGKILL"), names.stop("SIGKILL")]);
+			rmSync(folder, { recursive: true });
+		},
+	};
+}
