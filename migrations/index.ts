@@ -1,6 +1,11 @@
 /** The migrations in order, embedded in the executable. A released one is never edited; a new one is a new line. */
 import spine from "./0001_spine.sql" with { type: "text" };
 import certificates from "./0002_certificates.sql" with { type: "text" };
+import authorization from "./0003_authorization.sql" with { type: "text" };
 
 /** Position in the list + 1 is the schema version (`PRAGMA user_version`). */
-export const migrations: readonly string[] = [spine, certificates];
+export const migrations: readonly string[] = [
+	spine,
+	certificates,
+	authorization,
+];

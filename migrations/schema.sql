@@ -77,12 +77,16 @@ CREATE TABLE children (
 
 CREATE TABLE clients (
 	id            TEXT PRIMARY KEY,
-	kind          TEXT NOT NULL CHECK (kind IN ('registered', 'document')),
+	kind          TEXT NOT NULL CHECK (kind IN ('registered', 'document', 'made')),
 	name          TEXT NOT NULL,
 	redirect_uris TEXT NOT NULL CHECK (json_valid(redirect_uris)),
-	auth_method   TEXT NOT NULL CHECK (auth_method IN ('none', 'client_secret_basic', 'client_secret_post')),
+	auth_method   TEXT NOT NULL CHECK (auth_method IN ('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt')),
 	secret_hash   BLOB,
+	jwks          TEXT CHECK (jwks IS NULL OR json_valid(jwks)),
+	user_id       TEXT REFERENCES users (id) ON DELETE CASCADE,
+	introspects   TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(introspects)),
 	created_at    INTEGER NOT NULL,
+	approved_at   INTEGER,
 	last_used_at  INTEGER,
 	expires_at    INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -224,6 +228,8 @@ CREATE INDEX api_keys_user ON api_keys (user_id);
 CREATE INDEX calls_at ON calls (at);
 
 CREATE INDEX certificates_names ON certificates (names);
+
+CREATE INDEX clients_user ON clients (user_id);
 
 CREATE INDEX codes_grant ON codes (grant_id);
 

@@ -5,7 +5,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createApi } from "./api/api.ts";
-import { actorOfKey } from "./api/key-holder.ts";
 import type { Role } from "./caller.ts";
 import { type Clock, every, systemClock } from "./clock.ts";
 import type { Address, Config } from "./config.ts";
@@ -223,8 +222,11 @@ export async function startApp(
 				{
 					method: "ALL",
 					path: "/api/*",
-					handler: (request) =>
-						api.handle(request, actorOfKey({ db, vault, clock }, request)),
+					handler: (request, _params, { requestId, patient }) => {
+						// an install or a tool call may take minutes
+						patient();
+						return api.handleKeyed(request, requestId);
+					},
 				},
 			];
 		},

@@ -13,7 +13,7 @@ import { VERSION } from "./version.ts";
 async function serve(args: readonly string[]): Promise<number> {
 	const config = parseConfig(args, process.env);
 	const log = createLog({ level: config.logLevel, format: config.logFormat });
-	const app = await startApp(config, { log });
+	const app = await startApp(config, { log, environment: process.env });
 	const signal = await new Promise<string>((resolve) => {
 		process.once("SIGTERM", () => resolve("SIGTERM"));
 		process.once("SIGINT", () => resolve("SIGINT"));

@@ -9,10 +9,10 @@ import type { Caller } from "../caller.ts";
 import type { Log } from "../log.ts";
 import type { Endpoint } from "../mcp/endpoint.ts";
 import { mintId } from "../mint.ts";
+import type { Params, Route, Visit } from "../route.ts";
 import type { Connection, Handler } from "../tls/listeners.ts";
 import type { Admission } from "./admission.ts";
 import { problem, problemText } from "./problems.ts";
-import type { Params, Route } from "./route.ts";
 
 /** A judged credential: the caller, or the 401 that says where to get one. */
 export type Judgement =
@@ -34,105 +34,105 @@ export type HttpDeps = {
 	readonly log: Log;
 };
 
-/** What is known of a request while it is handled. */
-type Visit = { readonly connection: Connection; readonly requestId: string };
+/** A request that is being handled, and the connection it came on. */
+type Arrival = { readonly connection: Connection; readonly visit: Visit };
 
 /** The handler of every listener that faces clients. */
 export function createHttpServer(deps: HttpDeps): Handler {
-	const visits = new WeakMap<Request, Visit>();
-	const visitOf = (request: Request): Visit =>
-		visits.get(request) ?? {
-			connection: { address: "", patient: () => {} },
-			requestId: "",
-		};
+	const arrivals = new WeakMap<Request, Arrival>();
+	const arrivalOf = (request: Request): Arrival =>
+		arrivals.get(request) as Arrival;
+	const clientAddress = (request: Request): string =>
+		deps.admission.clientAddress(
+			request,
+			arrivalOf(request).connection.address,
+		);
 
-	const mcp = (
+	const app = new Elysia({ normalize: false }).onError(({ code, error }) => {
+		if (code === "NOT_FOUND") return problemText(404, "there is nothing here");
+		throw error;
+	});
+	for (const { method, path, handler } of [
+		...probeRoutes(deps),
+		...mcpRoutes(deps),
+		...deps.routes(clientAddress),
+	])
+		app.route(
+			method,
+			path,
+			({ request, params }) =>
+				// Elysia gives a path without parameters none at all.
+				handler(
+					request,
+					(params as Params | undefined) ?? {},
+					arrivalOf(request).visit,
+				),
+			{ parse: "none" },
+		);
+
+	const answer = async (
 		request: Request,
-		slug: string | null,
-	): Response | Promise<Response> => {
-		const { connection, requestId } = visitOf(request);
+		{ visit }: Arrival,
+	): Promise<Response> => {
+		if (!deps.admission.isOurHost(request))
+			return problemText(421, "this host is not served here");
+		try {
+			return await app.fetch(request);
+		} catch (error) {
+			return problem(error, visit.requestId, deps.log);
+		}
+	};
+
+	return async (request, connection) => {
+		const requestId = mintId("req");
+		const arrival: Arrival = {
+			connection,
+			visit: { requestId, patient: connection.patient },
+		};
+		arrivals.set(request, arrival);
+		const response = await answer(request, arrival);
+		response.headers.set("X-Request-Id", requestId);
+		return response;
+	};
+}
+
+/** Whether the process lives, and whether it takes requests; never whether a server behind it does. */
+function probeRoutes(deps: HttpDeps): readonly Route[] {
+	return [
+		{ method: "GET", path: "/healthz", handler: () => new Response("ok\n") },
+		{
+			method: "GET",
+			path: "/readyz",
+			handler: () =>
+				deps.isReady()
+					? new Response("ready\n")
+					: problemText(503, "not ready"),
+		},
+	];
+}
+
+/** `/mcp` with its aliases, and `/mcp/<slug>`. */
+function mcpRoutes(deps: HttpDeps): readonly Route[] {
+	const handler: Route["handler"] = (request, params, visit) => {
+		if (request.method === "OPTIONS")
+			return new Response(null, {
+				status: 204,
+				headers: { Allow: "GET, POST, DELETE" },
+			});
 		if (!deps.admission.isOurOrigin(request))
 			return problemText(403, "this page may not use the gateway");
+		const slug = params["slug"] ?? null;
 		const judged = deps.judge(
 			request,
 			slug === null ? `${deps.origin}/mcp` : `${deps.origin}/mcp/${slug}`,
 		);
 		if (!judged.ok) return judged.response;
-		return deps.endpoint(request, {
-			caller: judged.caller,
-			slug,
-			requestId,
-			patient: connection.patient,
-		});
+		return deps.endpoint(request, { caller: judged.caller, slug, ...visit });
 	};
-
-	const clientAddress = (request: Request): string =>
-		deps.admission.clientAddress(request, visitOf(request).connection.address);
-	const app = mount(deps, mcp, deps.routes(clientAddress));
-
-	return async (request, connection) => {
-		const requestId = mintId("req");
-		const response = await answer(deps, app, visits, request, {
-			connection,
-			requestId,
-		});
-		response.headers.set("x-request-id", requestId);
-		return response;
-	};
-}
-
-async function answer(
-	deps: HttpDeps,
-	app: { readonly fetch: (request: Request) => Response | Promise<Response> },
-	visits: WeakMap<Request, Visit>,
-	request: Request,
-	visit: Visit,
-): Promise<Response> {
-	if (!deps.admission.isOurHost(request))
-		return problemText(421, "this host is not served here");
-	visits.set(request, visit);
-	try {
-		return await app.fetch(request);
-	} catch (error) {
-		return problem(error, visit.requestId, deps.log);
-	}
-}
-
-type Mcp = (
-	request: Request,
-	slug: string | null,
-) => Response | Promise<Response>;
-
-function mount(
-	deps: HttpDeps,
-	mcp: Mcp,
-	routes: readonly Route[],
-): { readonly fetch: (request: Request) => Response | Promise<Response> } {
-	const unread = { parse: "none" as const };
-	const app = new Elysia({ normalize: false })
-		.onError(({ code, error }) => {
-			if (code === "NOT_FOUND")
-				return problemText(404, "there is nothing here");
-			throw error;
-		})
-		.get("/healthz", () => new Response("ok\n"))
-		.get("/readyz", () =>
-			deps.isReady() ? new Response("ready\n") : problemText(503, "not ready"),
-		)
-		.post("/", ({ request }) => mcp(request, null), unread)
-		.all("/mcp", ({ request }) => mcp(request, null), unread)
-		.all("/mcp/", ({ request }) => mcp(request, null), unread)
-		.all(
-			"/mcp/:slug",
-			({ request, params }) => mcp(request, params.slug),
-			unread,
-		);
-	for (const { method, path, handler } of routes)
-		app.route(
-			method,
-			path,
-			({ request, params }) => handler(request, params as Params),
-			unread,
-		);
-	return app;
+	return [
+		{ method: "POST", path: "/", handler },
+		{ method: "ALL", path: "/mcp", handler },
+		{ method: "ALL", path: "/mcp/", handler },
+		{ method: "ALL", path: "/mcp/:slug", handler },
+	];
 }

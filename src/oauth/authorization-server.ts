@@ -25,16 +25,6 @@ export type OAuthDeps = {
 	readonly invalidate: () => void;
 };
 
-/** One route for the HTTP server to mount. `ALL`: the handler judges the method itself. A path may end in `/*`. */
-export type Route = {
-	readonly method: "GET" | "POST" | "ALL";
-	readonly path: string;
-	readonly handler: (
-		request: Request,
-		params: Readonly<Record<string, string>>,
-	) => Promise<Response> | Response;
-};
-
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -57,6 +47,8 @@ export const REFRESH_LIMITS = {
 
 /** A client that registered and was never allowed anything is forgotten after this. */
 export const UNUSED_CLIENT_SECONDS = DAY;
+/** A client that nobody approved is forgotten after this. */
+export const WAITING_CLIENT_SECONDS = 7 * DAY;
 /** A client without a living grant is forgotten this long after its last one began. */
 export const IDLE_CLIENT_SECONDS = 90 * DAY;
 export const UNUSED_CLIENTS_MAX = 1000;

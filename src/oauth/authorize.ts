@@ -37,6 +37,8 @@ export type Judgement =
 	| { readonly outcome: "ready"; readonly request: AuthorizationRequest }
 	/** The client is told: this is where to send the browser. */
 	| { readonly outcome: "redirect"; readonly location: string }
+	/** The person is told that an administrator must let the client in first. */
+	| { readonly outcome: "waiting"; readonly client: Client }
 	/** The person is told, because nobody else may be trusted with the answer. */
 	| { readonly outcome: "refused"; readonly error: OAuthError };
 
@@ -60,6 +62,8 @@ export async function judgeAuthorization(
 		if (!(error instanceof OAuthError)) throw error;
 		return { outcome: "refused", error };
 	}
+	if (trusted.client.approvedAt === null)
+		return { outcome: "waiting", client: trusted.client };
 	try {
 		refuseRepeated(parameters);
 		refuseRequestObjects(parameters);
@@ -129,7 +133,7 @@ async function requireClient(
 	}
 	const client = findClient(deps.db, id);
 	// A document's row answers only to `documents`, which knows when it must be read again.
-	if (client?.kind === "registered") return client;
+	if (client !== null && client.kind !== "document") return client;
 	throw new OAuthError(
 		"invalid_client",
 		"this client is not known here, or was forgotten because it was never used",

@@ -2,7 +2,8 @@
  * Client ID Metadata Documents: a client whose id is the URL of a document about itself.
  * The URL is judged before anything is fetched; the fetch goes through egress, which judges the address; the document
  * is believed for as long as it says, within bounds, and then read again. A failure is remembered briefly in memory
- * and never in the store. Concurrent needs of one document share one fetch.
+ * and never in the store. Concurrent needs of one document share one fetch. For a few known vendors a bundled copy
+ * stands in when theirs cannot be read.
  *
  * @see draft-ietf-oauth-client-id-metadata-document, MCP 2026-07-28 authorization "Client ID Metadata Documents"
  */
@@ -15,8 +16,10 @@ import {
 } from "../store/clients.ts";
 import { type OAuthDeps, UNUSED_CLIENTS_MAX } from "./authorization-server.ts";
 import { parseClientMetadata } from "./client-metadata.ts";
+import { knownDocument } from "./known-documents.ts";
 import { createLimiter } from "./limits.ts";
 import { readText } from "./parameters.ts";
+import { readClientPolicy } from "./policy.ts";
 
 const URL_LENGTH_MAX = 512;
 const DOCUMENT_BYTES_MAX = 5 * 1024;
@@ -25,6 +28,8 @@ const FETCHES_MAX = 16;
 const PER_ORIGIN = { count: 30, seconds: 60 } as const;
 const KEPT_SECONDS = { min: 60, max: 24 * 3600, unsaid: 3600 } as const;
 const FAILURE_SECONDS = 60;
+/** How long a bundled copy stands in before the live document is tried again. */
+const BUNDLED_SECONDS = 10 * 60;
 const FAILURES_MAX = 500;
 
 export type ClientDocuments = {
@@ -76,6 +81,8 @@ export function createClientDocuments(
 				url,
 				reason: describeError(error),
 			});
+			const bundled = bundledClient(deps, url);
+			if (bundled) return bundled;
 			failedUntil.delete(url);
 			failedUntil.set(url, deps.clock.now() + FAILURE_SECONDS);
 			for (const oldest of failedUntil.keys()) {
@@ -90,7 +97,8 @@ export function createClientDocuments(
 
 	return {
 		find: async (url) => {
-			if (!isDocumentUrl(url)) return null;
+			if (!isDocumentUrl(url) || !readClientPolicy(deps.db).documents)
+				return null;
 			const now = deps.clock.now();
 			const known = findClient(deps.db, url);
 			if (known && (known.expiresAt ?? 0) > now) return known;
@@ -101,7 +109,7 @@ export function createClientDocuments(
 				underWay.size >= FETCHES_MAX ||
 				perOrigin.take(new URL(url).origin) > 0
 			)
-				return null;
+				return bundledClient(deps, url);
 			const reading = read(url);
 			underWay.set(url, reading);
 			return reading;
@@ -130,16 +138,45 @@ async function fetchDocument(
 	refuseSecrets(document);
 	if ((document as { client_id?: unknown }).client_id !== url)
 		throw new Error("the document names another client_id");
-	const metadata = parseClientMetadata(document, "document");
-	const now = deps.clock.now();
+	return clientOf(
+		url,
+		document,
+		deps.clock.now(),
+		keptSeconds(response.headers.get("Cache-Control")),
+	);
+}
+
+function clientOf(
+	url: string,
+	document: unknown,
+	now: number,
+	ttlSeconds: number,
+): Client {
 	return {
-		...metadata,
+		...parseClientMetadata(document, "document", "any"),
 		id: url,
 		kind: "document",
 		secretHash: null,
+		jwks: null,
+		userId: null,
+		introspects: [],
 		createdAt: now,
-		expiresAt: now + keptSeconds(response.headers.get("Cache-Control")),
+		approvedAt: now,
+		expiresAt: now + ttlSeconds,
 	};
+}
+
+/** A known vendor's client by the copy of its document that we bring along, for a short while. */
+function bundledClient(
+	deps: Pick<OAuthDeps, "db" | "clock" | "log">,
+	url: string,
+): Client | null {
+	const document = knownDocument(url);
+	if (!document) return null;
+	const client = clientOf(url, document, deps.clock.now(), BUNDLED_SECONDS);
+	putClient(deps.db, client);
+	deps.log.warn("bundled client document used", { url });
+	return client;
 }
 
 /** A document is public: a secret in it, or a method that needs a shared one, is a mistake that must not work. */

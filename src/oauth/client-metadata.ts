@@ -8,9 +8,9 @@
 import type { ClientAuthMethod } from "../store/clients.ts";
 import { OAuthError } from "./oauth-error.ts";
 import {
-	type ClientKind,
 	isAdmissible,
 	REDIRECT_URIS_MAX,
+	type RedirectTrust,
 } from "./redirect-uris.ts";
 
 type ClientMetadata = {
@@ -28,10 +28,14 @@ const AUTH_METHODS: readonly ClientAuthMethod[] = [
 	"client_secret_post",
 ];
 
+/** How a client came to us: by registering, or by a document on its own host, which cannot hold a secret. */
+type Origin = "registered" | "document";
+
 /** Reads metadata. @throws OAuthError `invalid_redirect_uri` or `invalid_client_metadata` */
 export function parseClientMetadata(
 	value: unknown,
-	kind: ClientKind,
+	origin: Origin,
+	trust: RedirectTrust,
 ): ClientMetadata {
 	if (typeof value !== "object" || value === null || Array.isArray(value))
 		throw malformed("the metadata must be a JSON object");
@@ -42,12 +46,12 @@ export function parseClientMetadata(
 	requireOneOf(member("grant_types"), "grant_types", "authorization_code");
 	requireOneOf(member("response_types"), "response_types", "code");
 	return {
-		redirectUris: parseRedirectUris(member("redirect_uris"), kind),
+		redirectUris: parseRedirectUris(member("redirect_uris"), trust),
 		name: parseName(member("client_name")),
 		authMethod: parseAuthMethod(
 			member("token_endpoint_auth_method"),
 			member("token_endpoint_auth_methods_supported"),
-			kind,
+			origin,
 		),
 	};
 }
@@ -70,7 +74,7 @@ function parseName(value: unknown): string {
 
 function parseRedirectUris(
 	value: unknown,
-	kind: ClientKind,
+	trust: RedirectTrust,
 ): readonly string[] {
 	if (!Array.isArray(value) || value.length === 0)
 		throw new OAuthError(
@@ -84,7 +88,7 @@ function parseRedirectUris(
 		);
 	const uris = strings(value, "redirect_uris");
 	const admissible = [
-		...new Set(uris.filter((uri) => isAdmissible(uri, kind))),
+		...new Set(uris.filter((uri) => isAdmissible(uri, trust))),
 	];
 	if (admissible.length === 0)
 		throw new OAuthError(
@@ -97,13 +101,13 @@ function parseRedirectUris(
 function parseAuthMethod(
 	method: unknown,
 	supported: unknown,
-	kind: ClientKind,
+	origin: Origin,
 ): ClientAuthMethod {
 	const wanted =
 		// RFC 7591 2 names the default of a registration; a document has no way to hold a secret.
-		method ?? (kind === "registered" ? "client_secret_basic" : "none");
+		method ?? (origin === "registered" ? "client_secret_basic" : "none");
 	const choices = [wanted, ...(Array.isArray(supported) ? supported : [])];
-	const possible = kind === "registered" ? AUTH_METHODS : ["none" as const];
+	const possible = origin === "registered" ? AUTH_METHODS : ["none" as const];
 	// ChatGPT prefers `private_key_jwt` and lists `none` beside it: what it can do counts.
 	const chosen = choices
 		.slice(0, LIST_LENGTH_MAX)

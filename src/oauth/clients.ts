@@ -1,6 +1,7 @@
 /**
  * Dynamic Client Registration: `POST /register`. Anyone may register; it gives a client nothing but the right to ask
- * a signed-in person. What bounds it: who may be answered (redirect URIs), how often, and how long an unused client lives.
+ * a signed-in person. What bounds it: the administrator's mode, who may be answered
+ * (redirect URIs), how often, and how long an unused client lives.
  *
  * @see RFC 7591
  */
@@ -11,6 +12,7 @@ import { parseClientMetadata } from "./client-metadata.ts";
 import { createLimiter, type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
 import { readText } from "./parameters.ts";
+import { type RegistrationMode, readClientPolicy } from "./policy.ts";
 import { answer, json } from "./responses.ts";
 
 const METADATA_BYTES_MAX = 16 * 1024;
@@ -45,9 +47,9 @@ export function register(
 	return answer(request, "POST", async () => {
 		const wait = limits.perAddress.take(networkOf(deps.clientAddress(request)));
 		if (wait > 0) throw tooMany(wait);
-		const metadata = parseClientMetadata(
+		const { metadata, approved } = judgeRegistration(
+			readClientPolicy(deps.db).registration,
 			await readMetadata(request),
-			"registered",
 		);
 		const waitAltogether = limits.altogether.take("");
 		if (waitAltogether > 0) throw tooMany(waitAltogether);
@@ -60,11 +62,18 @@ export function register(
 			id,
 			kind: "registered",
 			secretHash: secret === null ? null : deps.vault.mac(secret),
+			jwks: null,
+			userId: null,
+			introspects: [],
 			createdAt: now,
+			approvedAt: approved ? now : null,
 			expiresAt: null,
 		});
 		trimUnusedClients(deps.db, UNUSED_CLIENTS_MAX);
-		deps.log.info("client registered", { client_id: id });
+		deps.log.info("client registered", {
+			client_id: id,
+			outcome: approved ? "accepted" : "waits for an administrator",
+		});
 		return json(
 			{
 				client_id: id,
@@ -81,6 +90,43 @@ export function register(
 			{ status: 201 },
 		);
 	});
+}
+
+/**
+ * What of a registration is accepted, and whether it may ask people at once.
+ * In mode `known` a client keeps its good redirect URIs; only when it has none does it wait, with those it has.
+ * @throws OAuthError `access_denied` (403) when nobody may register
+ */
+function judgeRegistration(
+	mode: RegistrationMode,
+	body: unknown,
+): {
+	readonly metadata: ReturnType<typeof parseClientMetadata>;
+	readonly approved: boolean;
+} {
+	if (mode === "off")
+		throw new OAuthError(
+			"access_denied",
+			"clients cannot register here: an administrator adds them",
+			{ status: 403 },
+		);
+	if (mode !== "known")
+		return {
+			metadata: parseClientMetadata(body, "registered", "any"),
+			approved: mode === "open",
+		};
+	try {
+		return {
+			metadata: parseClientMetadata(body, "registered", "known"),
+			approved: true,
+		};
+	} catch (error) {
+		if (!(error instanceof OAuthError)) throw error;
+		return {
+			metadata: parseClientMetadata(body, "registered", "any"),
+			approved: false,
+		};
+	}
 }
 
 async function readMetadata(request: Request): Promise<unknown> {

@@ -5,6 +5,7 @@
  * @see RFC 9728, RFC 8414, OpenID Connect Discovery 1.0, RFC 9207
  */
 import type { OAuthDeps } from "./authorization-server.ts";
+import { readClientPolicy } from "./policy.ts";
 import { DEFAULT_PATH, isServed, scopeOf } from "./resources.ts";
 import { answer, json, notFound } from "./responses.ts";
 
@@ -58,7 +59,7 @@ export function authorizationServer(
 			.replace(/\/$/, "");
 		if (suffix !== "" && !isServed(deps, suffix)) return notFound();
 		return json({
-			...serverDocument(deps.issuer),
+			...serverDocument(deps),
 			...(openid ? openidMembers(deps.issuer) : {}),
 		});
 	});
@@ -69,12 +70,18 @@ export function keySet(request: Request): Promise<Response> {
 	return answer(request, "GET", () => json({ keys: [] }));
 }
 
-function serverDocument(issuer: string): Readonly<Record<string, unknown>> {
+function serverDocument({
+	db,
+	issuer,
+}: OAuthDeps): Readonly<Record<string, unknown>> {
+	const policy = readClientPolicy(db);
 	return {
 		issuer,
 		authorization_endpoint: `${issuer}/authorize`,
 		token_endpoint: `${issuer}/token`,
-		registration_endpoint: `${issuer}/register`,
+		...(policy.registration === "off"
+			? {}
+			: { registration_endpoint: `${issuer}/register` }),
 		revocation_endpoint: `${issuer}/revoke`,
 		response_types_supported: ["code"],
 		response_modes_supported: ["query"],
@@ -90,7 +97,7 @@ function serverDocument(issuer: string): Readonly<Record<string, unknown>> {
 			"client_secret_post",
 		],
 		code_challenge_methods_supported: ["S256"],
-		client_id_metadata_document_supported: true,
+		client_id_metadata_document_supported: policy.documents,
 		authorization_response_iss_parameter_supported: true,
 		// Short on purpose: some clients ask for all of it.
 		scopes_supported: ["mcp", "offline_access"],

@@ -19,6 +19,7 @@ type OAuthErrorCode =
 	| "request_uri_not_supported"
 	| "server_error"
 	| "temporarily_unavailable"
+	| "unauthorized_client"
 	| "unsupported_grant_type"
 	| "unsupported_response_type";
 

@@ -1,7 +1,7 @@
 /**
  * Which redirect URIs a client may have, and which of them an authorization request means.
  * Pure: grammars over the bytes as sent, because a URL parser turns `http://0x7f.1/` into a loopback address and
- * `https://a\.evil/` into something else again. Mode `known`: this computer, and the callbacks of known clients.
+ * `https://a\.evil/` into something else again.
  *
  * @see RFC 8252 7.3 and 8.3, RFC 9700 2.1 and 4.1, OAuth 2.1 draft 2.3.1
  */
@@ -39,15 +39,18 @@ const HTTPS = new RegExp(
 );
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:[/?]|$)/i;
 
-/** How a client came to us: by registering, where anyone could claim any host, or by a document on its own host. */
-export type ClientKind = "registered" | "document";
+/**
+ * Whose callback a client may name. `known`: this computer, and those of known clients, because anyone can register
+ * and claim any host. `any`: every https host, where someone vouches: the host of a document, or an administrator.
+ */
+export type RedirectTrust = "known" | "any";
 
-/** Whether a client of this kind may have this redirect URI. */
-export function isAdmissible(uri: string, kind: ClientKind): boolean {
+/** Whether a client that is trusted so far may have this redirect URI. */
+export function isAdmissible(uri: string, trust: RedirectTrust): boolean {
 	if (uri.length > REDIRECT_URI_LENGTH_MAX || DOT_SEGMENT.test(uri))
 		return false;
 	if (KNOWN.includes(uri) || LOOPBACK.test(uri)) return true;
-	if (kind === "document" && HTTPS.test(uri)) return true;
+	if (trust === "any" && HTTPS.test(uri)) return true;
 	return KNOWN_WITH_ID.some(
 		(prefix) =>
 			uri.startsWith(prefix) &&
@@ -80,7 +83,7 @@ export type Destination = {
 
 /** Reads the destination of a redirect URI that was found admissible. */
 export function destinationOf(uri: string): Destination {
-	const known = !LOOPBACK.test(uri) && isAdmissible(uri, "registered");
+	const known = !LOOPBACK.test(uri) && isAdmissible(uri, "known");
 	const { protocol, host, hostname } = new URL(uri);
 	if (LOOPBACK.test(uri)) return { kind: "loopback", name: hostname, known };
 	if (protocol === "https:") return { kind: "host", name: host, known };

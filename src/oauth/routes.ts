@@ -1,5 +1,6 @@
 /** The authorization server's routes for programs. The pages a person sees (`/authorize`, `/login`) are in `web/`. */
-import type { OAuthDeps, Route } from "./authorization-server.ts";
+import type { Route } from "../route.ts";
+import type { OAuthDeps } from "./authorization-server.ts";
 import { createRegistrationLimits, register } from "./clients.ts";
 import { createLimiter } from "./limits.ts";
 import { authorizationServer, keySet, protectedResource } from "./metadata.ts";

@@ -8,6 +8,7 @@ import {
 	LOGIN_ATTEMPTS_WINDOW_SECONDS,
 	LOGIN_IDLE_SECONDS,
 	UNUSED_CLIENT_SECONDS,
+	WAITING_CLIENT_SECONDS,
 } from "../oauth/authorization-server.ts";
 import { deleteIdleClients } from "../store/clients.ts";
 import type { Database } from "../store/database.ts";
@@ -18,7 +19,11 @@ import { deleteExpiredLogins } from "../store/logins.ts";
 /** Removes what has expired. Call it now and then. */
 export function sweep(db: Database, now: number): void {
 	deleteExpiredGrants(db, now, now - CODE_KEPT_SECONDS);
-	deleteIdleClients(db, now - UNUSED_CLIENT_SECONDS, now - IDLE_CLIENT_SECONDS);
+	deleteIdleClients(db, {
+		unused: now - UNUSED_CLIENT_SECONDS,
+		waiting: now - WAITING_CLIENT_SECONDS,
+		idle: now - IDLE_CLIENT_SECONDS,
+	});
 	deleteExpiredLogins(
 		db,
 		now,

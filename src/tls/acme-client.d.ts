@@ -9,15 +9,30 @@ declare module "acme-client/src/http.js" {
 		readonly payload: string;
 		readonly signature: string;
 	};
-	type Header = { readonly nonce?: string | null; readonly kid?: string | null };
+	type Header = {
+		readonly nonce?: string | null;
+		readonly kid?: string | null;
+	};
 	export default class HttpClient {
 		constructor(directoryUrl: string, accountKey: string);
 		getJwk(): Record<string, string>;
-		createSignedBody(url: string, payload: object | null, header: Header): SignedBody;
-		createSignedHmacBody(hmacKey: string, url: string, payload: object, header: Header): SignedBody;
+		createSignedBody(
+			url: string,
+			payload: object | null,
+			header: Header,
+		): SignedBody;
+		createSignedHmacBody(
+			hmacKey: string,
+			url: string,
+			payload: object,
+			header: Header,
+		): SignedBody;
 	}
 }
 declare module "acme-client/src/crypto/index.js" {
 	export function createPrivateEcdsaKey(curve: "P-256"): Promise<Buffer>;
-	export function createCsr(data: { readonly altNames: string[] }, keyPem: string): Promise<[Buffer, Buffer]>;
+	export function createCsr(
+		data: { readonly altNames: string[] },
+		keyPem: string,
+	): Promise<[Buffer, Buffer]>;
 }

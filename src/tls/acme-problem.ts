@@ -32,6 +32,7 @@ export class AcmeError extends Error {
 	}
 }
 
+const HTTP_DATE = /^[A-Z][a-z]{2,8}, /;
 const NAMESPACE = "urn:ietf:params:acme:error:";
 const DETAIL_LENGTH_MAX = 600;
 const SUBPROBLEMS_MAX = 5;
@@ -84,7 +85,9 @@ export function parseRetryAfter(
 	const text = value.trim();
 	const seconds = /^\d{1,9}$/.test(text)
 		? Number(text)
-		: Math.ceil(Date.parse(text) / 1000) - now;
+		: HTTP_DATE.test(text)
+			? Math.ceil(Date.parse(text) / 1000) - now
+			: Number.NaN;
 	if (!Number.isFinite(seconds)) return null;
 	return Math.min(Math.max(seconds, 0), RETRY_AFTER_SECONDS_MAX);
 }
@@ -161,6 +164,8 @@ function list(value: unknown): readonly unknown[] {
 }
 
 function oneLine(text: string): string {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-	return text.replace(/[\u0000-\u001f\u007f\s]+/g, " ").trim().slice(0, DETAIL_LENGTH_MAX);
+	return text
+		.replace(/[\p{Cc}\s]+/gu, " ")
+		.trim()
+		.slice(0, DETAIL_LENGTH_MAX);
 }

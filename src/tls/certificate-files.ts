@@ -99,7 +99,8 @@ function readPair(paths: {
 
 function read(path: string): string {
 	try {
-		if (statSync(path).size <= FILE_BYTES_MAX) return readFileSync(path, "utf8");
+		if (statSync(path).size <= FILE_BYTES_MAX)
+			return readFileSync(path, "utf8");
 	} catch (cause) {
 		throw new SallyportError("invalid", `cannot read ${path}`, {
 			hint: "check the path, and that this user may read the file and enter its folders",

@@ -45,7 +45,9 @@ export function parseIdentifiers(
 			throw new SallyportError(
 				"invalid",
 				`${name} is not a name a certificate can be for`,
-				{ hint: "a name looks like gate.example.org, an address like 203.0.113.9" },
+				{
+					hint: "a name looks like gate.example.org, an address like 203.0.113.9",
+				},
 			);
 		found.set(identifier.value, identifier);
 	}

@@ -202,10 +202,7 @@ export async function openKeeper(
 				return Number.POSITIVE_INFINITY;
 			});
 			const seconds = Math.max(next - clock.now(), PAUSE_SECONDS.min);
-			await delay(
-				Math.min(seconds, PAUSE_SECONDS.max) * 1000,
-				wake.signal,
-			);
+			await delay(Math.min(seconds, PAUSE_SECONDS.max) * 1000, wake.signal);
 			if (wake.signal.aborted) wake = new AbortController();
 		}
 	};
@@ -274,9 +271,7 @@ function refuseTooSoon(failure: OrderFailure | null, now: number): void {
 }
 
 function orderRunning(): SallyportError {
-	return new SallyportError(
-		"conflict",
-		"an order for these names is running",
-		{ hint: "wait for it; see sallyport certificate show" },
-	);
+	return new SallyportError("conflict", "an order for these names is running", {
+		hint: "wait for it; see sallyport certificate show",
+	});
 }

@@ -302,7 +302,8 @@ function mayRepeat(error: unknown, { method, signal }: Call): boolean {
 /** Says which server it was. */
 function named(server: Server, error: unknown): unknown {
 	if (!(error instanceof SallyportError)) return error;
-	if (error.message.startsWith(`${server.slug} `)) return error;
+	const said = [`${server.slug} `, `${server.slug}: `];
+	if (said.some((name) => error.message.startsWith(name))) return error;
 	return new SallyportError(error.code, `${server.slug}: ${error.message}`, {
 		...(error.hint !== undefined && {
 			hint: error.hint.replaceAll("SLUG", server.slug),

@@ -1,7 +1,7 @@
 /** The few files that pages refer to. Their names carry a hash of what is in them, so they are kept for ever. */
 import { createHash } from "node:crypto";
 import { renderToString } from "preact-render-to-string";
-import type { Route } from "../http/route.ts";
+import type { Route } from "../route.ts";
 import stylesheet from "./assets/app.css" with { type: "text" };
 import setupScript from "./assets/setup.client.js" with { type: "text" };
 import { Mark } from "./mark.tsx";

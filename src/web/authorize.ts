@@ -2,18 +2,22 @@
  * `/authorize` in a browser: the request is judged, the person signs in, is asked, and is sent on.
  * GET asks; POST to the same query string decides. Between the two nothing is kept: the request is judged again.
  */
-import type { Route } from "../http/route.ts";
-import { type AuthorizationRequest, judgeAuthorization } from "../oauth/authorize.ts";
+
+import {
+	type AuthorizationRequest,
+	judgeAuthorization,
+} from "../oauth/authorize.ts";
 import type { ClientDocuments } from "../oauth/client-documents.ts";
 import { allow, chosenScope, deny } from "../oauth/consent.ts";
 import { type Limiter, networkOf } from "../oauth/limits.ts";
 import { OAuthError, tooMany } from "../oauth/oauth-error.ts";
 import { type Parameters, readForm } from "../oauth/parameters.ts";
 import { DEFAULT_PATH } from "../oauth/resources.ts";
+import type { Route } from "../route.ts";
 import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
 import { type Choice, consentPage } from "./oauth/consent.tsx";
-import { refusedPage, staleFormPage } from "./oauth/error.tsx";
+import { refusedPage, staleFormPage, waitingPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
 import { findVisitor, type Visitor } from "./visitor.ts";
 
@@ -48,6 +52,7 @@ async function ask(
 	const query = new URL(request.url).search;
 	const judged = await judgeAuthorization(site, documents, query);
 	if (judged.outcome === "refused") return refusedPage(judged.error);
+	if (judged.outcome === "waiting") return waitingPage(judged.client);
 	if (judged.outcome === "redirect") return seeOther(judged.location);
 	const visitor = findVisitor(site, request);
 	if (!visitor)
@@ -97,6 +102,7 @@ async function decide(
 		);
 	const judged = await judgeAuthorization(site, documents, query);
 	if (judged.outcome === "refused") return refusedPage(judged.error);
+	if (judged.outcome === "waiting") return waitingPage(judged.client);
 	if (judged.outcome === "redirect") return seeOther(judged.location);
 	const scope = scopeLeft(site, judged.request, visitor, form);
 	if (decision === "allow" && scope === null)
@@ -145,7 +151,8 @@ function choiceOf(
 	usable: readonly string[],
 ): Choice {
 	const words = scope.split(" ");
-	if (words.includes("mcp")) return { slugs: usable, boxes: "servers and later" };
+	if (words.includes("mcp"))
+		return { slugs: usable, boxes: "servers and later" };
 	const slugs = usable.filter((slug) => words.includes(`mcp:${slug}`));
 	return {
 		slugs,

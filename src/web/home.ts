@@ -1,6 +1,7 @@
 /** The page of whoever is signed in. */
-import type { Route } from "../http/route.ts";
+
 import { isClaimed } from "../ops/setup.ts";
+import type { Route } from "../route.ts";
 import { homePage, unclaimedPage } from "./dashboard/home.tsx";
 import { seeOther } from "./layout.tsx";
 import type { Site } from "./pages.ts";

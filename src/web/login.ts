@@ -1,5 +1,5 @@
 /** Signing in and out. An attempt is counted before the password is looked at, and what failed is not said. */
-import type { Route } from "../http/route.ts";
+
 import {
 	LOGIN_ATTEMPTS_MAX,
 	LOGIN_ATTEMPTS_WINDOW_SECONDS,
@@ -7,6 +7,7 @@ import {
 import { networkOf } from "../oauth/limits.ts";
 import { readForm } from "../oauth/parameters.ts";
 import { isClaimed } from "../ops/setup.ts";
+import type { Route } from "../route.ts";
 import {
 	countAttempt,
 	forgetAttempts,

@@ -5,11 +5,11 @@
  * `password`; invitation `password`; every form has a hidden `csrf`. Everything works without scripts.
  */
 import type { Role } from "../caller.ts";
-import type { Route } from "../http/route.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createClientDocuments } from "../oauth/client-documents.ts";
 import { createLimiter } from "../oauth/limits.ts";
 import type { Passwords } from "../oauth/passwords.ts";
+import type { Route } from "../route.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";
 import { createForms, type Forms } from "./forms.ts";
@@ -46,9 +46,9 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		.map(
 			(route): Route => ({
 				...route,
-				handler: async (request, params) => {
+				handler: async (request, params, visit) => {
 					try {
-						return await route.handler(request, params);
+						return await route.handler(request, params, visit);
 					} catch (error) {
 						return problemPage(error);
 					}

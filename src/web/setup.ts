@@ -3,7 +3,6 @@
  * While the gateway has an owner there is no `/setup`; a link that does not work looks like a page that is not there.
  */
 import { SallyportError } from "../errors.ts";
-import type { Route } from "../http/route.ts";
 import { createLimiter, networkOf } from "../oauth/limits.ts";
 import { tooMany } from "../oauth/oauth-error.ts";
 import { readForm } from "../oauth/parameters.ts";
@@ -13,6 +12,7 @@ import {
 	isClaimed,
 	requireInvited,
 } from "../ops/setup.ts";
+import type { Route } from "../route.ts";
 import { invitePage } from "./account/invite.tsx";
 import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";

@@ -15,6 +15,8 @@ export type Requirements = "2026-07-28" | "2025-11-25";
 export type Verdict = {
 	readonly failed: readonly string[];
 	readonly warned: readonly string[];
+	/** No check of the scenario's own came to a result: it passed without having looked. */
+	readonly hollow: boolean;
 	/** What the suite said about each failed check, for people. */
 	readonly messages: readonly string[];
 };
@@ -32,6 +34,8 @@ export type Outcome = {
 	readonly failed: Shortfalls;
 	/** SHOULDs that are not met; they fail nothing. */
 	readonly warned: Shortfalls;
+	/** Scenarios that looked at nothing, and so pass without a meaning. */
+	readonly hollow: readonly string[];
 };
 
 type Check = {
@@ -45,8 +49,9 @@ const SCENARIO_TIMEOUT_MS = 15_000;
 
 const PACKAGE = "@modelcontextprotocol/conformance";
 
-/** The suite and what it runs on. */
-export const SUITE = packagedTool(PACKAGE, "dist/index.js");
+const SUITE = packagedTool(PACKAGE, "dist/index.js");
+
+/** The suite, and the Node that it runs on. */
 export const SUITE_TOOLS = [SUITE, node22()];
 
 /** The scenarios that a revision requires of a server, and those that are run without being scored. */
@@ -120,7 +125,13 @@ export function outcomeOf({ scenarios }: Report): Outcome {
 				.map(([scenario, verdict]) => [scenario, verdict[kind]] as const)
 				.filter(([, ids]) => ids.length > 0),
 		);
-	return { failed: pick("failed"), warned: pick("warned") };
+	return {
+		failed: pick("failed"),
+		warned: pick("warned"),
+		hollow: [...scenarios].flatMap(([scenario, { hollow }]) =>
+			hollow ? [scenario] : [],
+		),
+	};
 }
 
 /** @param prefix what the suite puts before a scenario's name in the name of its results' directory */
@@ -175,7 +186,13 @@ function judge(checks: readonly Check[]): Verdict {
 	const ids = (some: readonly Check[]): readonly string[] =>
 		[...new Set(some.map(({ id }) => id))].sort();
 	const failures = withStatus("FAILURE");
+	const judged = checks.filter(
+		({ id, status }) =>
+			["SUCCESS", "FAILURE", "WARNING"].includes(status) &&
+			!id.startsWith("wire-schema-"),
+	);
 	return {
+		hollow: judged.length === 0,
 		failed: ids(failures),
 		warned: ids(withStatus("WARNING")),
 		messages: failures.map(

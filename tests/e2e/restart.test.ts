@@ -3,20 +3,34 @@
  * its access token, its refresh token, its legacy session. What the dead gateway had started is gone.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
 import { revokeAccessToken } from "../support/clients/client.ts";
 import { type Sdk2Client, signedIn } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import { fixtureCommand } from "../support/processes.ts";
+import {
+	descendantsOf,
+	fixtureCommand,
+	isAlive,
+} from "../support/processes.ts";
 import { describeWith, executable } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import {
 	type LegacySession,
 	openLegacySession,
+	openModern,
+	openStream,
 	sendModern,
 } from "../support/wire.ts";
 
 setDefaultTimeout(60_000);
+
+/** A call that would last a minute, and says soon that it has begun. */
+function slowCall(slug: string): Record<string, unknown> {
+	return {
+		name: `${slug}_slow`,
+		arguments: { ms: 60_000 },
+		_meta: { progressToken: slug },
+	};
+}
 
 describeWith([executable()], "after kill -9 during a call", () => {
 	let gateway: Gateway;
@@ -44,11 +58,25 @@ describeWith([executable()], "after kill -9 during a call", () => {
 		session = await openLegacySession(gateway.endpoint(), token);
 		expect((await session.request("tools/list")).status).toBe(200);
 
-		const underWay = ["modern", "legacy"].map((slug) => startCall(slug));
-		await Promise.all(underWay.map(({ started }) => started));
+		const underWay = await Promise.all([
+			openModern(gateway.endpoint(), token, "tools/call", slowCall("modern")),
+			openStream(
+				gateway.endpoint(),
+				token,
+				JSON.stringify({
+					jsonrpc: "2.0",
+					id: 9,
+					method: "tools/call",
+					params: slowCall("legacy"),
+				}),
+				session.headers,
+			),
+		]);
+		for (const call of underWay)
+			expect((await call.next())?.method).toBe("notifications/progress");
 		children = descendantsOf(gateway.pid() ?? 0);
 		await gateway.kill();
-		for (const { failed } of underWay) await failed;
+		for (const call of underWay) expect(await call.next()).toBeNull();
 		await gateway.restart();
 	}, 120_000);
 
@@ -56,27 +84,6 @@ describeWith([executable()], "after kill -9 during a call", () => {
 		await client?.close();
 		await gateway?.stop();
 	});
-
-	/** A call that would last a minute; `started` when its first progress came, `failed` when it broke. */
-	function startCall(slug: string): {
-		started: Promise<void>;
-		failed: Promise<unknown>;
-	} {
-		const started = Promise.withResolvers<void>();
-		const call = client
-			.sdk()
-			.callTool(
-				{ name: `${slug}_slow`, arguments: { ms: 60_000 } },
-				{ onprogress: () => started.resolve() },
-			);
-		return {
-			started: started.promise,
-			failed: call.then(
-				() => Promise.reject(new Error("the call survived")),
-				(error: unknown) => error,
-			),
-		};
-	}
 
 	test("there were children to lose", () => {
 		expect(children.length).toBeGreaterThanOrEqual(2);
@@ -135,24 +142,3 @@ describeWith([executable()], "after kill -9 during a call", () => {
 		expect(mine.filter(isAlive)).toEqual([]);
 	});
 });
-
-/** All processes below one, however deep. Linux only. */
-function descendantsOf(pid: number): readonly number[] {
-	const path = `/proc/${pid}/task/${pid}/children`;
-	if (!existsSync(path)) return [];
-	const direct = readFileSync(path, "utf8")
-		.trim()
-		.split(/\s+/)
-		.filter(Boolean)
-		.map(Number);
-	return direct.flatMap((child) => [child, ...descendantsOf(child)]);
-}
-
-/** A zombie is not alive: it holds nothing, and waits for a parent to look. */
-function isAlive(pid: number): boolean {
-	try {
-		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-	} catch {
-		return false;
-	}
-}

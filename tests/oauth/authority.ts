@@ -107,7 +107,11 @@ export async function openAuthority(
 			for (const route of routes) {
 				if (route.method !== "ALL" && route.method !== request.method) continue;
 				const params = match(route.path, pathname);
-				if (params) return await route.handler(request, params);
+				if (params)
+					return await route.handler(request, params, {
+						requestId: "req_test",
+						patient: () => {},
+					});
 			}
 			return new Response("no route", { status: 404 });
 		},
@@ -177,6 +181,15 @@ export function csrfOf(html: string): string {
 	return /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? "";
 }
 
+/** What the consent form would send as it came: its token, and every box that is ticked. */
+export function formOf(html: string): Record<string, string> {
+	const boxes = html.matchAll(/<input type="checkbox" name="([^"]+)" checked/g);
+	return {
+		csrf: csrfOf(html),
+		...Object.fromEntries([...boxes].map(([, name = ""]) => [name, "on"])),
+	};
+}
+
 export async function signIn(
 	browser: Browser,
 	person: { readonly email: string; readonly password: string } = OWNER,
@@ -241,7 +254,7 @@ export async function allow(
 	const html = await page.text();
 	if (page.status !== 200) throw new Error(`${page.status} ${html}`);
 	const sent = await browser.post(`/authorize${query}`, {
-		csrf: csrfOf(html),
+		...formOf(html),
 		decision,
 	});
 	if (sent.status !== 303)

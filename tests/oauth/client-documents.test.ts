@@ -9,6 +9,8 @@ import {
 } from "bun:test";
 import type { EgressInit } from "../../src/egress.ts";
 import { isDocumentUrl } from "../../src/oauth/client-documents.ts";
+import { parseClientMetadata } from "../../src/oauth/client-metadata.ts";
+import { knownDocument } from "../../src/oauth/known-documents.ts";
 import { deleteExpiredGrants } from "../../src/store/grants.ts";
 import {
 	type Authority,
@@ -84,6 +86,51 @@ test("a client may be the URL of its document, on any port of this computer", as
 	const html = await (await ask()).text();
 	expect(html).toContain("It is described at client.example.");
 	expect(html).toContain("Claude Code");
+});
+
+// 82
+test("a known vendor's document that cannot be read is replaced by the bundled copy, and the log says so", async () => {
+	answer = () => new Response("down", { status: 503 });
+	const id = "https://claude.ai/oauth/claude-code-client-metadata";
+	const query = authorizeQuery(
+		{ client_id: id },
+		{ redirect_uri: "http://localhost:58135/callback" },
+	);
+	expect((await allow(authority, query)).host).toBe("localhost:58135");
+	expect(fetched).toEqual([id]);
+	expect(authority.log.join("")).toContain("bundled client document used");
+	// A while later the live document is tried again, and counts.
+	authority.advance(601);
+	answer = () =>
+		Response.json({
+			client_id: id,
+			redirect_uris: ["http://localhost/elsewhere"],
+		});
+	const page = await ask(query);
+	expect(page.status).toBe(400);
+});
+
+// 82
+test("a bundled copy names only callbacks that a document may have", () => {
+	for (const id of [
+		"https://claude.ai/oauth/mcp-oauth-client-metadata",
+		"https://claude.ai/oauth/claude-code-client-metadata",
+		"https://vscode.dev/oauth/client-metadata.json",
+		"https://github.com/copilot/cli/client-metadata.json",
+		"https://zed.dev/oauth/client-metadata.json",
+		"https://goose-docs.ai/oauth/client-metadata.json",
+		"https://opencode.ai/oauth/opencode/client.json",
+		"https://grok.com/oauth/mcp-client.json",
+		"https://chatgpt.com/oauth/codex/AbC_-9/client.json",
+	]) {
+		expect(isDocumentUrl(id), id).toBe(true);
+		const document = knownDocument(id);
+		expect(document?.client_id).toBe(id);
+		expect(
+			parseClientMetadata(document, "document", "any").redirectUris,
+		).toEqual(document?.redirect_uris ?? []);
+	}
+	expect(knownDocument("https://claude.ai/oauth/other")).toBeNull();
 });
 
 test("a document may name any https callback, which is shown and warned of", async () => {

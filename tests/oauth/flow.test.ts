@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as oauth from "oauth4webapi";
 import {
 	type Authority,
-	csrfOf,
+	formOf,
 	judge,
 	openAuthority,
 	openBrowser,
@@ -88,7 +88,7 @@ test("a strict client discovers, registers, signs in, refreshes and revokes", as
 		.exec(html)?.[1]
 		?.replaceAll("&amp;", "&");
 	const sent = await browser.post(action ?? "", {
-		csrf: csrfOf(html),
+		...formOf(html),
 		decision: "allow",
 	});
 

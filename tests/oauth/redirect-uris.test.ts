@@ -21,7 +21,7 @@ test("callbacks on this computer and of known clients can be registered", () => 
 		"cursor://anysphere.cursor-mcp/oauth/callback",
 		"https://grok.com/connectors-oauth-exchange-code/",
 	])
-		expect(isAdmissible(uri, "registered"), uri).toBe(true);
+		expect(isAdmissible(uri, "known"), uri).toBe(true);
 });
 
 // 5, 6, 10, 13
@@ -74,11 +74,11 @@ test("schemes that run or read something, foreign hosts and wildcards cannot be 
 		`http://localhost/${"a".repeat(512)}`,
 		"",
 	])
-		expect(isAdmissible(uri, "registered"), JSON.stringify(uri)).toBe(false);
+		expect(isAdmissible(uri, "known"), JSON.stringify(uri)).toBe(false);
 });
 
 test("a document may name any https host, and still nothing odd", () => {
-	expect(isAdmissible("https://client.example/cb?x=1", "document")).toBe(true);
+	expect(isAdmissible("https://client.example/cb?x=1", "any")).toBe(true);
 	for (const uri of [
 		"https://a@evil.example/cb",
 		"https://A.example/cb",
@@ -91,7 +91,7 @@ test("a document may name any https host, and still nothing odd", () => {
 		"javascript:alert(1)",
 		"https://ä.example/cb",
 	])
-		expect(isAdmissible(uri, "document"), uri).toBe(false);
+		expect(isAdmissible(uri, "any"), uri).toBe(false);
 });
 
 // 7: RFC 8252 7.3

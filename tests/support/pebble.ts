@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEgress, type Egress } from "../../src/egress.ts";
+import type { KeyPair } from "../../src/tls/certificate.ts";
 import { parseIdentifiers } from "../../src/tls/identifiers.ts";
 import { createSelfSigned } from "../../src/tls/self-signed.ts";
-import { freePort, run } from "./processes.ts";
+import { freePort, type Running, run } from "./processes.ts";
 import { systemTool, type Tool } from "./tools.ts";
 
 /** Pebble 2.10 or later: older ones know neither profiles nor renewal information. */
@@ -31,8 +32,8 @@ export function pebbleTools(): readonly Tool[] {
 export type Pebble = {
 	readonly directory: string;
 	readonly egress: Egress;
-	/** The certificate to trust for the directory itself. */
-	readonly ca: string;
+	/** The certificate of the directory itself, and what to trust for it. */
+	readonly endpoint: KeyPair;
 	/** Whom the certificates it issues are to be judged by. */
 	readonly root: () => Promise<string>;
 	/** Where a name is; every other name is at 127.0.0.1. */
@@ -43,6 +44,8 @@ export type Pebble = {
 	readonly setServerFailure: (name: string) => Promise<void>;
 	/** What it answers about a certificate's renewal from now on. */
 	readonly setRenewalInfo: (chain: string, answer: string) => Promise<void>;
+	/** Forgets every account, order and certificate. */
+	readonly restart: () => Promise<void>;
 	readonly stop: () => Promise<void>;
 };
 
@@ -96,25 +99,27 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 		...["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""],
 		...["-management", `127.0.0.1:${dnsManagement}`],
 	]);
-	const pebble = run(
-		[
-			"pebble",
-			...["-config", join(folder, "config.json")],
-			...["-dnsserver", `127.0.0.1:${dns}`],
-		],
-		{
-			env: {
-				PEBBLE_VA_NOSLEEP: "1",
-				PEBBLE_WFE_NONCEREJECT: "0",
-				PEBBLE_AUTHZREUSE: "0",
-				...options.env,
+	const start = async (): Promise<Running> => {
+		const started = run(
+			[
+				"pebble",
+				...["-config", join(folder, "config.json")],
+				...["-dnsserver", `127.0.0.1:${dns}`],
+			],
+			{
+				env: {
+					PEBBLE_VA_NOSLEEP: "1",
+					PEBBLE_WFE_NONCEREJECT: "0",
+					PEBBLE_AUTHZREUSE: "0",
+					...options.env,
+				},
 			},
-		},
-	);
-	await Promise.all([
-		pebble.printed(/ACME directory available/i),
-		names.printed(/Starting management server/i),
-	]);
+		);
+		await started.printed(/ACME directory available/i);
+		return started;
+	};
+	let pebble = await start();
+	await names.printed(/Starting management server/i);
 	const tell = async (path: string, body: object): Promise<void> => {
 		await fetch(`http://127.0.0.1:${dnsManagement}/${path}`, {
 			method: "POST",
@@ -128,14 +133,16 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 		});
 	return {
 		directory: `https://localhost:${port}/dir`,
-		ca: endpoint.chain,
+		endpoint,
 		egress: createEgress({
 			allowPrivate: ["127.0.0.0/8", "::1/128"],
 			ca: endpoint.chain,
 		}),
 		root: async () => (await manage("roots/0")).text(),
-		setAddress: (name, addresses) =>
-			tell("add-a", { host: `${name}.`, addresses }),
+		setAddress: async (name, addresses) => {
+			await tell("clear-a", { host: `${name}.` });
+			await tell("add-a", { host: `${name}.`, addresses });
+		},
 		setServerFailure: (name) => tell("set-servfail", { host: `${name}.` }),
 		setRenewalInfo: async (certificate, ariResponse) => {
 			const answer = await manage("set-renewal-info/", {
@@ -144,9 +151,83 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 			});
 			if (!answer.ok) throw new Error(await answer.text());
 		},
+		restart: async () => {
+			await pebble.stop("SIGKILL");
+			pebble = await start();
+		},
 		stop: async () => {
 			await Promise.all([pebble.stop("SIGKILL"), names.stop("SIGKILL")]);
 			rmSync(folder, { recursive: true });
 		},
 	};
+}
+
+/** What a proxy does with a request instead of handing it on; null: hands it on. */
+export type Fault = (
+	path: string,
+	request: Request,
+) => Response | Promise<Response> | null;
+
+export type FaultProxy = {
+	readonly directory: string;
+	/** From now on; null: none. */
+	readonly setFault: (fault: Fault | null) => void;
+	/** The paths that were asked for since the last call. */
+	readonly takeLog: () => string[];
+	readonly stop: () => Promise<void>;
+};
+
+/** Stands before Pebble under a URL of its own: Pebble builds its URLs from `Host`. */
+export function startFaultProxy(pebble: Pebble): FaultProxy {
+	const target = new URL(pebble.directory).origin;
+	let fault: Fault | null = null;
+	let log: string[] = [];
+	const server = Bun.serve({
+		hostname: "127.0.0.1",
+		port: 0,
+		tls: { cert: pebble.endpoint.chain, key: pebble.endpoint.key },
+		fetch: async (request) => {
+			const { pathname, host } = new URL(request.url);
+			log.push(`${request.method} ${pathname}`);
+			const body = await request.bytes();
+			const faulty = fault?.(pathname, request);
+			if (faulty) return faulty;
+			const headers = new Headers(request.headers);
+			headers.set("host", host);
+			return fetch(`${target}${pathname}`, {
+				method: request.method,
+				headers,
+				...(body.length > 0 && { body }),
+				tls: { ca: pebble.endpoint.chain },
+			});
+		},
+	});
+	return {
+		directory: `https://localhost:${server.port}/dir`,
+		setFault: (next) => {
+			fault = next;
+		},
+		takeLog: () => {
+			const taken = log;
+			log = [];
+			return taken;
+		},
+		stop: () => server.stop(true),
+	};
+}
+
+/** An ACME problem, as a CA answers with it. */
+export function problem(
+	status: number,
+	type: string,
+	detail: string,
+	headers: Readonly<Record<string, string>> = {},
+): Response {
+	return new Response(
+		JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail }),
+		{
+			status,
+			headers: { "content-type": "application/problem+json", ...headers },
+		},
+	);
 }

@@ -2,6 +2,7 @@
  * Programs that a test starts: fixtures, reference servers, the executable. What a test started, it stops, by handle;
  * output is awaited, never slept for.
  */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REPOSITORY } from "./tools.ts";
 
@@ -172,4 +173,25 @@ export async function freePort(): Promise<number> {
 	const { port } = listener;
 	listener.stop(true);
 	return port;
+}
+
+/** All processes below one, however deep. Linux only. */
+export function descendantsOf(pid: number): readonly number[] {
+	const path = `/proc/${pid}/task/${pid}/children`;
+	if (!existsSync(path)) return [];
+	const direct = readFileSync(path, "utf8")
+		.trim()
+		.split(/\s+/)
+		.filter(Boolean)
+		.map(Number);
+	return direct.flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** A zombie is not alive: it holds nothing, and waits for a parent to look. Linux only. */
+export function isAlive(pid: number): boolean {
+	try {
+		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+	} catch {
+		return false;
+	}
 }

@@ -85,8 +85,7 @@ export function startPool(
 		userIds: [ada, bob],
 		logged,
 		add,
-		upstream: (slug, transport) =>
-			upstreams.forUser(add(slug, transport), ada),
+		upstream: (slug, transport) => upstreams.forUser(add(slug, transport), ada),
 		close: async () => {
 			await upstreams.close();
 			db.close();

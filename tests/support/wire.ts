@@ -41,21 +41,7 @@ export async function send(
 	body: string | Uint8Array<ArrayBuffer> | null,
 	options: SendOptions = {},
 ): Promise<WireAnswer> {
-	const headers = new Headers({
-		"Content-Type": "application/json",
-		Accept: "application/json, text/event-stream",
-	});
-	if (token !== null) headers.set("Authorization", `Bearer ${token}`);
-	for (const [name, value] of Object.entries(options.headers ?? {}))
-		if (value === null) headers.delete(name);
-		else headers.set(name, value);
-	const response = await fetch(endpoint, {
-		method: options.method ?? "POST",
-		body,
-		headers,
-		redirect: "manual",
-		...(options.signal && { signal: options.signal }),
-	});
+	const response = await request(endpoint, token, body, options);
 	const text = await response.text();
 	const messages = parseMessages(text, response.headers);
 	return {
@@ -67,6 +53,29 @@ export async function send(
 	};
 }
 
+function request(
+	endpoint: string,
+	token: string | null,
+	body: string | Uint8Array<ArrayBuffer> | null,
+	options: SendOptions,
+): Promise<Response> {
+	const headers = new Headers({
+		"Content-Type": "application/json",
+		Accept: "application/json, text/event-stream",
+	});
+	if (token !== null) headers.set("Authorization", `Bearer ${token}`);
+	for (const [name, value] of Object.entries(options.headers ?? {}))
+		if (value === null) headers.delete(name);
+		else headers.set(name, value);
+	return fetch(endpoint, {
+		method: options.method ?? "POST",
+		body,
+		headers,
+		redirect: "manual",
+		...(options.signal && { signal: options.signal }),
+	});
+}
+
 /** One modern request, with the envelope and the headers that 2026-07-28 asks for. */
 export function sendModern(
 	endpoint: string,
@@ -75,20 +84,87 @@ export function sendModern(
 	params: Record<string, unknown> = {},
 	options: SendOptions = {},
 ): Promise<WireAnswer> {
-	const name = params["name"] ?? params["uri"];
 	return send(endpoint, token, JSON.stringify(modernRequest(method, params)), {
 		...options,
-		headers: {
-			[HEADER.protocolVersion]: MODERN_REVISION,
-			[HEADER.method]: method,
-			[HEADER.name]:
-				["tools/call", "prompts/get", "resources/read"].includes(method) &&
-				typeof name === "string"
-					? name
-					: null,
-			...options.headers,
-		},
+		headers: { ...modernHeaders(method, params), ...options.headers },
 	});
+}
+
+function modernHeaders(
+	method: string,
+	params: Record<string, unknown>,
+): Readonly<Record<string, string | null>> {
+	const name = params["name"] ?? params["uri"];
+	const named = ["tools/call", "prompts/get", "resources/read"].includes(
+		method,
+	);
+	return {
+		[HEADER.protocolVersion]: MODERN_REVISION,
+		[HEADER.method]: method,
+		[HEADER.name]: named && typeof name === "string" ? name : null,
+	};
+}
+
+export type OpenStream = {
+	/** The next message; null when the stream has ended or broken. */
+	readonly next: () => Promise<RpcMessage | null>;
+	readonly close: () => void;
+};
+
+/** One modern request whose answer is a stream, left open to be read message by message. */
+export function openModern(
+	endpoint: string,
+	token: string,
+	method: string,
+	params: Record<string, unknown> = {},
+): Promise<OpenStream> {
+	return openStream(
+		endpoint,
+		token,
+		JSON.stringify(modernRequest(method, params)),
+		modernHeaders(method, params),
+	);
+}
+
+/** One POST, or a GET when there is no body, whose answer is an event stream. */
+export async function openStream(
+	endpoint: string,
+	token: string,
+	body: string | null,
+	headers: Readonly<Record<string, string | null>>,
+): Promise<OpenStream> {
+	const abort = new AbortController();
+	const response = await request(endpoint, token, body, {
+		headers,
+		signal: abort.signal,
+		method: body === null ? "GET" : "POST",
+	});
+	if (!response.headers.get("Content-Type")?.startsWith("text/event-stream"))
+		throw new Error(`no stream: ${response.status} ${await response.text()}`);
+	const messages = streamed(response);
+	return {
+		close: () => abort.abort(),
+		async next() {
+			try {
+				return (await messages.next()).value ?? null;
+			} catch {
+				return null; // broken is ended, to whoever reads
+			}
+		},
+	};
+}
+
+async function* streamed(response: Response): AsyncGenerator<RpcMessage, null> {
+	const decoder = new TextDecoder();
+	let rest = "";
+	for await (const chunk of response.body ?? []) {
+		rest += decoder.decode(chunk, { stream: true });
+		const end = rest.lastIndexOf("\n\n");
+		if (end < 0) continue;
+		yield* parseEvents(rest.slice(0, end));
+		rest = rest.slice(end + 2);
+	}
+	return null;
 }
 
 /** The body of a modern request. */
@@ -114,6 +190,8 @@ export function modernRequest(
 
 export type LegacySession = {
 	readonly id: string;
+	/** What every request of it carries. */
+	readonly headers: Readonly<Record<string, string>>;
 	readonly request: (
 		method: string,
 		params?: Record<string, unknown>,
@@ -131,6 +209,7 @@ export async function openLegacySession(
 	let last = 1;
 	return {
 		id,
+		headers: { [HEADER.sessionId]: id, [HEADER.protocolVersion]: "2025-11-25" },
 		request: (method, params = {}, options = {}) =>
 			send(
 				endpoint,
@@ -178,18 +257,21 @@ async function initialize(endpoint: string, token: string): Promise<string> {
 
 function parseMessages(text: string, headers: Headers): readonly RpcMessage[] {
 	const type = headers.get("Content-Type") ?? "";
-	if (type.startsWith("text/event-stream"))
-		return text
-			.split("\n\n")
-			.map((event) =>
-				event
-					.split("\n")
-					.filter((line) => line.startsWith("data:"))
-					.map((line) => line.slice("data:".length).trimStart())
-					.join("\n"),
-			)
-			.filter((data) => data !== "")
-			.map((data) => JSON.parse(data) as RpcMessage);
+	if (type.startsWith("text/event-stream")) return parseEvents(text);
 	if (!type.startsWith("application/json") || text === "") return [];
 	return [JSON.parse(text) as RpcMessage];
+}
+
+function parseEvents(text: string): readonly RpcMessage[] {
+	return text
+		.split("\n\n")
+		.map((event) =>
+			event
+				.split("\n")
+				.filter((line) => line.startsWith("data:"))
+				.map((line) => line.slice("data:".length).trimStart())
+				.join("\n"),
+		)
+		.filter((data) => data !== "")
+		.map((data) => JSON.parse(data) as RpcMessage);
 }

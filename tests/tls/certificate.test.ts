@@ -42,7 +42,9 @@ test.each(["", "gateway", "*.example.org", "a..example", "http://a.example"])(
 );
 
 test("a set of names has one key, whatever its order", () => {
-	const key = namesKey(parseIdentifiers(["b.example", "a.example", "B.example"]));
+	const key = namesKey(
+		parseIdentifiers(["b.example", "a.example", "B.example"]),
+	);
 	expect(key).toBe("a.example,b.example");
 });
 
@@ -54,7 +56,9 @@ test("a self-signed certificate is for its names and says its fingerprint", asyn
 	expect(covers(facts, names)).toBe(true);
 	expect(covers(facts, parseIdentifiers(["other.example.org"]))).toBe(false);
 	expect(facts.notAfter - NOW).toBeGreaterThan(9 * 365 * DAY);
-	expect(spellFingerprint(facts.fingerprint)).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+	expect(spellFingerprint(facts.fingerprint)).toMatch(
+		/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/,
+	);
 });
 
 test("a pair that does not belong together is refused, and says what to do", async () => {
@@ -64,9 +68,9 @@ test("a pair that does not belong together is refused, and says what to do", asy
 	expect(() =>
 		requireServable({ chain: one.chain, key: other.key }, NOW),
 	).toThrow("the key does not belong to the certificate");
-	expect(() => requireServable({ chain: "nonsense", key: one.key }, NOW)).toThrow(
-		"not a chain in PEM",
-	);
+	expect(() =>
+		requireServable({ chain: "nonsense", key: one.key }, NOW),
+	).toThrow("not a chain in PEM");
 	expect(() =>
 		requireServable({ chain: one.chain, key: "nonsense" }, NOW),
 	).toThrow("does not belong");

@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { readCertificate, spellFingerprint } from "../../src/tls/certificate.ts";
-import { parseIdentifiers } from "../../src/tls/identifiers.ts";
 import {
-	listenTls,
-	type TlsMaterial,
-} from "../../src/tls/listeners.ts";
+	readCertificate,
+	spellFingerprint,
+} from "../../src/tls/certificate.ts";
+import { parseIdentifiers } from "../../src/tls/identifiers.ts";
+import { listenTls, type TlsMaterial } from "../../src/tls/listeners.ts";
 import { createSelfSigned } from "../../src/tls/self-signed.ts";
 import { run } from "../support/processes.ts";
 import { REPOSITORY } from "../support/tools.ts";
@@ -22,7 +22,10 @@ async function materialFor(
 	name: string,
 	serverName: string | null = null,
 ): Promise<TlsMaterial> {
-	return { serverName, ...(await createSelfSigned(parseIdentifiers([name]), NOW)) };
+	return {
+		serverName,
+		...(await createSelfSigned(parseIdentifiers([name]), NOW)),
+	};
 }
 
 /** The fingerprint a client with this name in its hello is shown. */
@@ -49,11 +52,20 @@ function fingerprintOf(material: TlsMaterial): string {
 test("a client is shown the certificate of the name it asks for, and the first one for any other or none", async () => {
 	const address = await materialFor("127.0.0.1");
 	const name = await materialFor("gate.example.org", "gate.example.org");
-	const server = listenTls("127.0.0.1", 0, [address, name], () => new Response("x"));
+	const server = listenTls(
+		"127.0.0.1",
+		0,
+		[address, name],
+		() => new Response("x"),
+	);
 	closers.push(() => server.close(0));
 	expect(await shown(server.port)).toBe(fingerprintOf(address));
-	expect(await shown(server.port, "gate.example.org")).toBe(fingerprintOf(name));
-	expect(await shown(server.port, "other.example.org")).toBe(fingerprintOf(address));
+	expect(await shown(server.port, "gate.example.org")).toBe(
+		fingerprintOf(name),
+	);
+	expect(await shown(server.port, "other.example.org")).toBe(
+		fingerprintOf(address),
+	);
 });
 
 test.each([
@@ -61,7 +73,12 @@ test.each([
 	["TLSv1.2", true],
 	["TLSv1.3", true],
 ] as const)("%s is accepted: %p", async (version, accepted) => {
-	const server = listenTls("127.0.0.1", 0, [await materialFor("localhost")], () => new Response("x"));
+	const server = listenTls(
+		"127.0.0.1",
+		0,
+		[await materialFor("localhost")],
+		() => new Response("x"),
+	);
 	closers.push(() => server.close(0));
 	const spoken = await new Promise<string | null>((resolve) => {
 		const socket = connect({
@@ -81,10 +98,17 @@ test.each([
 });
 
 test("a port that another program has is a conflict, although the port could be shared", async () => {
-	const first = listenTls("127.0.0.1", 0, [await materialFor("localhost")], () => new Response("x"));
+	const first = listenTls(
+		"127.0.0.1",
+		0,
+		[await materialFor("localhost")],
+		() => new Response("x"),
+	);
 	closers.push(() => first.close(0));
 	const material = await materialFor("localhost");
-	expect(() => listenTls("127.0.0.1", first.port, [material], () => new Response("y"))).toThrow("cannot listen on");
+	expect(() =>
+		listenTls("127.0.0.1", first.port, [material], () => new Response("y")),
+	).toThrow("cannot listen on");
 });
 
 test("a certificate that cannot be served changes nothing", async () => {
@@ -92,8 +116,12 @@ test("a certificate that cannot be served changes nothing", async () => {
 	const server = listenTls("127.0.0.1", 0, [good], () => new Response("x"));
 	closers.push(() => server.close(0));
 	const other = await materialFor("localhost");
-	await expect(server.replace([{ ...good, key: other.key }])).rejects.toThrow("cannot be served together");
-	await expect(server.replace([{ ...good, chain: "" }])).rejects.toThrow("not one in PEM");
+	await expect(server.replace([{ ...good, key: other.key }])).rejects.toThrow(
+		"cannot be served together",
+	);
+	await expect(server.replace([{ ...good, chain: "" }])).rejects.toThrow(
+		"not one in PEM",
+	);
 	await expect(server.replace([])).rejects.toThrow("no certificate");
 	expect(await shown(server.port)).toBe(fingerprintOf(good));
 	await server.replace([other]);
@@ -101,12 +129,19 @@ test("a certificate that cannot be served changes nothing", async () => {
 });
 
 test("a listener that closes ends the streams of superseded certificates too", async () => {
-	const [first, second] = [await materialFor("localhost"), await materialFor("localhost")];
+	const [first, second] = [
+		await materialFor("localhost"),
+		await materialFor("localhost"),
+	];
 	const server = listenTls("127.0.0.1", 0, [first], (_request, { patient }) => {
 		patient();
-		return new Response(new ReadableStream({ start: (sink) => sink.enqueue("hello") }));
+		return new Response(
+			new ReadableStream({ start: (sink) => sink.enqueue("hello") }),
+		);
 	});
-	const held = await fetch(`https://127.0.0.1:${server.port}/`, { tls: { rejectUnauthorized: false } });
+	const held = await fetch(`https://127.0.0.1:${server.port}/`, {
+		tls: { rejectUnauthorized: false },
+	});
 	const reader = held.body!.getReader();
 	await reader.read();
 	await server.replace([second]);

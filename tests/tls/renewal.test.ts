@@ -75,15 +75,28 @@ test.each([
 	"text",
 	{},
 	{ suggestedWindow: { start: "soon", end: "later" } },
-	{ suggestedWindow: { start: "2027-01-16T00:00:00Z", end: "2027-01-15T00:00:00Z" } },
-	{ suggestedWindow: { start: "2027-01-16T00:00:00Z", end: "2027-01-16T00:00:00Z" } },
+	{
+		suggestedWindow: {
+			start: "2027-01-16T00:00:00Z",
+			end: "2027-01-15T00:00:00Z",
+		},
+	},
+	{
+		suggestedWindow: {
+			start: "2027-01-16T00:00:00Z",
+			end: "2027-01-16T00:00:00Z",
+		},
+	},
 ])("renewal information %j means nothing (RFC 9773 4.2)", (body) => {
 	expect(parseRenewalInfo(body)).toBeNull();
 });
 
 test("a link that is not https is dropped", () => {
 	const info = parseRenewalInfo({
-		suggestedWindow: { start: "2027-01-15T00:00:00Z", end: "2027-01-16T00:00:00Z" },
+		suggestedWindow: {
+			start: "2027-01-15T00:00:00Z",
+			end: "2027-01-16T00:00:00Z",
+		},
 		explanationURL: "javascript:alert(1)",
 	});
 	expect(info?.explanationUrl).toBeNull();
@@ -97,15 +110,30 @@ test("renewal information is asked for as often as the CA says, within a minute 
 });
 
 test("the first attempt is at production; after a failure staging comes first, ever later", () => {
-	expect(nextAttempt(0, false, null)).toEqual({ waitSeconds: 0, at: "production" });
-	const waits = [1, 2, 3, 4, 5, 50].map((failures) => nextAttempt(failures, false, null));
+	expect(nextAttempt(0, false, null)).toEqual({
+		waitSeconds: 0,
+		at: "production",
+	});
+	const waits = [1, 2, 3, 4, 5, 50].map((failures) =>
+		nextAttempt(failures, false, null),
+	);
 	expect(waits.map(({ at }) => at)).toEqual(Array(6).fill("staging"));
-	expect(waits.map(({ waitSeconds }) => waitSeconds)).toEqual([60, 600, 6000, DAY, DAY, DAY]);
+	expect(waits.map(({ waitSeconds }) => waitSeconds)).toEqual([
+		60,
+		600,
+		6000,
+		DAY,
+		DAY,
+		DAY,
+	]);
 	expect(RETRIES).toHaveLength(4);
 });
 
 test("when staging has passed, production is next and at once", () => {
-	expect(nextAttempt(3, true, null)).toEqual({ waitSeconds: 0, at: "production" });
+	expect(nextAttempt(3, true, null)).toEqual({
+		waitSeconds: 0,
+		at: "production",
+	});
 });
 
 test("near its end a certificate is retried more often than daily, but not without end", () => {

@@ -7,7 +7,6 @@ import { ODD_RESULT } from "../fixtures/odd.ts";
 import {
 	type FixtureServer,
 	fixtureCommand,
-	REPOSITORY,
 	startEverything,
 	startFixture,
 } from "../support/processes.ts";
@@ -20,7 +19,10 @@ import {
 	startPool,
 } from "../support/upstreams.ts";
 
-const SERVERS = join(REPOSITORY, "node_modules/@modelcontextprotocol");
+const SERVERS = join(
+	import.meta.dir,
+	"../../node_modules/@modelcontextprotocol",
+);
 
 let pool: Pool;
 let listening: FixtureServer[] = [];
@@ -76,7 +78,9 @@ for (const slug of EVERYTHING)
 		expect(tools.map(({ key }) => key)).toContain("echo");
 		expect((await upstream.list("prompts")).length).toBeGreaterThan(0);
 		expect((await upstream.list("resources")).length).toBeGreaterThan(0);
-		expect((await upstream.list("resourceTemplates")).length).toBeGreaterThan(0);
+		expect((await upstream.list("resourceTemplates")).length).toBeGreaterThan(
+			0,
+		);
 		expect(await callTool(upstream, "echo", { message: "hi" })).toBe(
 			"Echo: hi",
 		);
@@ -88,7 +92,10 @@ for (const slug of FIXTURES)
 
 		test("its era is found out", async () => {
 			const facts = await upstream().facts();
-			const [era, name] = [slug.split("-")[0] as string, `${slug.split("-")[0]}-fixture`];
+			const [era, name] = [
+				slug.split("-")[0] as string,
+				`${slug.split("-")[0]}-fixture`,
+			];
 			expect(facts).toMatchObject({
 				era,
 				instructions: "call echo first",
@@ -202,9 +209,9 @@ for (const slug of FIXTURES)
 					if (event.type === "list_changed") resolve(event.list);
 				});
 			});
-			expect((await upstream().list("tools")).map(({ key }) => key)).not.toContain(
-				"added",
-			);
+			expect(
+				(await upstream().list("tools")).map(({ key }) => key),
+			).not.toContain("added");
 			await callTool(upstream(), "change");
 			expect(await changed).toBe("tools");
 			expect((await upstream().list("tools")).map(({ key }) => key)).toContain(
@@ -216,9 +223,12 @@ for (const slug of FIXTURES)
 test("server-memory and server-filesystem work over stdio", async () => {
 	const memory = pool.upstream(
 		"memory",
-		asCommand([process.execPath, join(SERVERS, "server-memory/dist/index.js")], {
-			MEMORY_FILE_PATH: join(pool.folder, "memory.json"),
-		}),
+		asCommand(
+			[process.execPath, join(SERVERS, "server-memory/dist/index.js")],
+			{
+				MEMORY_FILE_PATH: join(pool.folder, "memory.json"),
+			},
+		),
 	);
 	writeFileSync(join(pool.folder, "note.txt"), "a note");
 	const files = pool.upstream(
@@ -239,7 +249,7 @@ test("server-memory and server-filesystem work over stdio", async () => {
 
 test("an npm package's entry is run by this executable, in the server's own folder", async () => {
 	const own = startPool({
-		entry: join("..", "..", "..", join(SERVERS, "server-everything/dist/index.js")),
+		entry: `../../..${join(SERVERS, "server-everything/dist/index.js")}`,
 	});
 	const upstream = own.upstream("npm", {
 		kind: "npm",
@@ -255,5 +265,7 @@ test("an npm package's entry is run by this executable, in the server's own fold
 test("a mode that is given is kept to: SSE is not fallen back to", async () => {
 	const [, , , sse] = listening as [never, never, never, FixtureServer];
 	const upstream = pool.upstream("only-http", overHttp(sse.url, "http"));
-	await expect(upstream.facts()).rejects.toThrow("only-http: the server answered 404");
+	await expect(upstream.facts()).rejects.toThrow(
+		"only-http: the server answered 404",
+	);
 });

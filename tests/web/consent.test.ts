@@ -1,14 +1,16 @@
 /** The decision of a person. Numbers are rows of the attack list (research/oauth.md 5 E). */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
 	type Authority,
 	authorizeQuery,
 	type Browser,
 	type Client,
 	csrfOf,
+	formOf,
 	openAuthority,
 	openBrowser,
 	REDIRECT,
+	redeem,
 	register,
 	signIn,
 } from "../oauth/authority.ts";
@@ -59,11 +61,14 @@ test("a decision needs the token of this page, this login and this request, once
 	expect(grants()).toBe(0);
 	const allowed = await browser.post(`/authorize${query}`, {
 		decision: "allow",
+		later: "on",
+		"server:files": "on",
 		csrf,
 	});
 	expect(allowed.status).toBe(303);
 	const again = await browser.post(`/authorize${query}`, {
 		decision: "allow",
+		"server:files": "on",
 		csrf,
 	});
 	expect(again.status).toBe(403);
@@ -178,7 +183,12 @@ test("the page says where the answer goes before what the client calls itself, a
 });
 
 test("the page lists the servers that it opens and no others", async () => {
-	expect(await page()).toMatch(/>files<[\s\S]*>memory</);
+	expect(Object.keys(formOf(await page()))).toEqual([
+		"csrf",
+		"server:files",
+		"server:memory",
+		"later",
+	]);
 	const one = await page(
 		browser,
 		authorizeQuery(client, { resource: "https://gw.example/mcp/memory" }),
@@ -187,13 +197,80 @@ test("the page lists the servers that it opens and no others", async () => {
 	expect(one).not.toContain(">files<");
 });
 
+describe("what is granted is what is ticked", () => {
+	const both = { "server:files": "on", "server:memory": "on" };
+	for (const [what, asked, ticked, granted] of [
+		[
+			"every box: all, and what is added later",
+			null,
+			{ ...both, later: "on" },
+			"mcp",
+		],
+		["every server but not later ones", null, both, "mcp:files mcp:memory"],
+		["one server", null, { "server:memory": "on" }, "mcp:memory"],
+		[
+			"later ones with one server left out: only what is ticked",
+			null,
+			{ "server:memory": "on", later: "on" },
+			"mcp:memory",
+		],
+		[
+			"more than was asked for: only what was asked for",
+			"mcp:memory",
+			{ ...both, later: "on" },
+			"mcp:memory",
+		],
+	] as const)
+		test(what, async () => {
+			const search = authorizeQuery(client, { scope: asked });
+			const csrf = csrfOf(await page(browser, search));
+			const sent = await browser.post(`/authorize${search}`, {
+				decision: "allow",
+				csrf,
+				...ticked,
+			});
+			const code =
+				new URL(sent.headers.get("Location") ?? "").searchParams.get("code") ??
+				"";
+			expect((await redeem(authority, client, code)).scope).toBe(granted);
+		});
+
+	test("nothing, and then it is asked again and nothing is granted", async () => {
+		const csrf = csrfOf(await page());
+		const sent = await browser.post(`/authorize${query}`, {
+			decision: "allow",
+			csrf,
+		});
+		expect(sent.status).toBe(422);
+		const html = await sent.text();
+		expect(html).toContain("Nothing is ticked");
+		expect(grants()).toBe(0);
+		const again = await browser.post(`/authorize${query}`, {
+			decision: "allow",
+			...formOf(html),
+		});
+		expect(again.status).toBe(303);
+	});
+
+	test("what does not exist cannot be ticked", async () => {
+		const csrf = csrfOf(await page());
+		const sent = await browser.post(`/authorize${query}`, {
+			decision: "allow",
+			"server:secret": "on",
+			"server:": "on",
+			csrf,
+		});
+		expect(sent.status).toBe(422);
+	});
+});
+
 // 104
 test("a state with line breaks cannot add a header", async () => {
 	const search = authorizeQuery(client, { state: "x\r\nSet-Cookie: a=b" });
-	const csrf = csrfOf(await page(browser, search));
+	const form = formOf(await page(browser, search));
 	const sent = await browser.post(`/authorize${search}`, {
 		decision: "allow",
-		csrf,
+		...form,
 	});
 	const location = sent.headers.get("Location") ?? "";
 	expect(location).toStartWith(`${REDIRECT}?code=sp_ac_`);

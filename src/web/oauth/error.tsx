@@ -1,6 +1,8 @@
 /** A page that says what went wrong: what happened, what it means, the one thing to do. Nothing of the request is repeated. */
 import { httpStatus, SallyportError } from "../../errors.ts";
 import { OAuthError } from "../../oauth/oauth-error.ts";
+import { destinationOf } from "../../oauth/redirect-uris.ts";
+import type { Client } from "../../store/clients.ts";
 import { page } from "../layout.tsx";
 
 /** The page for an authorization request that must not be answered to its client. */
@@ -17,6 +19,30 @@ export function refusedPage(error: OAuthError): Response {
 			<p>
 				Go back to the client and connect again. If it fails the same way,
 				remove this server from the client and add it anew.
+			</p>
+		</>,
+	);
+}
+
+/** The page for a client that an administrator has not let in yet. */
+export function waitingPage(client: Client): Response {
+	return page(
+		{ title: "Not let in yet", status: 403 },
+		<>
+			<h1>An administrator must let this client in first</h1>
+			<p>
+				Its answers go to{" "}
+				<strong>{destinationOf(client.redirectUris[0] ?? "").name}</strong>,
+				which is not known here.{" "}
+				{client.name === "" ? null : (
+					<>
+						It calls itself “<bdi>{client.name}</bdi>”.
+					</>
+				)}
+			</p>
+			<p>Ask whoever runs this gateway to run this, then connect again.</p>
+			<p>
+				<code class="copy">sallyport clients approve {client.id}</code>
 			</p>
 		</>,
 	);
