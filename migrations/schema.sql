@@ -198,6 +198,7 @@ CREATE TABLE sessions (
 	client_id        TEXT NOT NULL,
 	endpoint         TEXT NOT NULL,
 	protocol_version TEXT NOT NULL,
+	capabilities     TEXT NOT NULL CHECK (json_valid(capabilities)),
 	created_at       INTEGER NOT NULL,
 	last_seen_at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -2,7 +2,8 @@
  * The composition root: opens everything in order and closes it in reverse. It reads like a table of contents.
  * The tests start the same `App` that `main.ts` does.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApi } from "./api/api.ts";
 import type { Role } from "./caller.ts";
@@ -13,6 +14,7 @@ import { createAdmission } from "./http/admission.ts";
 import { createHttpServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { createEndpoint } from "./mcp/endpoint.ts";
+import { createInput } from "./mcp/input.ts";
 import { createRouter } from "./mcp/router.ts";
 import { createSessions } from "./mcp/session.ts";
 import { createSubscriptions } from "./mcp/subscriptions.ts";
@@ -26,9 +28,11 @@ import { createNpm } from "./packages/npm.ts";
 import { createCallRecorder } from "./store/calls.ts";
 import {
 	closeDatabase,
+	copyDatabase,
 	type Database,
 	lockFolder,
 	openDatabase,
+	requireIntegrity,
 } from "./store/database.ts";
 import { insertKeyring, listKeyring } from "./store/instance.ts";
 import { findPackage } from "./store/packages.ts";
@@ -91,6 +95,30 @@ export function openData(config: Config, clock: Clock = systemClock): Data {
 	} catch (error) {
 		unlock();
 		throw error;
+	}
+}
+
+/**
+ * Whether this release can open the data: migrates a copy of the store, opens the vault with it and reads it whole.
+ * The data stays as it is, and may be in use by another release.
+ * @returns false when there is no data yet
+ * @throws SallyportError what would keep this release from starting
+ */
+export function checkData(config: Config): boolean {
+	const path = join(config.dataDir, "sallyport.db");
+	if (!existsSync(path)) return false;
+	const dataDir = mkdtempSync(join(tmpdir(), "sallyport-check-"));
+	try {
+		copyDatabase(path, join(dataDir, "sallyport.db"));
+		const data = openData({ ...config, dataDir });
+		try {
+			requireIntegrity(data.db);
+		} finally {
+			data.close();
+		}
+		return true;
+	} finally {
+		rmSync(dataDir, { recursive: true, force: true });
 	}
 }
 
@@ -158,9 +186,11 @@ export async function startApp(
 	const directory = createDirectory(db);
 	const subscriptions = createSubscriptions();
 	const sessions = createSessions({ db, mac: vault.mac, clock });
+	const input = createInput({ vault, clock });
 	const router = createRouter({
 		upstreams,
 		onUpstream: subscriptions.hear,
+		input,
 		calls,
 		clock,
 		log,
@@ -251,6 +281,7 @@ export async function startApp(
 			ready = false;
 			stopSweeping();
 			subscriptions.close();
+			input.close();
 			await Promise.all(
 				[admin, ...listeners].map((listener: Listener) =>
 					listener.close(DRAIN_MS),

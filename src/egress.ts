@@ -18,9 +18,26 @@ export type EgressInit = {
 	readonly body?: string | Uint8Array;
 	/** Ends the request, and the body of its response. */
 	readonly signal?: AbortSignal;
-	/** Time until the response's headers; the body has no limit of its own but `signal`. */
-	readonly timeoutMs: number;
+	/**
+	 * Time until the response's headers; the body has no limit of its own but `signal`.
+	 * Null when `signal` is this request's alone and its owner ends it in time.
+	 */
+	readonly timeoutMs: number | null;
 };
+
+/**
+ * A request that got no response. `lost`: nobody knows whether it arrived. The message does not say what was called:
+ * the caller knows, and where a server lives may be nobody else's business.
+ */
+export class EgressError extends SallyportError {
+	readonly reach: "unsent" | "lost" | "late";
+
+	constructor(reach: EgressError["reach"], message: string, hint: string) {
+		super("upstream", message, { hint });
+		this.name = "EgressError";
+		this.reach = reach;
+	}
+}
 
 export type Egress = {
 	/** @throws SallyportError `upstream` (unreachable, timed out), `forbidden` (address not allowed), `invalid` (URL) */
@@ -65,9 +82,9 @@ export function createEgress(options: {
 	const verdicts = new Map<string, Promise<string[]>>();
 
 	const judge = async (host: string): Promise<string[]> => {
-		const found = isAddress(host) ? [host] : await inTime(lookup(host), host);
+		const found = isAddress(host) ? [host] : await inTime(lookup(host));
 		const good = found.filter((address) => isAllowed(address));
-		if (good.length === 0) throw forbiddenAddress(host);
+		if (good.length === 0) throw forbiddenAddress();
 		// IPv4 first: a machine without IPv6 must not wait for it. What refuses moves to the end.
 		return good
 			.toSorted((a, b) => Number(a.includes(":")) - Number(b.includes(":")))
@@ -85,20 +102,29 @@ export function createEgress(options: {
 		return verdict;
 	};
 
+	const targets = new Map<string, Target>();
+	const targetOf = (url: string): Target => {
+		const known = targets.get(url);
+		if (known) return known;
+		if (targets.size >= VERDICTS_MAX) targets.clear();
+		const target = parseTarget(url, options.ownOrigin);
+		targets.set(url, target);
+		return target;
+	};
+
 	return {
-		fetch: async (target, init) => {
-			const url = checkedUrl(target, options.ownOrigin);
-			refuseOwnCredentials(url, init.headers ?? {});
-			const host = url.hostname.replace(/^\[|\]$/g, "");
-			const addresses = await addressesOf(host);
+		fetch: async (url, init) => {
+			const target = targetOf(String(url));
+			refuseOwnCredentials(init.headers ?? {});
+			const addresses = await addressesOf(target.address);
 			for (let tries = 1; ; tries++) {
 				const address = addresses[0] as string;
 				try {
-					return await send(url, address, init, options.ca);
+					return await send(target, address, init, options.ca);
 				} catch (error) {
 					const code = codeOf(error);
 					if (!UNSENT.has(code) || tries >= addresses.length)
-						throw failure(url, code, error, init);
+						throw failure(code, error, init);
 					addresses.push(addresses.shift() as string);
 				}
 			}
@@ -106,42 +132,66 @@ export function createEgress(options: {
 	};
 }
 
+/** A URL that may be called, taken apart. */
+type Target = {
+	readonly protocol: string;
+	/** With its port, as the `Host` header says it. */
+	readonly host: string;
+	/** The name a certificate must be for; in brackets when it is an IPv6 address. */
+	readonly hostname: string;
+	/** The same without brackets. */
+	readonly address: string;
+	/** Port, path and query. */
+	readonly rest: string;
+};
+
 async function send(
-	url: URL,
+	target: Target,
 	address: string,
 	init: EgressInit,
 	ca: string | undefined,
 ): Promise<Response> {
-	const pinned = new URL(url);
-	pinned.hostname = address.includes(":") ? `[${address}]` : address;
-	const abort = new AbortController();
-	const cancel = (): void => abort.abort(init.signal?.reason);
-	if (init.signal?.aborted) cancel();
-	init.signal?.addEventListener("abort", cancel, { once: true });
-	const timer = setTimeout(
-		() => abort.abort(new TimeoutReached()),
-		init.timeoutMs,
-	);
-	const headers = new Headers(init.headers);
-	headers.set("host", url.host);
-	// A certificate is for the name that was asked for, not for the address that was dialled.
-	const tls = {
-		...(url.hostname !== pinned.hostname && { serverName: url.hostname }),
-		...(ca !== undefined && { ca }),
+	const pinned = address.includes(":") ? `[${address}]` : address;
+	const request: BunFetchRequestInit = {
+		method: init.method ?? "GET",
+		headers: { ...init.headers, host: target.host },
+		redirect: "manual",
 	};
+	if (init.body !== undefined) request.body = init.body as BodyInit;
+	if (target.protocol === "https:") {
+		// A certificate is for the name that was asked for, not for the address that was dialled.
+		const tls: BunFetchRequestInitTLS = {};
+		if (target.hostname !== pinned) tls.serverName = target.hostname;
+		if (ca !== undefined) tls.ca = ca;
+		request.tls = tls;
+	}
+	// Bun gives up a silent body after 360 s otherwise, and a quiet event stream is normal.
+	Object.assign(request, { timeout: false });
+	const url = `${target.protocol}//${pinned}${target.rest}`;
+	if (init.timeoutMs === null) {
+		if (init.signal) request.signal = init.signal;
+		return fetch(url, request);
+	}
+	return inTimeLimit(init.signal, init.timeoutMs, (signal) =>
+		fetch(url, { ...request, signal }),
+	);
+}
+
+/** Ends the request when its headers are late; `outer` goes on to end the body, as long as there is one. */
+async function inTimeLimit(
+	outer: AbortSignal | undefined,
+	timeoutMs: number,
+	work: (signal: AbortSignal) => Promise<Response>,
+): Promise<Response> {
+	const abort = new AbortController();
+	const cancel = (): void => abort.abort(outer?.reason);
+	if (outer?.aborted) cancel();
+	outer?.addEventListener("abort", cancel, { once: true });
+	const timer = setTimeout(() => abort.abort(new TimeoutReached()), timeoutMs);
 	try {
-		// `timeout: false`: Bun gives up a silent body after 360 s otherwise, and a quiet event stream is normal.
-		return await fetch(pinned.href, {
-			method: init.method ?? "GET",
-			headers,
-			...(init.body !== undefined && { body: init.body }),
-			redirect: "manual",
-			signal: abort.signal,
-			timeout: false,
-			...(url.protocol === "https:" && { tls }),
-		} as BunFetchRequestInit);
+		return await work(abort.signal);
 	} catch (error) {
-		init.signal?.removeEventListener("abort", cancel);
+		outer?.removeEventListener("abort", cancel);
 		throw abort.signal.reason instanceof TimeoutReached
 			? abort.signal.reason
 			: error;
@@ -154,8 +204,9 @@ class TimeoutReached extends Error {
 	readonly code = "TIMEOUT";
 }
 
-function checkedUrl(target: string | URL, ownOrigin: string | undefined): URL {
-	const url = URL.canParse(String(target)) ? new URL(target) : null;
+/** @throws SallyportError `invalid` or `forbidden` for what is never called */
+function parseTarget(text: string, ownOrigin: string | undefined): Target {
+	const url = URL.canParse(text) ? new URL(text) : null;
 	if (!url || (url.protocol !== "https:" && url.protocol !== "http:"))
 		throw new SallyportError("invalid", "only http and https can be called");
 	if (url.username !== "" || url.password !== "")
@@ -167,17 +218,24 @@ function checkedUrl(target: string | URL, ownOrigin: string | undefined): URL {
 			"forbidden",
 			"the URL is this gateway's own: it would call itself",
 		);
-	return url;
+	if (MINTED.test(url.href)) throw leak("the URL");
+	return {
+		protocol: url.protocol,
+		host: url.host,
+		hostname: url.hostname,
+		address: url.hostname.replace(/^\[|\]$/g, ""),
+		rest: `${url.port === "" ? "" : `:${url.port}`}${url.pathname}${url.search}`,
+	};
 }
 
 /** What we minted is a key to us and to nobody else; sent on, it would let the receiver act as its owner. */
-function refuseOwnCredentials(
-	url: URL,
-	headers: Readonly<Record<string, string>>,
-): void {
-	for (const name in headers)
-		if (MINTED.test(headers[name] as string)) throw leak("a header");
-	if (MINTED.test(url.href)) throw leak("the URL");
+function refuseOwnCredentials(headers: Readonly<Record<string, string>>): void {
+	for (const name in headers) {
+		const value = headers[name] as string;
+		if (value.includes("sp_") && MINTED.test(value)) throw leak("a header");
+		if (name.toLowerCase() === "host")
+			throw new SallyportError("invalid", "the host is the URL's to say");
+	}
 }
 
 function leak(where: string): SallyportError {
@@ -190,7 +248,6 @@ function leak(where: string): SallyportError {
 /** @throws SallyportError `upstream` when the name is unknown or nobody says in time */
 async function inTime(
 	found: Promise<readonly string[]>,
-	host: string,
 ): Promise<readonly string[]> {
 	let timer: Timer | undefined;
 	const late = new Promise<never>((_, reject) => {
@@ -201,7 +258,7 @@ async function inTime(
 	} catch (cause) {
 		throw new SallyportError(
 			"upstream",
-			`cannot reach ${host}: its name cannot be resolved`,
+			"cannot be reached: its name cannot be resolved",
 			{ hint: "check the URL, and this machine's name servers", cause },
 		);
 	} finally {
@@ -214,10 +271,10 @@ async function lookupAll(host: string): Promise<readonly string[]> {
 	return found.map(({ address }) => address);
 }
 
-function forbiddenAddress(host: string): SallyportError {
+function forbiddenAddress(): SallyportError {
 	return new SallyportError(
 		"forbidden",
-		`${host} is on a private network that servers may not be called on`,
+		"is on a private network that may not be called",
 		{ hint: "allow its network with --allow-private-upstreams CIDR" },
 	);
 }
@@ -229,7 +286,6 @@ function codeOf(error: unknown): string {
 
 /** Said in our words: the platform's own messages may quote the URL or a header. */
 function failure(
-	url: URL,
 	code: string,
 	error: unknown,
 	init: EgressInit,
@@ -238,17 +294,19 @@ function failure(
 	if (init.signal?.aborted)
 		return new SallyportError("unavailable", "the request was cancelled");
 	if (code === "TIMEOUT")
-		return new SallyportError(
-			"upstream",
-			`${url.host} did not answer within ${Math.ceil(init.timeoutMs / 1000)} s`,
-			{ hint: "check that the server is running and not overloaded" },
+		return new EgressError(
+			"late",
+			`did not answer within ${Math.ceil((init.timeoutMs ?? 0) / 1000)} s`,
+			"check that the server is running and not overloaded",
 		);
 	const reason = UNSENT.has(code)
 		? "the connection was refused"
 		: /^ERR_TLS|CERT|SELF_SIGNED|UNABLE_TO_/.test(code)
 			? `its certificate is not accepted (${code})`
 			: `the connection failed (${code || "unknown reason"})`;
-	return new SallyportError("upstream", `cannot reach ${url.host}: ${reason}`, {
-		hint: "check the URL, and that the server is running",
-	});
+	return new EgressError(
+		code === "ECONNRESET" ? "lost" : "unsent",
+		`cannot be reached: ${reason}`,
+		"check the URL, and that the server is running",
+	);
 }

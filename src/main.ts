@@ -2,33 +2,52 @@
  * From argv to an exit code: `serve` runs the gateway, everything else is the command line.
  * The only file that sees the process: its arguments, its environment, its streams and its signals.
  */
-import { openData, startApp } from "./app.ts";
+import { checkData, openData, startApp } from "./app.ts";
 import { runCli } from "./cli/cli.ts";
 import { asFailure, printError, processIo } from "./cli/output.ts";
 import { parseConfig } from "./config.ts";
 import { exitCode } from "./errors.ts";
 import { createLog } from "./log.ts";
+import { createNotify } from "./ops/notify.ts";
 import { VERSION } from "./version.ts";
+
+const CHECK = "--check";
 
 async function serve(args: readonly string[]): Promise<number> {
 	const config = parseConfig(args, process.env);
 	const log = createLog({ level: config.logLevel, format: config.logFormat });
+	const notify = createNotify(process.env, log);
 	const app = await startApp(config, { log, environment: process.env });
+	notify.ready();
 	const signal = await new Promise<string>((resolve) => {
 		process.once("SIGTERM", () => resolve("SIGTERM"));
 		process.once("SIGINT", () => resolve("SIGINT"));
 	});
 	log.info("stopping", { reason: signal });
+	notify.stopping();
 	// A second signal means now.
 	process.once("SIGINT", () => process.exit(1));
 	await app.stop();
 	return 0;
 }
 
+/** What the installer asks a new release before it replaces the old one: `serve --check` with serve's own flags. */
+function check(args: readonly string[]): number {
+	const config = parseConfig(args, process.env);
+	const found = checkData(config);
+	process.stdout.write(
+		`sallyport ${VERSION} can serve ${found ? config.dataDir : "a new data directory"}\n`,
+	);
+	return 0;
+}
+
 async function main(argv: readonly string[]): Promise<number> {
 	const [noun, ...rest] = argv;
 	try {
-		if (noun === "serve" && !rest.includes("--help")) return await serve(rest);
+		if (noun === "serve" && !rest.includes("--help"))
+			return rest.includes(CHECK)
+				? check(rest.filter((word) => word !== CHECK))
+				: await serve(rest);
 		return await runCli(argv, processIo(process.env), {
 			version: VERSION,
 			openData,

@@ -85,7 +85,7 @@ export function textOf(bytes: Bytes, range?: Range): string {
 }
 
 /** The value of a range, parsed. @throws MalformedMessage when it is not JSON */
-export function valueOf(bytes: Bytes, range?: Range): unknown {
+export function parseJson(bytes: Bytes, range?: Range): unknown {
 	const text = textOf(bytes, range);
 	try {
 		return JSON.parse(text);
@@ -96,7 +96,7 @@ export function valueOf(bytes: Bytes, range?: Range): unknown {
 
 /**
  * Reads one message. Only the envelope is looked at; `params`, `result` and `error` are found, not parsed.
- * A request from a client must be proven JSON first (`valueOf`), because a peer that relies on lines or on
+ * A request from a client must be proven JSON first (`parseJson`), because a peer that relies on lines or on
  * another parser must not be handed something that reads differently there.
  * @throws MalformedMessage
  */
@@ -118,7 +118,7 @@ export function parseMessage(bytes: Bytes): Message {
 	const id = find("id");
 	const method = find("method");
 	if (method) {
-		const name = valueOf(bytes, method);
+		const name = parseJson(bytes, method);
 		if (typeof name !== "string")
 			throw new MalformedMessage(-32600, "the method must be a string");
 		const params = find("params") ?? null;
@@ -166,7 +166,7 @@ export function membersOf(bytes: Bytes, start: number): readonly Member[] {
 		if (bytes[at] !== COLON) throw broken();
 		const valueStart = skipSpace(bytes, at + 1);
 		const end = endOf(bytes, valueStart);
-		const key = String(valueOf(bytes, { start: keyStart, end: keyEnd }));
+		const key = String(parseJson(bytes, { start: keyStart, end: keyEnd }));
 		if (members.some((member) => member.key === key))
 			throw new MalformedMessage(
 				-32600,
@@ -309,7 +309,7 @@ export function skipSpace(bytes: Bytes, start: number): number {
 }
 
 function idOf(bytes: Bytes, range: Range): string {
-	const id = valueOf(bytes, range);
+	const id = parseJson(bytes, range);
 	if (typeof id !== "string" && typeof id !== "number")
 		throw new MalformedMessage(-32600, "the id must be a string or a number");
 	return textOf(bytes, range);

@@ -48,6 +48,10 @@ export type Vault = {
 	readonly seal: (place: Place, plain: string) => Uint8Array;
 	/** Opens what `seal` made for the same place. @throws SallyportError `internal` when it does not belong there */
 	readonly open: (place: Place, sealed: Uint8Array) => string;
+	/** Seals a text that its bearer hands back later: opaque, bound to `purpose`. */
+	readonly sealHandle: (purpose: string, text: string) => string;
+	/** Opens what `sealHandle` made for the same purpose; null for anything else. */
+	readonly openHandle: (purpose: string, handle: string) => string | null;
 	/** The keyed hash of a credential in clear: HMAC-SHA-256, 32 bytes. The only form in which one is stored. */
 	readonly mac: (credential: string) => Uint8Array;
 };
@@ -71,8 +75,10 @@ export function readKek(path: string): Uint8Array {
 	}
 	try {
 		const { mode, uid } = fstatSync(descriptor);
-		// A systemd credential is 0400 (0440 with an ACL in some versions) in a directory only the service can enter.
-		if ((mode & 0o077) !== 0)
+		// systemd hands a credential over as root's, with an ACL for the service, whose mask shows as the group's bit;
+		// its directory is the service's alone. A file of our own has no reason to be open to a group.
+		const isHandedOver = uid !== process.getuid?.();
+		if ((mode & (isHandedOver ? 0o037 : 0o077)) !== 0)
 			throw new SallyportError(
 				"invalid",
 				`the master key ${path} can be read by others (mode ${(mode & 0o777).toString(8)}, owner ${uid})`,
@@ -161,7 +167,10 @@ export function openVault(
 	const macKey = keys.get(active("mac")) as Buffer;
 	const derived = new Map<string, Buffer>();
 
-	const columnKey = (keyId: number, place: Place): Buffer => {
+	const columnKey = (
+		keyId: number,
+		place: Pick<Place, "table" | "column">,
+	): Buffer => {
 		const name = `${keyId}/${place.table}.${place.column}`;
 		const known = derived.get(name);
 		if (known) return known;
@@ -200,6 +209,29 @@ export function openVault(
 			if (!plain) throw unopenable(place);
 			return plain.toString("utf8");
 		},
+		sealHandle: (purpose, text) =>
+			Buffer.from(
+				encrypt(
+					columnKey(dataKeyId, HANDLE),
+					dataKeyId,
+					handleData(purpose),
+					Buffer.from(text, "utf8"),
+				),
+			).toString("base64url"),
+		openHandle: (purpose, handle) => {
+			const sealed = Buffer.from(handle, "base64url");
+			if (sealed.length < HEADER_BYTES + TAG_BYTES || sealed[0] !== FORMAT)
+				return null;
+			const keyId = sealed.readUInt32BE(1);
+			if (!keys.has(keyId)) return null;
+			return (
+				decrypt(
+					columnKey(keyId, HANDLE),
+					handleData(purpose),
+					sealed,
+				)?.toString("utf8") ?? null
+			);
+		},
 		mac: (credential) =>
 			createHmac("sha256", macKey).update(credential).digest(),
 	};
@@ -223,6 +255,13 @@ export function openFor(credential: string, sealed: Uint8Array): string | null {
 	);
 }
 
+/** Handles live with their bearers, in no table. */
+const HANDLE = { table: "handle", column: "text" };
+
+function handleData(purpose: string): Buffer {
+	return Buffer.from(`sallyport/handle/v1|${purpose}`);
+}
+
 const SUCCESSOR = Buffer.from("sallyport/successor/v1");
 
 function credentialKey(credential: string): Buffer {
@@ -242,7 +281,7 @@ function unwrap(kek: Uint8Array, key: WrappedKey): Buffer {
 	return plain;
 }
 
-function unopenable(place: Place): SallyportError {
+function unopenable(place: Pick<Place, "table" | "column">): SallyportError {
 	return new SallyportError(
 		"internal",
 		`a sealed value of ${place.table}.${place.column} does not open in its place`,

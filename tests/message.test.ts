@@ -5,11 +5,11 @@ import {
 	MalformedMessage,
 	memberOf,
 	membersOf,
+	parseJson,
 	parseMessage,
 	splice,
 	textOf,
 	toBytes,
-	valueOf,
 } from "../src/message.ts";
 
 function parse(text: string): ReturnType<typeof parseMessage> {
@@ -121,7 +121,7 @@ describe("what is refused", () => {
 	});
 
 	test("bytes that are not UTF-8", () => {
-		expect(() => valueOf(Uint8Array.of(0x22, 0xff, 0x22))).toThrow(
+		expect(() => parseJson(Uint8Array.of(0x22, 0xff, 0x22))).toThrow(
 			MalformedMessage,
 		);
 	});
@@ -149,11 +149,11 @@ test("members and elements cover random values exactly", () => {
 			const members = membersOf(bytes, 0);
 			expect(
 				Object.fromEntries(
-					members.map((member) => [member.key, valueOf(bytes, member)]),
+					members.map((member) => [member.key, parseJson(bytes, member)]),
 				),
 			).toEqual(value);
 			const list = elementsOf(bytes, (members[0] as { start: number }).start);
-			expect(list.map((range) => valueOf(bytes, range))).toEqual(value.list);
+			expect(list.map((range) => parseJson(bytes, range))).toEqual(value.list);
 		}
 	}
 });

@@ -4,7 +4,9 @@
  */
 import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
+import { clientRoutes } from "./clients.ts";
 import { failure, HttpRefusal, success } from "./envelope.ts";
+import { grantRoutes } from "./grants.ts";
 import { actorOfKey } from "./key-holder.ts";
 import { keyRoutes } from "./keys.ts";
 import {
@@ -16,6 +18,7 @@ import {
 } from "./route.ts";
 import { secretRoutes } from "./secrets.ts";
 import { serverRoutes } from "./servers.ts";
+import { settingRoutes } from "./settings.ts";
 import { setupRoutes } from "./setup.ts";
 import { toolRoutes } from "./tools.ts";
 import { userRoutes } from "./users.ts";
@@ -42,6 +45,9 @@ const ROUTES: readonly Route[] = [
 	...secretRoutes,
 	...userRoutes,
 	...keyRoutes,
+	...clientRoutes,
+	...grantRoutes,
+	...settingRoutes,
 	...setupRoutes,
 ];
 

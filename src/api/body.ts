@@ -10,8 +10,8 @@ import {
 	type Bytes,
 	MalformedMessage,
 	membersOf,
+	parseJson,
 	skipSpace,
-	valueOf,
 } from "../message.ts";
 import { HttpRefusal } from "./envelope.ts";
 
@@ -39,7 +39,7 @@ export async function readBody<S extends z.ZodType>(
 			"send it with Content-Type: application/json",
 		);
 	const bytes = await readBytes(request);
-	const value = parseJson(bytes);
+	const value = provenObject(bytes);
 	const result = schema.safeParse(value);
 	if (result.success) return { bytes, value: result.data };
 	throw explainIssue(result.error.issues[0] as z.core.$ZodIssue, value, schema);
@@ -60,10 +60,10 @@ async function readBytes(request: Request): Promise<Bytes> {
 }
 
 /** Proves the bytes to be one JSON object without duplicate fields, so that what is judged is what is used. */
-function parseJson(bytes: Bytes): unknown {
+function provenObject(bytes: Bytes): unknown {
 	try {
 		membersOf(bytes, skipSpace(bytes, 0));
-		return valueOf(bytes);
+		return parseJson(bytes);
 	} catch (error) {
 		if (!(error instanceof MalformedMessage)) throw error;
 		throw new SallyportError(

@@ -8,9 +8,9 @@ import {
 	type Bytes,
 	join,
 	memberOf,
+	parseJson,
 	skipSpace,
 	textOf,
-	valueOf,
 } from "../message.ts";
 import type { CallRecord } from "../store/calls.ts";
 import { listServers, mayUse, type Server } from "../store/servers.ts";
@@ -163,7 +163,7 @@ function callParams(body: Bytes, tool: string): Bytes {
 /** The server's JSON-RPC error, whole under `detail`, its message in our sentence. */
 function refusalOf(ask: Ask, server: Server, error: Bytes): Response {
 	const message = memberOf(error, 0, "message");
-	const said = message ? printable(String(valueOf(error, message))) : "";
+	const said = message ? printable(String(parseJson(error, message))) : "";
 	const envelope = {
 		success: false,
 		error: `${server.slug} refused the call${said === "" ? "" : `: ${said}`}`,

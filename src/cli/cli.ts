@@ -5,7 +5,9 @@
 import { parseConfig } from "../config.ts";
 import { exitCode } from "../errors.ts";
 import { createClient } from "./client.ts";
+import { clientCommands } from "./clients.ts";
 import type { Command, Program } from "./command.ts";
+import { grantCommands } from "./grants.ts";
 import { helpText } from "./help.ts";
 import { keyCommands } from "./keys.ts";
 import { asFailure, type Io, printError } from "./output.ts";
@@ -27,6 +29,8 @@ const COMMANDS: readonly Command[] = [
 	...secretCommands,
 	...toolCommands,
 	...userCommands,
+	...clientCommands,
+	...grantCommands,
 	...keyCommands,
 	...ABOUT,
 ];

@@ -1,6 +1,6 @@
 /** `sallyport tools …`: the tools of all servers, under the names that clients see at `/mcp`. */
 import { SallyportError } from "../errors.ts";
-import { memberOf, skipSpace, textOf, toBytes, valueOf } from "../message.ts";
+import { memberOf, parseJson, skipSpace, textOf, toBytes } from "../message.ts";
 import type { Command, Context } from "./command.ts";
 import { readInput } from "./input.ts";
 import {
@@ -115,7 +115,7 @@ async function call(context: Context): Promise<void> {
 	);
 	const data = memberOf(answer, skipSpace(answer, 0), "data");
 	if (!data) throw new SallyportError("internal", "the service gave no result");
-	const result = valueOf(answer, data) as {
+	const result = parseJson(answer, data) as {
 		readonly isError?: unknown;
 		readonly content?: unknown;
 	};

@@ -14,7 +14,6 @@ import {
 } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
-import { toolErrorReply } from "./rpc.ts";
 
 /** Every modern result says how it ended; a read also says how long it may be kept. */
 const COMPLETE = '"resultType":"complete"';
@@ -31,6 +30,8 @@ export function adaptResult(
 	if (era === upstreamEra) return reply;
 	if (reply.member === "error")
 		return { ...reply, body: adaptError(era, method, reply.body) };
+	// A parked call's question has the modern shape already.
+	if (era === "modern" && asksForInput(reply.body)) return reply;
 	if (era === "modern")
 		return {
 			...reply,
@@ -39,11 +40,7 @@ export function adaptResult(
 				method === "resources/read" ? `${COMPLETE},${UNCACHED}` : COMPLETE,
 			),
 		};
-	return asksForInput(reply.body)
-		? toolErrorReply(
-				"this server has a question for you, and your client cannot be asked through the gateway",
-			)
-		: reply;
+	return reply;
 }
 
 /** Puts members in front of those of an object, whole or streamed. */

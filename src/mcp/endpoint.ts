@@ -13,12 +13,7 @@ import { RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import { jsonResponse } from "./answer.ts";
 import { type Envelope, eraOf, isModernHeader } from "./era.ts";
-import {
-	legacy,
-	legacyEnd,
-	legacyNotification,
-	legacyStream,
-} from "./legacy.ts";
+import { legacy, legacyEnd, legacyOneWay, legacyStream } from "./legacy.ts";
 import { modern } from "./modern.ts";
 import { type Incoming, readIncoming } from "./request.ts";
 import type { Router } from "./router.ts";
@@ -139,7 +134,7 @@ function oneWay(
 ): Response {
 	if (isModernHeader(request.headers))
 		return new Response(null, { status: 202 });
-	return legacyNotification(deps, request, place, incoming);
+	return legacyOneWay(deps, request, place, incoming);
 }
 
 /** GET and DELETE belong to legacy sessions. */

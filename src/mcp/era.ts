@@ -24,7 +24,8 @@ export type Envelope = {
 	readonly params: Readonly<Record<string, unknown>>;
 };
 
-const SUPPORTED = [MODERN_REVISION, ...LEGACY_REVISIONS];
+/** Every revision that is spoken here, the newest first. */
+export const SUPPORTED_REVISIONS = [MODERN_REVISION, ...LEGACY_REVISIONS];
 
 /**
  * The era of a request, checked.
@@ -33,10 +34,11 @@ const SUPPORTED = [MODERN_REVISION, ...LEGACY_REVISIONS];
  */
 export function eraOf(envelope: Envelope, headers: Headers): Era {
 	const { method } = envelope;
-	if (method === "initialize") return "legacy";
 	const meta = metaOf(envelope);
 	const claimed = meta[META.protocolVersion];
 	const header = headers.get(HEADER.protocolVersion);
+	// `initialize` without the modern envelope opens a legacy session, whatever a header says.
+	if (method === "initialize" && claimed === undefined) return "legacy";
 	if (
 		claimed === undefined &&
 		header !== MODERN_REVISION &&
@@ -51,7 +53,10 @@ export function eraOf(envelope: Envelope, headers: Headers): Era {
 		throw new RpcError(
 			RPC.unsupportedProtocolVersion,
 			`the revision ${String(claimed).slice(0, 40)} is not supported`,
-			{ data: { supported: SUPPORTED, requested: claimed }, status: 400 },
+			{
+				data: { supported: SUPPORTED_REVISIONS, requested: claimed },
+				status: 400,
+			},
 		);
 	requireHeader(HEADER.method, headers.get(HEADER.method), method);
 	const name = routedName(envelope);
@@ -67,7 +72,7 @@ function requireLegacyRevision(header: string | null): string {
 	throw new RpcError(
 		RPC.invalidRequest,
 		`the revision in ${HEADER.protocolVersion} is not supported`,
-		{ data: { supported: SUPPORTED }, status: 400 },
+		{ data: { supported: SUPPORTED_REVISIONS }, status: 400 },
 	);
 }
 
@@ -76,7 +81,7 @@ export function isModernHeader(headers: Headers): boolean {
 	return headers.get(HEADER.protocolVersion) === MODERN_REVISION;
 }
 
-function metaOf(envelope: Envelope): Readonly<Record<string, unknown>> {
+export function metaOf(envelope: Envelope): Readonly<Record<string, unknown>> {
 	const meta = envelope.params["_meta"];
 	return isRecord(meta) ? meta : {};
 }

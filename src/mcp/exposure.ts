@@ -10,10 +10,10 @@ import {
 	type Member,
 	memberOf,
 	membersOf,
+	parseJson,
 	type Range,
 	splice,
 	textOf,
-	valueOf,
 } from "../message.ts";
 import type { Item, ListKind } from "../upstream/upstream.ts";
 import { exposeName, exposeUri } from "./names.ts";
@@ -88,7 +88,7 @@ function blockEdits(slug: string, bytes: Bytes, block: Range): readonly Edit[] {
 
 function uriEdits(slug: string, bytes: Bytes, object: Range): readonly Edit[] {
 	const uri = memberOf(bytes, object.start, "uri");
-	const value = uri && valueOf(bytes, uri);
+	const value = uri && parseJson(bytes, uri);
 	return uri && typeof value === "string"
 		? [renamed(uri, exposeUri(slug, value))]
 		: [];
@@ -106,7 +106,7 @@ function uiEdits(slug: string, bytes: Bytes, meta: Member): readonly Edit[] {
 }
 
 function stringEdit(slug: string, bytes: Bytes, range: Range): readonly Edit[] {
-	const value = valueOf(bytes, range);
+	const value = parseJson(bytes, range);
 	return typeof value === "string"
 		? [renamed(range, exposeUri(slug, value))]
 		: [];

@@ -5,6 +5,7 @@
  * @see specification 2025-11-25, basic/lifecycle and basic/transports; 2025-06-18 and 2025-03-26 likewise
  */
 import { type Bytes, join } from "../message.ts";
+import { mintNonce } from "../mint.ts";
 import {
 	HEADER,
 	LATEST_LEGACY_REVISION,
@@ -13,33 +14,26 @@ import {
 } from "../protocol.ts";
 import { LISTS, type Reply } from "../upstream/upstream.ts";
 import { answer, jsonResponse } from "./answer.ts";
+import { canonicalCapabilities, NO_CAPABILITIES } from "./capabilities.ts";
 import type { Exchange, McpDeps, Place } from "./endpoint.ts";
+import type { Ask } from "./input.ts";
+import { mayShow, parseLevel } from "./logging.ts";
 import { LIST_OF, refuseCursor } from "./modern.ts";
 import type { Incoming } from "./request.ts";
-import { RpcError, resultReply } from "./rpc.ts";
+import { errorReply, RpcError, resultReply } from "./rpc.ts";
 import type { Session } from "./session.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
-import { viewOf } from "./view.ts";
+import { type View, viewOf } from "./view.ts";
 
 /** GET streams of one session at once; the oldest is ended for a new one. */
 const STREAMS_MAX = 4;
-const LOG_LEVELS = new Set([
-	"debug",
-	"info",
-	"notice",
-	"warning",
-	"error",
-	"critical",
-	"alert",
-	"emergency",
-]);
 
 /** Answers one legacy request. */
 export async function legacy(
 	deps: McpDeps,
 	exchange: Exchange,
 ): Promise<Response> {
-	const { envelope, id, place, view } = exchange;
+	const { envelope, id, place } = exchange;
 	if (envelope.method === "initialize") return initialize(deps, exchange);
 	const session = requireSession(deps, exchange.request, place);
 	if (session.running.has(id))
@@ -56,7 +50,7 @@ export async function legacy(
 			run: (notify) =>
 				deps
 					.guarded(exchange, () =>
-						reply(deps, exchange, view, controller.signal, notify),
+						reply(deps, exchange, session, controller.signal, notify),
 					)
 					.finally(() => session.running.delete(id)),
 			statusOf: () => 200,
@@ -70,19 +64,65 @@ export async function legacy(
 }
 
 /** A notification, or the answer to a question of ours: taken, never answered. */
-export function legacyNotification(
+export function legacyOneWay(
 	deps: McpDeps,
 	request: Request,
 	place: Place,
-	incoming: Incoming,
+	{ message, envelope }: Incoming,
 ): Response {
 	const session = requireSession(deps, request, place);
-	if (incoming.envelope.method === "notifications/cancelled") {
-		const id = incoming.envelope.params["requestId"];
+	if (message.kind === "response" && message.id !== null)
+		session.questions.get(message.id)?.({
+			member: message.member,
+			body: message.bytes.subarray(message.body.start, message.body.end),
+		});
+	if (envelope.method === "notifications/cancelled") {
+		const id = envelope.params["requestId"];
 		session.running.get(JSON.stringify(id) ?? "")?.abort();
 	}
 	return new Response(null, { status: 202 });
 }
+
+/** Asks the client on the stream of the call that the question belongs to, and waits for what it posts. */
+function askOn(
+	session: Session,
+	notify: (message: Bytes) => void,
+	signal: AbortSignal,
+): Ask {
+	return async ({ method, params }) => {
+		if (session.questions.size >= QUESTIONS_MAX)
+			return errorReply(
+				new RpcError(
+					RPC.internalError,
+					"too many questions wait for the client",
+				),
+			);
+		const id = JSON.stringify(mintNonce());
+		const { promise, resolve } = Promise.withResolvers<Reply>();
+		const drop = (): void =>
+			resolve(
+				errorReply(new RpcError(RPC.internalError, "the call was cancelled")),
+			);
+		session.questions.set(id, resolve);
+		signal.addEventListener("abort", drop, { once: true });
+		notify(
+			join([
+				`{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}`,
+				...(params ? [',"params":', params] : []),
+				"}",
+			]),
+		);
+		try {
+			return await promise;
+		} finally {
+			session.questions.delete(id);
+			signal.removeEventListener("abort", drop);
+		}
+	};
+}
+
+/** Questions of one session that wait at once. */
+const QUESTIONS_MAX = 32;
 
 /** GET: the stream on which a client hears of changes. */
 export function legacyStream(
@@ -103,7 +143,8 @@ export function legacyStream(
 		stream,
 		{
 			lists: new Set(["tools", "prompts", "resources"]),
-			logs: true,
+			resources: session.watched,
+			logLevel: () => session.logLevel ?? "debug",
 			subscriptionId: null,
 		},
 		view,
@@ -129,11 +170,16 @@ async function initialize(
 	const protocolVersion =
 		LEGACY_REVISIONS.find((revision) => revision === wanted) ??
 		LATEST_LEGACY_REVISION;
-	const { capabilities, instructions } = await deps.router.describe(view);
+	const asked = canonicalCapabilities(envelope.params["capabilities"]);
+	const { capabilities, instructions } = await deps.router.describe({
+		...view,
+		capabilities: asked,
+	});
 	const session = deps.sessions.open(
 		place.caller,
 		place.slug ?? "",
 		protocolVersion,
+		asked,
 	);
 	const result = {
 		protocolVersion,
@@ -148,47 +194,65 @@ async function initialize(
 
 async function reply(
 	deps: McpDeps,
-	{ envelope, params }: Exchange,
-	view: Exchange["view"],
+	exchange: Exchange,
+	session: Session,
 	signal: AbortSignal,
-	onNotification: (message: Bytes) => void,
+	notify: (message: Bytes) => void,
 ): Promise<Reply> {
+	const { envelope, params, streams } = exchange;
 	const { method } = envelope;
+	// Without a stream to ask on, the client cannot be asked, whatever it declared.
+	const view: View = {
+		...exchange.view,
+		capabilities: streams ? session.row.capabilities : NO_CAPABILITIES,
+	};
 	if (method === "ping") return resultReply({});
 	if (method === "logging/setLevel")
-		return setLevel(deps, view, envelope.params["level"], params);
+		return setLevel(deps, view, session, envelope.params["level"], params);
+	if (method === "resources/subscribe" || method === "resources/unsubscribe")
+		return watch(deps, view, session, exchange, signal);
 	const kind = LIST_OF.get(method);
-	if (!kind)
-		return deps.router.request(view, {
-			era: "legacy",
-			method,
-			params,
-			signal,
-			onNotification,
-		});
-	refuseCursor(envelope.params);
-	return {
-		member: "result",
-		body: join([
-			`{"${LISTS[kind].member}":`,
-			await deps.router.list(view, kind),
-			"}",
-		]),
-	};
+	if (kind) {
+		refuseCursor(envelope.params);
+		const list = await deps.router.list(view, kind);
+		return {
+			member: "result",
+			body: join([`{"${LISTS[kind].member}":`, list, "}"]),
+		};
+	}
+	return deps.router.request(view, {
+		era: "legacy",
+		method,
+		params,
+		signal,
+		onNotification: (message) => {
+			if (mayShow(message, session.logLevel ?? "debug")) notify(message);
+		},
+		ask:
+			view.capabilities === NO_CAPABILITIES
+				? null
+				: askOn(session, notify, signal),
+		session: session.id,
+		logLevel:
+			session.logLevel === null ? null : JSON.stringify(session.logLevel),
+	});
 }
 
 /** The level is a wish to every server that is awake and logs; one that sleeps has nothing to say. */
 async function setLevel(
 	deps: McpDeps,
-	view: Exchange["view"],
-	level: unknown,
+	view: View,
+	session: Session,
+	wanted: unknown,
 	params: Bytes | null,
 ): Promise<Reply> {
-	if (typeof level !== "string" || !LOG_LEVELS.has(level))
+	const level = parseLevel(wanted);
+	if (level === null)
 		throw new RpcError(
 			RPC.invalidParams,
 			"params.level must be a syslog level from debug to emergency",
 		);
+	session.logLevel = level;
 	const logging = deps.router.awake(view).filter((upstream) => {
 		const facts = upstream.knownFacts();
 		return (
@@ -205,6 +269,33 @@ async function setLevel(
 }
 
 const SET_LEVEL_TIMEOUT_MS = 2000;
+/** Resources that one session may watch. */
+const WATCHED_MAX = 200;
+
+/** `resources/subscribe` and its opposite. */
+async function watch(
+	deps: McpDeps,
+	view: View,
+	{ watched }: Session,
+	{ envelope }: Exchange,
+	signal: AbortSignal,
+): Promise<Reply> {
+	const uri = envelope.params["uri"];
+	if (typeof uri !== "string")
+		throw new RpcError(RPC.invalidParams, "params.uri is missing");
+	if (envelope.method === "resources/unsubscribe") {
+		watched.get(uri)?.();
+		watched.delete(uri);
+	} else if (!watched.has(uri)) {
+		if (watched.size >= WATCHED_MAX)
+			throw new RpcError(
+				RPC.internalError,
+				`a session can watch ${WATCHED_MAX} resources`,
+			);
+		watched.set(uri, await deps.router.watch(view, uri, signal));
+	}
+	return resultReply({});
+}
 
 /** @throws RpcError 400 without a session id, 404 for one that is not this caller's: the client starts anew */
 function requireSession(

@@ -7,14 +7,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import {
-	type Bytes,
-	join,
-	memberOf,
-	splice,
-	textOf,
-	valueOf,
-} from "../message.ts";
+import { type Bytes, join } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import type { Item, ListKind, Upstream } from "../upstream/upstream.ts";
 import { exposeItem } from "./exposure.ts";
@@ -72,7 +65,13 @@ export function createLists(deps: {
 		const sources = await Promise.all(
 			view.servers.map((server) => of(view, server, kind)),
 		);
-		const key = `${view.caller.userId} ${view.only?.slug ?? ""} ${view.caller.scopes.join(" ")} ${kind}`;
+		const key = [
+			view.caller.userId,
+			view.only?.slug,
+			view.caller.scopes,
+			view.capabilities,
+			kind,
+		].join(" ");
 		const known = prepared.get(key);
 		if (known && same(known.sources, sources)) return known.bytes;
 		const bytes = prepare(view, kind, sources);
@@ -93,15 +92,12 @@ function prepare(
 ): Bytes {
 	const entries = sources.flatMap((items, index) => {
 		const server = view.servers[index] as Server;
+		const allowed = kind === "tools" ? server.tools : null;
 		return items
-			.filter((item) => kind !== "tools" || mayCall(server, item))
-			.map((item) => {
-				const plain =
-					kind === "tools"
-						? { key: item.key, bytes: withoutExecution(item.bytes) }
-						: item;
-				return view.only ? plain.bytes : exposeItem(server.slug, kind, plain);
-			});
+			.filter(({ key }) => allowed === null || allowed.includes(key))
+			.map((item) =>
+				view.only ? item.bytes : exposeItem(server.slug, kind, item),
+			);
 	});
 	return join([
 		"[",
@@ -109,40 +105,6 @@ function prepare(
 			index === 0 ? [entry] : [",", entry],
 		),
 		"]",
-	]);
-}
-
-/** A tool that may be used: allowed by the server's own list, and callable without tasks (which we do not carry). */
-function mayCall(server: Server, item: Item): boolean {
-	if (server.tools !== null && !server.tools.includes(item.key)) return false;
-	const execution = memberOf(item.bytes, 0, "execution");
-	const support = execution && valueOf(item.bytes, execution);
-	return (
-		(support as { taskSupport?: unknown } | null | undefined)?.taskSupport !==
-		"required"
-	);
-}
-
-/** `execution` speaks of legacy tasks only, which we do not carry; the modern era does not have it. */
-function withoutExecution(bytes: Bytes): Bytes {
-	const execution = memberOf(bytes, 0, "execution");
-	if (!execution) return bytes;
-	const after = /^\s*,/.exec(textOf(bytes.subarray(execution.end)));
-	if (after)
-		return splice(bytes, [
-			{
-				start: execution.keyStart,
-				end: execution.end + after[0].length,
-				text: "",
-			},
-		]);
-	const comma = bytes.lastIndexOf(0x2c, execution.keyStart);
-	return splice(bytes, [
-		{
-			start: comma < 0 ? execution.keyStart : comma,
-			end: execution.end,
-			text: "",
-		},
 	]);
 }
 

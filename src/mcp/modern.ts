@@ -5,14 +5,17 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { type Bytes, join } from "../message.ts";
-import { META, MODERN_REVISION, RPC } from "../protocol.ts";
+import { META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { answer } from "./answer.ts";
+import { canonicalCapabilities } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
-import { RpcError, resultReply } from "./rpc.ts";
+import { metaOf, SUPPORTED_REVISIONS } from "./era.ts";
+import { mayShow, parseLevel } from "./logging.ts";
+import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
 import { type ListChange, tagged } from "./subscriptions.ts";
-import { viewOf } from "./view.ts";
+import { type View, viewOf } from "./view.ts";
 
 /** How long a client may keep a list; it may hear of a change sooner. */
 const LIST_TTL_MS = 30_000;
@@ -65,25 +68,38 @@ async function reply(
 	deps: McpDeps,
 	{ envelope, params, view }: Exchange,
 	signal: AbortSignal,
-	onNotification: (message: Bytes) => void,
+	notify: (message: Bytes) => void,
 ): Promise<Reply> {
 	const { method } = envelope;
-	if (method === "server/discover") return discover(deps, view);
+	const meta = metaOf(envelope);
+	const asking: View = {
+		...view,
+		capabilities: canonicalCapabilities(meta[META.clientCapabilities]),
+	};
+	if (method === "server/discover") return discover(deps, asking);
 	const kind = LIST_OF.get(method);
-	if (!kind)
-		return deps.router.request(view, {
+	if (!kind) {
+		// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
+		const level = parseLevel(meta[META.logLevel]);
+		return deps.router.request(asking, {
 			era: "modern",
 			method,
 			params,
 			signal,
-			onNotification,
+			onNotification: (message) => {
+				if (mayShow(message, level)) notify(message);
+			},
+			ask: null,
+			session: "",
+			logLevel: null,
 		});
+	}
 	refuseCursor(envelope.params);
 	return {
 		member: "result",
 		body: join([
 			`{"resultType":"complete","${LISTS[kind].member}":`,
-			await deps.router.list(view, kind),
+			await deps.router.list(asking, kind),
 			`,"ttlMs":${LIST_TTL_MS},"cacheScope":"private","_meta":${serverMeta(deps.version)}}`,
 		]),
 	};
@@ -93,7 +109,7 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 	const { capabilities, instructions } = await deps.router.describe(view);
 	return resultReply({
 		resultType: "complete",
-		supportedVersions: [MODERN_REVISION],
+		supportedVersions: SUPPORTED_REVISIONS,
 		capabilities,
 		...(instructions === undefined ? {} : { instructions }),
 		ttlMs: LIST_TTL_MS,
@@ -103,23 +119,33 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 }
 
 /** A stream of changes: acknowledged first, with the part of the wish that will be heard. */
-function listen(deps: McpDeps, exchange: Exchange): Response {
+async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
 	const { envelope, id, view, patient } = exchange;
-	const wished = envelope.params["notifications"];
-	const wants = (name: string): boolean =>
-		typeof wished === "object" &&
-		wished !== null &&
-		(wished as Record<string, unknown>)[name] === true;
-	const lists = new Set(
-		(["tools", "prompts", "resources"] as const).filter((list) =>
-			wants(`${list}ListChanged`),
-		),
-	);
+	const wished = record(envelope.params["notifications"]);
+	const lists = CHANGES.filter((list) => wished[`${list}ListChanged`] === true);
+	const uris = stringsIn(wished["resourceSubscriptions"]);
 	patient();
 	const stream = createEventStream();
-	const honoured = Object.fromEntries(
-		[...lists].map((list: ListChange) => [`${list}ListChanged`, true]),
+	exchange.request.signal.addEventListener("abort", stream.end, { once: true });
+	const watched = new Map<string, () => void>();
+	stream.onEnd(() => {
+		for (const stop of watched.values()) stop();
+	});
+	await Promise.all(
+		uris.map(async (uri) => {
+			const stop = await deps.router
+				.watch(view, uri, exchange.request.signal)
+				.catch((error: unknown) => {
+					if (asRpcError(error)) return null; // what cannot be watched is left out of the acknowledgement
+					throw error;
+				});
+			if (stop) watched.set(uri, stop);
+		}),
 	);
+	const honoured = {
+		...Object.fromEntries(lists.map((list) => [`${list}ListChanged`, true])),
+		...(uris.length > 0 ? { resourceSubscriptions: [...watched.keys()] } : {}),
+	};
 	stream.send(
 		tagged(
 			"notifications/subscriptions/acknowledged",
@@ -127,15 +153,33 @@ function listen(deps: McpDeps, exchange: Exchange): Response {
 			`"notifications":${JSON.stringify(honoured)}`,
 		),
 	);
-	const current = (): Exchange["view"] | null =>
-		viewOf(deps.directory, view.caller, view.only?.slug ?? null);
 	deps.subscriptions.add(
 		stream,
-		{ lists, logs: false, subscriptionId: id },
-		current,
+		{
+			lists: new Set(lists),
+			resources: watched,
+			logLevel: () => null,
+			subscriptionId: id,
+		},
+		() => viewOf(deps.directory, view.caller, view.only?.slug ?? null),
 	);
-	exchange.request.signal.addEventListener("abort", stream.end, { once: true });
 	return new Response(stream.body, { headers: EVENT_STREAM_HEADERS });
+}
+
+const CHANGES: readonly ListChange[] = ["tools", "prompts", "resources"];
+/** Resources that one stream may watch. */
+const WATCHED_MAX = 200;
+
+function stringsIn(value: unknown): readonly string[] {
+	if (!Array.isArray(value)) return [];
+	const strings = value.filter((each) => typeof each === "string");
+	return [...new Set(strings)].slice(0, WATCHED_MAX);
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+	return typeof value === "object" && value !== null
+		? (value as Readonly<Record<string, unknown>>)
+		: {};
 }
 
 /** Lists come whole, so no cursor of ours exists. */

@@ -6,8 +6,8 @@ import {
 	MalformedMessage,
 	type Message,
 	membersOf,
+	parseJson,
 	parseMessage,
-	valueOf,
 } from "../message.ts";
 import { RPC } from "../protocol.ts";
 import type { Envelope } from "./era.ts";
@@ -45,7 +45,7 @@ export async function readIncoming(request: Request): Promise<Incoming> {
 
 /** Proves the bytes: whole JSON, one message, no member twice where we read. @throws MalformedMessage */
 function parseIncoming(bytes: Bytes): Incoming {
-	const value = valueOf(bytes) as { readonly params?: unknown };
+	const value = parseJson(bytes) as { readonly params?: unknown };
 	const message = parseMessage(bytes);
 	if (message.kind === "response" || message.params === null)
 		return {

@@ -11,8 +11,8 @@ import {
 	type Bytes,
 	type Edit,
 	memberOf,
+	parseJson,
 	splice,
-	valueOf,
 } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
@@ -25,7 +25,9 @@ import type {
 	Upstreams,
 } from "../upstream/upstream.ts";
 import { adaptResult } from "./adapt.ts";
+import { NO_CAPABILITIES } from "./capabilities.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
+import type { Ask, Input } from "./input.ts";
 import { createLists } from "./lists.ts";
 import { isWebAddress, type Owned, splitName, splitUri } from "./names.ts";
 import { explain, RpcError, toolErrorReply } from "./rpc.ts";
@@ -38,6 +40,12 @@ export type Routed = {
 	readonly params: Bytes | null;
 	readonly signal: AbortSignal;
 	readonly onNotification: (message: Bytes) => void;
+	/** Asks the user of a legacy client; null when that cannot be. A modern client is asked by its answer. */
+	readonly ask: Ask | null;
+	/** The legacy session, or empty. */
+	readonly session: string;
+	/** The raw JSON of the log level that the client wants, or null. */
+	readonly logLevel: string | null;
 };
 
 export type Router = {
@@ -45,6 +53,15 @@ export type Router = {
 	readonly list: (view: View, kind: ListKind) => Promise<Bytes>;
 	/** Sends a request to the one server it names. @throws RpcError for a name nobody has */
 	readonly request: (view: View, routed: Routed) => Promise<Reply>;
+	/**
+	 * Watches a resource by its exposed URI until the returned function is called.
+	 * @throws RpcError for a resource nobody has
+	 */
+	readonly watch: (
+		view: View,
+		uri: string,
+		signal: AbortSignal,
+	) => Promise<() => void>;
 	/** What the view's servers can do together, and how to use them. */
 	readonly describe: (view: View) => Promise<Description>;
 	/** Every upstream of the view that is awake. */
@@ -81,12 +98,18 @@ export function createRouter(deps: {
 	readonly upstreams: Upstreams;
 	/** Told of every upstream that is used, again and again. */
 	readonly onUpstream: (upstream: Upstream) => void;
+	readonly input: Input;
 	readonly calls: CallRecorder;
 	readonly clock: Clock;
 	readonly log: Log;
 }): Router {
 	const upstreamOf = (view: View, server: Server): Upstream => {
-		const upstream = deps.upstreams.forUser(server, view.caller.userId);
+		const { caller, capabilities } = view;
+		const upstream = deps.upstreams.forUser(
+			server,
+			caller.userId,
+			capabilities,
+		);
 		deps.onUpstream(upstream);
 		return upstream;
 	};
@@ -114,7 +137,7 @@ export function createRouter(deps: {
 			};
 		if (!kind || !params) throw methodNotFound(method);
 		const place = nameIn(kind, params);
-		const exposed = valueOf(params, place);
+		const exposed = parseJson(params, place);
 		if (typeof exposed !== "string")
 			throw invalidParams(
 				`the params of ${method} must name what is asked for`,
@@ -130,26 +153,53 @@ export function createRouter(deps: {
 		};
 	};
 
+	/** Sends the call on, in the pairing of eras that client and server make. */
+	const converse = async (
+		view: View,
+		routed: Routed,
+		{ server, name, params }: Target,
+		upstream: Upstream,
+		era: Era,
+	): Promise<Reply> => {
+		const { method, signal, onNotification, ask, logLevel } = routed;
+		const { userId, clientId } = view.caller;
+		const call = {
+			method,
+			params,
+			signal,
+			onNotification,
+			...(logLevel === null ? {} : { logLevel }),
+		};
+		const asker = `${userId} ${clientId} ${routed.session}`;
+		const purpose = JSON.stringify([userId, clientId, server.id, method, name]);
+		const interactive = { purpose, asker, upstream, call };
+		if (routed.era === "legacy")
+			return era === "modern"
+				? deps.input.fulfil(interactive, ask)
+				: upstream.request(ask ? { ...call, asker, onQuestion: ask } : call);
+		if (era === "modern") return deps.input.pass(interactive);
+		return upstream.capabilities === NO_CAPABILITIES
+			? upstream.request(call)
+			: deps.input.park(interactive);
+	};
+
 	const forward = async (
 		view: View,
 		routed: Routed,
 		target: Target,
 		upstream: Upstream,
 	): Promise<Reply> => {
-		const { server } = target;
 		const { era } = await upstream.facts(routed.signal);
-		const reply = await upstream.request({
-			method: routed.method,
-			params: target.params,
-			signal: routed.signal,
-			onNotification: routed.onNotification,
-		});
+		const reply = await converse(view, routed, target, upstream, era);
 		const exposed =
 			view.only === null &&
 			reply.member === "result" &&
 			mayHoldUris(routed.method) &&
 			hasResources(upstream)
-				? { ...reply, body: exposeResult(server.slug, await whole(reply.body)) }
+				? {
+						...reply,
+						body: exposeResult(target.server.slug, await whole(reply.body)),
+					}
 				: reply;
 		return adaptResult(routed, era, exposed);
 	};
@@ -199,6 +249,13 @@ export function createRouter(deps: {
 		}
 	};
 
+	const watch: Router["watch"] = async (view, uri, signal) => {
+		const owned = view.only
+			? { server: view.only, name: uri }
+			: await ownerOf(view, "legacy", true, uri, listerOf);
+		return upstreamOf(view, owned.server).watch(owned.name, signal);
+	};
+
 	const describe = async (view: View): Promise<Description> => {
 		const known = await Promise.all(
 			view.servers.map(async (server) => ({
@@ -215,6 +272,7 @@ export function createRouter(deps: {
 	return {
 		list: lists.merged,
 		request,
+		watch,
 		describe,
 		awake: (view) =>
 			view.servers
@@ -264,7 +322,7 @@ function plainName(
 ): string | null {
 	if (!params) return null;
 	try {
-		const value = valueOf(params, nameIn(kind, params));
+		const value = parseJson(params, nameIn(kind, params));
 		return typeof value === "string" ? value : null;
 	} catch {
 		return null; // at a server's own endpoint its own error is the better answer
@@ -346,10 +404,22 @@ function capabilitiesOf(
 ): Readonly<Record<string, unknown>> {
 	const has = (name: string): boolean =>
 		all.some((facts) => facts?.capabilities[name] !== undefined);
+	const watches = all.some(
+		(facts) =>
+			(facts?.capabilities["resources"] as { subscribe?: unknown } | undefined)
+				?.subscribe === true,
+	);
 	return {
 		tools: { listChanged: true },
 		...(has("prompts") ? { prompts: { listChanged: true } } : {}),
-		...(has("resources") ? { resources: { listChanged: true } } : {}),
+		...(has("resources")
+			? {
+					resources: {
+						listChanged: true,
+						...(watches ? { subscribe: true } : {}),
+					},
+				}
+			: {}),
 		...(has("completions") ? { completions: {} } : {}),
 		...(has("logging") ? { logging: {} } : {}),
 	};
@@ -387,7 +457,7 @@ function invalidParams(message: string): RpcError {
 
 function unknownName(what: string, routed: Routed): RpcError {
 	const member = routed.params && memberOf(routed.params, 0, "name");
-	const name = member && routed.params ? valueOf(routed.params, member) : "";
+	const name = member && routed.params ? parseJson(routed.params, member) : "";
 	return invalidParams(`unknown ${what}: ${String(name).slice(0, 200)}`);
 }
 

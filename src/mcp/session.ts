@@ -20,6 +20,8 @@ import {
 	touchSession,
 	trimSessions,
 } from "../store/sessions.ts";
+import type { Reply } from "../upstream/upstream.ts";
+import type { LogLevel } from "./logging.ts";
 import type { EventStream } from "./stream.ts";
 
 export type Session = {
@@ -29,6 +31,12 @@ export type Session = {
 	readonly running: Map<string, AbortController>;
 	/** Open GET streams. */
 	readonly streams: Set<EventStream>;
+	/** Our questions to the client that it has not answered, by the raw JSON of their id. */
+	readonly questions: Map<string, (reply: Reply) => void>;
+	/** Watched resources by their exposed URI, and how to stop. */
+	readonly watched: Map<string, () => void>;
+	/** What `logging/setLevel` asked for; null: nothing. Dies with the process, like the servers' own. */
+	logLevel: LogLevel | null;
 };
 
 export type Sessions = {
@@ -36,6 +44,7 @@ export type Sessions = {
 		caller: Caller,
 		endpoint: string,
 		protocolVersion: string,
+		capabilities: string,
 	) => Session;
 	/** The session of this id if it belongs to this caller at this endpoint. */
 	readonly find: (
@@ -73,6 +82,9 @@ export function createSessions(deps: {
 			row,
 			running: new Map(),
 			streams: new Set(),
+			questions: new Map(),
+			watched: new Map(),
+			logLevel: null,
 		};
 		live.set(id, session);
 		seen.set(id, row.lastSeenAt);
@@ -83,7 +95,8 @@ export function createSessions(deps: {
 	/** The first idle one in insertion order is the idlest: a session in use is moved to the end. */
 	const dropIdlest = (): void => {
 		for (const session of live.values()) {
-			if (session.running.size > 0 || session.streams.size > 0) continue;
+			const { running, streams, watched } = session;
+			if (running.size + streams.size + watched.size > 0) continue;
 			forget(session.id);
 			return;
 		}
@@ -112,13 +125,14 @@ export function createSessions(deps: {
 	};
 
 	return {
-		open: (caller, endpoint, protocolVersion) => {
+		open: (caller, endpoint, protocolVersion, capabilities) => {
 			const id = mintCredential("mcpSession");
 			const row: SessionRow = {
 				userId: caller.userId,
 				clientId: caller.clientId,
 				endpoint,
 				protocolVersion,
+				capabilities,
 				lastSeenAt: clock.now(),
 			};
 			createSession(db, mac(id), row);
@@ -142,6 +156,7 @@ export function createSessions(deps: {
 			forget(session.id);
 			for (const stream of session.streams) stream.end();
 			for (const running of session.running.values()) running.abort();
+			for (const stop of session.watched.values()) stop();
 		},
 		live: () => live.values(),
 		sweep: () => {

@@ -14,13 +14,18 @@ import type {
 	Upstream,
 	UpstreamEvent,
 } from "../upstream/upstream.ts";
+import { type LogLevel, mayShow } from "./logging.ts";
+import { exposeUri } from "./names.ts";
 import type { EventStream } from "./stream.ts";
 import type { View } from "./view.ts";
 
 /** What a stream wants to hear. */
 export type Wish = {
 	readonly lists: ReadonlySet<ListChange>;
-	readonly logs: boolean;
+	/** Watched resources by their exposed URI; asked anew for each change. */
+	readonly resources: ReadonlyMap<string, unknown>;
+	/** The level from which on log lines are heard; null: none. */
+	readonly logLevel: () => LogLevel | null;
 	/** The raw JSON id of the modern `listen` request; null in the legacy era. */
 	readonly subscriptionId: string | null;
 };
@@ -64,13 +69,15 @@ export function createSubscriptions(): Subscriptions {
 	const tell = (upstream: Upstream, event: UpstreamEvent): void => {
 		for (const ear of ears) {
 			const view = ear.view();
-			const concerned =
-				view?.servers.some((server) => server.id === upstream.server.id) &&
-				(upstream.identity === "shared" ||
-					upstream.identity === view.caller.userId);
-			if (!concerned) continue;
+			if (!view || !concerns(view, upstream)) continue;
 			if (event.type === "list_changed") sendChange(ear, CHANGE_OF[event.list]);
-			if (event.type === "log" && ear.wish.logs) ear.stream.send(event.message);
+			if (event.type === "log" && mayShow(event.message, ear.wish.logLevel()))
+				ear.stream.send(event.message);
+			if (event.type === "resource_updated") {
+				const { slug } = upstream.server;
+				const uri = view.only ? event.uri : exposeUri(slug, event.uri);
+				if (ear.wish.resources.has(uri)) sendUpdate(ear, uri);
+			}
 		}
 	};
 
@@ -104,6 +111,25 @@ export function createSubscriptions(): Subscriptions {
 			}
 		},
 	};
+}
+
+/** Whether a view has that server, through that upstream's identity. */
+function concerns({ servers, caller }: View, upstream: Upstream): boolean {
+	const { server, identity } = upstream;
+	return (
+		(identity === "shared" || identity === caller.userId) &&
+		servers.some(({ id }) => id === server.id)
+	);
+}
+
+function sendUpdate({ stream, wish }: Ear, uri: string): void {
+	stream.send(
+		tagged(
+			"notifications/resources/updated",
+			wish.subscriptionId,
+			`"uri":${JSON.stringify(uri)}`,
+		),
+	);
 }
 
 function sendChange({ stream, wish }: Ear, list: ListChange): void {

@@ -7,11 +7,14 @@
 import type { Caller } from "../caller.ts";
 import type { Database } from "../store/database.ts";
 import { listServers, mayUse, type Server } from "../store/servers.ts";
+import { NO_CAPABILITIES } from "./capabilities.ts";
 
 export type View = {
 	readonly caller: Caller;
 	/** The one server of `/mcp/<slug>`, whose names are untouched; null at `/mcp`, where every name has a prefix. */
 	readonly only: Server | null;
+	/** What the calling client can be asked, in canonical JSON. */
+	readonly capabilities: string;
 	/** Enabled servers, by slug. */
 	readonly servers: readonly Server[];
 };
@@ -44,14 +47,20 @@ export function viewOf(
 	directory: Directory,
 	caller: Caller,
 	slug: string | null,
+	capabilities: string = NO_CAPABILITIES,
 ): View | null {
 	const usable = (server: Server): boolean =>
 		server.enabled && inScope(server, caller) && mayUse(server, caller);
 	if (slug === null)
-		return { caller, only: null, servers: directory.servers().filter(usable) };
+		return {
+			caller,
+			only: null,
+			capabilities,
+			servers: directory.servers().filter(usable),
+		};
 	const server = directory.server(slug);
 	return server && usable(server)
-		? { caller, only: server, servers: [server] }
+		? { caller, only: server, capabilities, servers: [server] }
 		: null;
 }
 

@@ -4,6 +4,7 @@
  *
  * @see RFC 9728, RFC 8414, OpenID Connect Discovery 1.0, RFC 9207
  */
+import { hasIntrospector } from "../store/clients.ts";
 import type { OAuthDeps } from "./authorization-server.ts";
 import { readClientPolicy } from "./policy.ts";
 import { DEFAULT_PATH, isServed, scopeOf } from "./resources.ts";
@@ -12,6 +13,7 @@ import { answer, json, notFound } from "./responses.ts";
 const RESOURCE_DOCUMENT = "/.well-known/oauth-protected-resource";
 const SERVER_DOCUMENT = "/.well-known/oauth-authorization-server";
 const OPENID_DOCUMENT = "/.well-known/openid-configuration";
+const SECRET_METHODS = ["client_secret_basic", "client_secret_post"] as const;
 
 /** Where the document of an endpoint is; `path` as the client wrote it, with its trailing slash if it has one. */
 export function resourceDocumentUrl(issuer: string, path: string): string {
@@ -83,19 +85,21 @@ function serverDocument({
 			? {}
 			: { registration_endpoint: `${issuer}/register` }),
 		revocation_endpoint: `${issuer}/revoke`,
+		...(hasIntrospector(db)
+			? {
+					introspection_endpoint: `${issuer}/introspect`,
+					introspection_endpoint_auth_methods_supported: SECRET_METHODS,
+				}
+			: {}),
 		response_types_supported: ["code"],
 		response_modes_supported: ["query"],
-		grant_types_supported: ["authorization_code", "refresh_token"],
-		token_endpoint_auth_methods_supported: [
-			"none",
-			"client_secret_basic",
-			"client_secret_post",
+		grant_types_supported: [
+			"authorization_code",
+			"refresh_token",
+			"client_credentials",
 		],
-		revocation_endpoint_auth_methods_supported: [
-			"none",
-			"client_secret_basic",
-			"client_secret_post",
-		],
+		token_endpoint_auth_methods_supported: ["none", ...SECRET_METHODS],
+		revocation_endpoint_auth_methods_supported: ["none", ...SECRET_METHODS],
 		code_challenge_methods_supported: ["S256"],
 		client_id_metadata_document_supported: policy.documents,
 		authorization_response_iss_parameter_supported: true,

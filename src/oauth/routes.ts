@@ -2,6 +2,7 @@
 import type { Route } from "../route.ts";
 import type { OAuthDeps } from "./authorization-server.ts";
 import { createRegistrationLimits, register } from "./clients.ts";
+import { introspect } from "./introspect.ts";
 import { createLimiter } from "./limits.ts";
 import { authorizationServer, keySet, protectedResource } from "./metadata.ts";
 import { revoke } from "./revoke.ts";
@@ -31,6 +32,7 @@ export function oauthRoutes(deps: OAuthDeps): readonly Route[] {
 		route("/.well-known/jwks.json", keySet),
 		route("/register", (request) => register(deps, registrations, request)),
 		route("/token", (request) => token(deps, tokenRequests, request)),
+		route("/introspect", (request) => introspect(deps, tokenRequests, request)),
 		route("/revoke", (request) => revoke(deps, tokenRequests, request)),
 	];
 }

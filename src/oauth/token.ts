@@ -20,6 +20,7 @@ import {
 	REFRESH_LIMITS,
 } from "./authorization-server.ts";
 import { authenticateClient } from "./client-authentication.ts";
+import { clientCredentials } from "./client-credentials.ts";
 import { type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
 import { type Parameters, readForm } from "./parameters.ts";
@@ -56,11 +57,13 @@ export function token(
 			return tokenResponse(redeem(deps, client.id, form));
 		if (grantType === "refresh_token")
 			return tokenResponse(refresh(deps, client.id, form));
+		if (grantType === "client_credentials")
+			return clientCredentials(deps, client, form);
 		throw grantType === null
 			? new OAuthError("invalid_request", "grant_type is missing")
 			: new OAuthError(
 					"unsupported_grant_type",
-					"grant_type must be authorization_code or refresh_token",
+					"grant_type must be authorization_code, refresh_token or client_credentials",
 				);
 	});
 }

@@ -88,6 +88,15 @@ export function listClients(db: Database): readonly ListedClient[] {
 		}));
 }
 
+/** Whether there is a client that may look at tokens. */
+export function hasIntrospector(db: Database): boolean {
+	return (
+		db
+			.query("SELECT 1 FROM clients WHERE introspects <> '[]' LIMIT 1")
+			.get() !== null
+	);
+}
+
 /** Lets a waiting client ask people. Returns whether there was such a client. */
 export function approveClient(db: Database, id: string, now: number): boolean {
 	return (

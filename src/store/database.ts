@@ -68,6 +68,36 @@ export function closeDatabase(db: Database): void {
 	db.close();
 }
 
+/**
+ * Copies a store that may be in use to a new file; whoever uses it is not held up.
+ * @throws SallyportError `unavailable` when the copy cannot be made, which is mostly for want of space
+ */
+export function copyDatabase(path: string, copy: string): void {
+	const db = new Database(path, { readwrite: true, strict: true });
+	try {
+		db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+		db.run("VACUUM INTO ?", [copy]);
+	} catch (cause) {
+		throw new SallyportError("unavailable", `${path} could not be copied`, {
+			hint: "look for free space where temporary files go, and whether the file is damaged",
+			cause,
+		});
+	} finally {
+		db.close();
+	}
+}
+
+/** Whether every page and index of the store is as it should be. @throws SallyportError `invalid` when not */
+export function requireIntegrity(db: Database): void {
+	const found = db
+		.query<{ integrity_check: string }, []>("PRAGMA integrity_check(1)")
+		.get()?.integrity_check;
+	if (found !== "ok")
+		throw new SallyportError("invalid", `the database is damaged: ${found}`, {
+			hint: "restore the last backup",
+		});
+}
+
 /** Runs `work` in one transaction that takes the write lock at once; a throw undoes all of it. */
 export function transaction<T>(db: Database, work: () => T): T {
 	return db.transaction(work).immediate();

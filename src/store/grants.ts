@@ -47,6 +47,44 @@ export function createGrant(
 	});
 }
 
+/**
+ * An access token for a client that acts without a person, under its one standing grant for this resource and scope.
+ * Beyond the newest `tokensMax` of that grant the older ones end, so that a client in a loop fills no disk.
+ * @returns the grant's id
+ */
+export function createClientToken(
+	db: Database,
+	grant: Omit<Grant, "redirectUri">,
+	access: NewToken,
+	tokensMax: number,
+	now: number,
+): string {
+	return transaction(db, () => {
+		const standing = db
+			.query<{ id: string }, [string, string, string, string]>(
+				`SELECT id FROM grants WHERE client_id = ? AND user_id = ? AND resource = ? AND scope = ?
+				 AND redirect_uri = '' AND revoked_at IS NULL`,
+			)
+			.get(grant.clientId, grant.userId, grant.resource, grant.scope);
+		const id = standing?.id ?? mintId("grt");
+		if (!standing)
+			db.query(
+				`INSERT INTO grants (id, user_id, client_id, redirect_uri, resource, scope, created_at)
+				 VALUES ($id, $userId, $clientId, '', $resource, $scope, $now)`,
+			).run({ id, ...grant, now });
+		db.query("UPDATE clients SET last_used_at = ? WHERE id = ?").run(
+			now,
+			grant.clientId,
+		);
+		createAccessToken(db, id, grant.scope, access);
+		db.query(
+			`DELETE FROM access_tokens WHERE hash IN (
+				SELECT hash FROM access_tokens WHERE grant_id = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+		).run(id, tokensMax);
+		return id;
+	});
+}
+
 /** What a client presents for a code; `redirectUri` and `resource` are null when it did not send them. */
 type Redemption = {
 	readonly codeHash: Uint8Array;
@@ -169,6 +207,65 @@ export function revokeGrant(db: Database, grantId: string, now: number): void {
 		db.query("DELETE FROM access_tokens WHERE grant_id = ?").run(grantId);
 		db.query("DELETE FROM refresh_tokens WHERE grant_id = ?").run(grantId);
 	});
+}
+
+/** A grant as a list shows it. */
+export type ListedGrant = {
+	readonly id: string;
+	readonly userId: string;
+	readonly email: string;
+	readonly clientId: string;
+	readonly clientName: string;
+	readonly redirectUri: string;
+	readonly resource: string;
+	readonly scope: string;
+	readonly createdAt: number;
+	readonly lastUsedAt: number | null;
+};
+
+/** Living grants, of one user or of all, the last used first. */
+export function listGrants(
+	db: Database,
+	userId: string | null,
+	now: number,
+): readonly ListedGrant[] {
+	return db
+		.query<ListedGrant, { userId: string | null; now: number }>(
+			`SELECT g.id, g.user_id AS userId, u.email, g.client_id AS clientId, c.name AS clientName,
+			        g.redirect_uri AS redirectUri, g.resource, g.scope, g.created_at AS createdAt,
+			        g.last_used_at AS lastUsedAt
+			 FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.id = g.client_id
+			 WHERE g.revoked_at IS NULL AND g.user_id = coalesce($userId, g.user_id)
+			   AND (EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.grant_id = g.id AND t.expires_at > $now)
+			     OR EXISTS (SELECT 1 FROM access_tokens t WHERE t.grant_id = g.id AND t.expires_at > $now)
+			     OR EXISTS (SELECT 1 FROM codes t WHERE t.grant_id = g.id AND t.expires_at > $now AND t.used_at IS NULL))
+			 ORDER BY coalesce(g.last_used_at, g.created_at) DESC, g.id`,
+		)
+		.all({ userId, now });
+}
+
+/** The grants of a client that are not revoked. */
+export function listGrantIdsOf(
+	db: Database,
+	clientId: string,
+): readonly string[] {
+	return db
+		.query<{ id: string }, [string]>(
+			"SELECT id FROM grants WHERE client_id = ? AND revoked_at IS NULL",
+		)
+		.all(clientId)
+		.map(({ id }) => id);
+}
+
+/** Whose grant this is; null when it is not there or was revoked. */
+export function findGrantOwner(db: Database, grantId: string): string | null {
+	return (
+		db
+			.query<{ userId: string }, [string]>(
+				"SELECT user_id AS userId FROM grants WHERE id = ? AND revoked_at IS NULL",
+			)
+			.get(grantId)?.userId ?? null
+	);
 }
 
 /** Notes when grants were last used, many at once. */

@@ -7,6 +7,8 @@ export type SessionRow = {
 	/** The slug of the endpoint, or empty for `/mcp`. */
 	readonly endpoint: string;
 	readonly protocolVersion: string;
+	/** What the client can be asked, in canonical JSON. */
+	readonly capabilities: string;
 	readonly lastSeenAt: number;
 };
 
@@ -17,8 +19,8 @@ export function createSession(
 	row: SessionRow,
 ): void {
 	db.query(
-		`INSERT INTO sessions (hash, user_id, client_id, endpoint, protocol_version, created_at, last_seen_at)
-		 VALUES ($hash, $userId, $clientId, $endpoint, $protocolVersion, $lastSeenAt, $lastSeenAt)`,
+		`INSERT INTO sessions (hash, user_id, client_id, endpoint, protocol_version, capabilities, created_at, last_seen_at)
+		 VALUES ($hash, $userId, $clientId, $endpoint, $protocolVersion, $capabilities, $lastSeenAt, $lastSeenAt)`,
 	).run({ hash, ...row });
 }
 
@@ -27,6 +29,7 @@ export function findSession(db: Database, hash: Uint8Array): SessionRow | null {
 	return db
 		.query<SessionRow, [Uint8Array]>(
 			`SELECT user_id AS userId, client_id AS clientId, endpoint, protocol_version AS protocolVersion,
+			        capabilities,
 			        last_seen_at AS lastSeenAt
 			 FROM sessions WHERE hash = ?`,
 		)

@@ -41,7 +41,7 @@ type Json = Readonly<Record<string, unknown>>;
 type Placed = { readonly url: string; readonly order: Json };
 
 const ORDER_TIMEOUT_MS = 180_000;
-const POLL_MS = { first: 500, factor: 1.5, max: 15_000 };
+const POLL_MS = { first: 150, second: 500, factor: 1.5, max: 15_000 };
 const AUTHORIZATIONS_MAX = 25;
 /** How a CA says that `replaces` cannot be: RFC 9773 5 names the first, the others are seen where it lost the old one. */
 const REPLACES_REFUSED = new Set([
@@ -199,7 +199,9 @@ async function settled(
 	pending: readonly string[],
 	deadlineMs: number,
 ): Promise<Json> {
-	for (let waitMs = POLL_MS.first; ; waitMs *= POLL_MS.factor) {
+	// The first answer is almost never there at once.
+	await delay(POLL_MS.first, signal);
+	for (let waitMs = POLL_MS.second; ; waitMs *= POLL_MS.factor) {
 		const answer: Answer = await transport.post(url, null, account);
 		const status = answer.body?.["status"];
 		if (answer.body !== null && typeof status !== "string")

@@ -42,8 +42,8 @@ export type Child = {
 };
 
 /** After its input was closed, and after TERM. */
-const CLOSE_GRACE_MS = 1500;
-const TERM_GRACE_MS = 3000;
+const CLOSE_GRACE_MS = 1000;
+const TERM_GRACE_MS = 2000;
 const INPUT_BYTES_MAX = 64 * 1024 * 1024;
 const PROC = "/proc";
 

@@ -4,12 +4,7 @@
  */
 import { delay } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
-import {
-	type Bytes,
-	memberOf,
-	valueOf as parsed,
-	toBytes,
-} from "../message.ts";
+import { type Bytes, memberOf, parseJson, toBytes } from "../message.ts";
 
 import {
 	restoreProgressToken,
@@ -59,7 +54,7 @@ export type Talk = {
 	) => Promise<Reply>;
 };
 
-export const CHANGES: Readonly<Record<string, readonly ListKind[]>> = {
+const CHANGES: Readonly<Record<string, readonly ListKind[]>> = {
 	"notifications/tools/list_changed": ["tools"],
 	"notifications/prompts/list_changed": ["prompts"],
 	"notifications/resources/list_changed": ["resources", "resourceTemplates"],
@@ -221,7 +216,7 @@ function eventsOf(notification: Notification): readonly UpstreamEvent[] {
 		return [{ type: "log", message: bytes }];
 	if (method !== "notifications/resources/updated" || !params) return [];
 	const member = memberOf(bytes, params.start, "uri");
-	const uri = member ? parsed(bytes, member) : null;
+	const uri = member ? parseJson(bytes, member) : null;
 	return typeof uri === "string" ? [{ type: "resource_updated", uri }] : [];
 }
 

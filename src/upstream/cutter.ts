@@ -13,7 +13,7 @@ import {
 	DEPTH_MAX,
 	join,
 	MalformedMessage,
-	valueOf as parsed,
+	parseJson,
 } from "../message.ts";
 
 export type Cutter = {
@@ -80,7 +80,7 @@ export function createCutter(id: string): Cutter {
 			idSeen = true;
 		}
 		if (key === "jsonrpc") {
-			if (versionSeen || parsed(raw) !== "2.0")
+			if (versionSeen || parseJson(raw) !== "2.0")
 				throw broken('the message must say "jsonrpc": "2.0"');
 			versionSeen = true;
 		}
@@ -100,7 +100,7 @@ export function createCutter(id: string): Cutter {
 		if (!current.ended()) return stop;
 		if (state === "value") end();
 		else {
-			key = String(parsed(take()));
+			key = String(parseJson(take()));
 			value = null;
 			state = "colon";
 		}

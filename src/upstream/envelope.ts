@@ -49,7 +49,9 @@ export function wrapRequest(envelope: Envelope): Enveloped {
 	const { params, progressToken } = rewriteParams(envelope);
 	const head = `{"jsonrpc":"2.0","id":${envelope.id},"method":${JSON.stringify(envelope.method)}`;
 	return {
-		bytes: params ? join([head, ',"params":', params, "}"]) : join([head, "}"]),
+		bytes: params
+			? join([`${head},"params":`, params, "}"])
+			: toBytes(`${head}}`),
 		progressToken,
 	};
 }

@@ -10,7 +10,7 @@ import { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
 	MalformedMessage,
-	valueOf as parsed,
+	parseJson,
 	toBytes,
 } from "../message.ts";
 import {
@@ -151,7 +151,7 @@ async function contentOf(
 ): Promise<Readonly<Record<string, unknown>>> {
 	const bytes = await wholeBody(reply.body);
 	try {
-		const value = parsed(bytes);
+		const value = parseJson(bytes);
 		if (value !== null && typeof value === "object" && !Array.isArray(value))
 			return value as Readonly<Record<string, unknown>>;
 	} catch (error) {

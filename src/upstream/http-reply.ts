@@ -99,7 +99,7 @@ export async function readEvents(
 }
 
 /** The reply that a whole message is. @throws LinkError when it answers something else */
-export function replyOf(bytes: Bytes, id: number): Reply {
+function replyOf(bytes: Bytes, id: number): Reply {
 	const message = parseMessage(bytes);
 	if (message.kind !== "response" || !answers(message, id)) throw notAnAnswer();
 	return { member: message.member, body: bodyOf(message) };

@@ -8,8 +8,7 @@
  * @see specification 2026-07-28 and 2025-11-25, basic/transports (Streamable HTTP)
  */
 import { delay } from "../clock.ts";
-import type { Egress } from "../egress.ts";
-import { SallyportError } from "../errors.ts";
+import { EgressError, type EgressInit } from "../egress.ts";
 import { type Bytes, type Message, textOf } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 import { wrapCancellation } from "./envelope.ts";
@@ -24,6 +23,11 @@ import {
 	readRefusal,
 } from "./http-reply.ts";
 import {
+	baseHeaders,
+	type HttpTarget,
+	swallowExpected,
+} from "./http-target.ts";
+import {
 	cancelled,
 	type Hearing,
 	type Link,
@@ -31,6 +35,7 @@ import {
 	type Outgoing,
 	RECONNECT_MS,
 	type Speaking,
+	timedOut,
 } from "./link.ts";
 import type { Reply } from "./upstream.ts";
 
@@ -40,50 +45,22 @@ const CLOSE_TIMEOUT_MS = 2000;
 const STREAM_TIMEOUT_MS = 300_000;
 const RESUMES_MAX = 5;
 const SESSION_ID = /^[\x21-\x7e]{1,1024}$/;
-/** Ours alone: an administrator's header does not change what is said about the message. */
-const RESERVED_HEADER =
-	/^(host|connection|content-length|content-type|accept|accept-encoding|transfer-encoding|last-event-id|mcp-.*)$/;
-
-export type HttpTarget = {
-	readonly egress: Egress;
-	readonly url: string;
-	/** The server's plain headers and its secret ones. */
-	readonly headers: Readonly<Record<string, string>>;
-	readonly version: string;
-	/** A place among the streams that may stay open for nothing; null when there is none. */
-	readonly takeStream: () => (() => void) | null;
-};
-
-/** The headers of every request to this server, without reserved ones. */
-export function baseHeaders(target: HttpTarget): Record<string, string> {
-	const headers: Record<string, string> = {
-		"user-agent": `sallyport/${target.version}`,
-	};
-	for (const [name, value] of Object.entries(target.headers)) {
-		const lower = name.toLowerCase();
-		if (!RESERVED_HEADER.test(lower)) headers[lower] = value;
-	}
-	return headers;
-}
-
 /** Nothing is sent until the first request. */
 export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 	const { egress, url } = target;
 	const base = baseHeaders(target);
-	const ended = new AbortController();
+	/** What is under way: ended when the link is. */
+	const running = new Set<AbortController>();
+	/** Only the stream that is listened to; what was asked may still be answered when the session is forgotten. */
+	const quiet = new AbortController();
 	let sessionId: string | null = null;
-	let end: (reason: string) => void = () => {};
-	const closed = new Promise<string>((resolve) => {
-		end = (reason) => {
-			ended.abort();
-			resolve(reason);
-		};
-	});
+	const { promise: closed, resolve: end } = Promise.withResolvers<string>();
 
 	const headersFor = (speaking: Speaking): Record<string, string> => {
 		const headers: Record<string, string> = {
 			...base,
 			accept: "application/json, text/event-stream",
+			"content-type": "application/json",
 		};
 		if (speaking.protocolVersion !== null)
 			headers[HEADER.protocolVersion] = speaking.protocolVersion;
@@ -91,28 +68,35 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 			headers[HEADER.sessionId] = sessionId;
 		return headers;
 	};
+	/** Does work that ends with the link, or by its own controller. */
+	const under = async <T>(
+		work: (abort: AbortController) => Promise<T>,
+	): Promise<T> => {
+		const abort = new AbortController();
+		running.add(abort);
+		try {
+			return await work(abort);
+		} finally {
+			running.delete(abort);
+		}
+	};
 	const post = (
 		body: Bytes,
 		speaking: Speaking,
-		init: {
+		init: Pick<EgressInit, "timeoutMs"> & {
 			readonly signal: AbortSignal;
-			readonly timeoutMs: number;
 			readonly headers?: Readonly<Record<string, string>> | undefined;
 		},
 	): Promise<Response> =>
 		egress.fetch(url, {
 			method: "POST",
-			headers: {
-				...headersFor(speaking),
-				"content-type": "application/json",
-				...init.headers,
-			},
+			headers: Object.assign(headersFor(speaking), init.headers),
 			body,
 			signal: init.signal,
 			timeoutMs: init.timeoutMs,
 		});
 	const say = (message: Bytes, speaking: Speaking): Promise<void> =>
-		under([ended.signal], async (signal) =>
+		under(async ({ signal }) =>
 			discard(
 				await post(message, speaking, {
 					signal,
@@ -125,8 +109,8 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		say(message, speaking).catch(swallowExpected);
 	};
 	const lost = (): LinkError => {
-		// Nothing is to be deleted any more.
 		sessionId = null;
+		quiet.abort();
 		end("the server has forgotten the session");
 		return new LinkError("unsent", "the server has forgotten the session", {
 			status: 404,
@@ -204,7 +188,9 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		lastId: string,
 		signal: AbortSignal,
 	): Promise<Response> => {
-		const headers = { ...headersFor(speaking), accept: "text/event-stream" };
+		const headers = headersFor(speaking);
+		headers["accept"] = "text/event-stream";
+		delete headers["content-type"];
 		return egress.fetch(url, {
 			headers:
 				lastId === "" ? headers : { ...headers, [HEADER.lastEventId]: lastId },
@@ -243,37 +229,41 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 	};
 
 	const request = async (outgoing: Outgoing): Promise<Reply> => {
-		if (ended.signal.aborted)
+		if (quiet.signal.aborted)
 			throw new LinkError("unsent", "the connection was closed");
 		if (outgoing.signal.aborted) throw cancelled();
 		const inSession = outgoing.speaking.era === "legacy" && sessionId !== null;
-		const late = new AbortController();
-		const timer = setTimeout(() => late.abort(), outgoing.timeoutMs);
-		try {
-			return await under(
-				[outgoing.signal, late.signal, ended.signal],
-				async (signal) => {
-					const response = await post(outgoing.bytes, outgoing.speaking, {
-						signal,
-						timeoutMs: outgoing.timeoutMs,
-						headers: outgoing.headers,
-					});
-					return answer(response, outgoing, signal, inSession, () => {
-						timer.refresh();
-					});
-				},
-			);
-		} catch (error) {
-			if (outgoing.signal.aborted) throw dropped(outgoing);
-			if (!late.signal.aborted) throw error;
-			dropped(outgoing);
-			throw new LinkError(
-				"broken",
-				`the server did not answer within ${Math.ceil(outgoing.timeoutMs / 1000)} s`,
-			);
-		} finally {
-			clearTimeout(timer);
-		}
+		return under(async (abort) => {
+			let late = false;
+			const cancel = (): void => abort.abort();
+			const timer = setTimeout(() => {
+				late = true;
+				cancel();
+			}, outgoing.timeoutMs);
+			outgoing.signal.addEventListener("abort", cancel);
+			try {
+				const response = await post(outgoing.bytes, outgoing.speaking, {
+					signal: abort.signal,
+					timeoutMs: null,
+					headers: outgoing.headers,
+				});
+				return await answer(response, outgoing, abort.signal, inSession, () => {
+					timer.refresh();
+				});
+			} catch (error) {
+				if (outgoing.signal.aborted) throw dropped(outgoing);
+				if (late) {
+					dropped(outgoing);
+					throw timedOut(outgoing);
+				}
+				if (error instanceof EgressError && error.reach === "lost")
+					throw new LinkError("broken", error.message);
+				throw error;
+			} finally {
+				clearTimeout(timer);
+				outgoing.signal.removeEventListener("abort", cancel);
+			}
+		});
 	};
 	/** Legacy: a dropped connection does not cancel, a notification does (2025-11-25, "Sending Messages"). */
 	const dropped = (outgoing: Outgoing): LinkError => {
@@ -294,8 +284,12 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		speaking: Speaking,
 		lastId: string,
 	): Promise<{ readonly splitter: EventSplitter | null } | null> =>
-		under([ended.signal], async (signal) => {
-			const response = await stream(speaking, lastId, signal);
+		under(async ({ signal }) => {
+			const response = await stream(
+				speaking,
+				lastId,
+				AbortSignal.any([signal, quiet.signal]),
+			);
 			if (response.status === 404 && sessionId !== null) lost();
 			if (!response.ok || mediaType(response) !== "text/event-stream") {
 				discard(response);
@@ -311,11 +305,11 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 	/** Keeps the GET stream open as long as the server offers one. */
 	const listen = async (speaking: Speaking): Promise<void> => {
 		let lastId = "";
-		for (let attempt = 0; !ended.signal.aborted; attempt++) {
+		for (let attempt = 0; !quiet.signal.aborted; attempt++) {
 			const read = await listenOnce(speaking, lastId);
 			if (!read) return;
 			lastId = read.splitter?.lastId() ?? lastId;
-			await delay(pauseOf(read.splitter, attempt), ended.signal);
+			await delay(pauseOf(read.splitter, attempt), quiet.signal);
 		}
 	};
 
@@ -331,6 +325,8 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		},
 		close: async () => {
 			const id = sessionId;
+			quiet.abort();
+			for (const abort of running) abort.abort();
 			end("the connection was closed");
 			if (id === null) return;
 			sessionId = null;
@@ -344,29 +340,6 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		},
 		closed,
 	};
-}
-
-/** Does work that any of the signals ends. Nothing is left behind at a signal that outlives the work. */
-async function under<T>(
-	signals: readonly AbortSignal[],
-	work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-	const abort = new AbortController();
-	const end = (): void => abort.abort();
-	for (const signal of signals) {
-		if (signal.aborted) end();
-		else signal.addEventListener("abort", end);
-	}
-	try {
-		return await work(abort.signal);
-	} finally {
-		for (const signal of signals) signal.removeEventListener("abort", end);
-	}
-}
-
-/** What fails where nobody waits: a server that is gone is noticed by the next request. A bug is still thrown. */
-export function swallowExpected(error: unknown): void {
-	if (!(error instanceof SallyportError)) throw error;
 }
 
 function namesSession(

@@ -6,7 +6,7 @@
 import type { Clock } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { memberOf, valueOf as parsed } from "../message.ts";
+import { memberOf, parseJson } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import type { Connection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
@@ -217,23 +217,30 @@ export function createUpstream(deps: {
 	};
 
 	/** What of a tool's arguments travels as headers; found out by listing the tools, once. */
-	const paramHeaders = async (
-		live: Connection,
-		{ method, params, signal }: Call,
-	): Promise<ParamHeaders> => {
-		if (isProcess || live.facts.era !== "modern" || method !== "tools/call")
-			return [];
+	const paramHeaders = async ({
+		params,
+		signal,
+	}: Call): Promise<ParamHeaders> => {
 		const known =
 			lists.get("tools")?.listing ??
 			(await unless(signal, refresh("tools")).catch(() => EMPTY));
 		if (known.paramHeaders.size === 0 || !params) return [];
 		const name = memberOf(params, 0, "name");
-		return known.paramHeaders.get(String(name && parsed(params, name))) ?? [];
+		return (
+			known.paramHeaders.get(String(name && parseJson(params, name))) ?? []
+		);
 	};
 
 	const once = async (call: Call): Promise<Reply> => {
-		const live = await unless(call.signal, connect());
-		return live.request(call, CALL_TIMEOUT_MS, await paramHeaders(live, call));
+		const live = connection ?? (await unless(call.signal, connect()));
+		// Asked for only where it can matter: this is the path that every call takes.
+		const mirrors =
+			!isProcess && live.facts.era === "modern" && call.method === "tools/call";
+		return live.request(
+			call,
+			CALL_TIMEOUT_MS,
+			mirrors ? await paramHeaders(call) : [],
+		);
 	};
 
 	return {

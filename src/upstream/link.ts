@@ -57,6 +57,9 @@ export type Hearing = {
 /** The bytes that one message of a server may have when it must be held whole. */
 export const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
 
+/** Until a server has introduced itself; a process may have to load a lot first. */
+export const START_TIMEOUT_MS = 60_000;
+
 /** Pauses before a stream that ended is opened again; the last one repeats. */
 export const RECONNECT_MS = [1000, 2000, 5000, 15_000, 60_000] as const;
 
@@ -94,6 +97,17 @@ export function cancelled(): LinkError {
 	});
 }
 
+/** Nothing was heard for too long. Not sent again: it would take as long again. */
+export function timedOut({
+	timeoutMs,
+}: Pick<Outgoing, "timeoutMs">): LinkError {
+	return new LinkError(
+		"final",
+		`the server did not answer within ${Math.ceil(timeoutMs / 1000)} s`,
+		{ hint: "check that the server is running and not overloaded" },
+	);
+}
+
 /** Answers what a server may ask of any client (`ping`), and refuses the rest: we declared no capabilities. */
 export function answerServer(request: ServerRequest): Bytes {
 	return request.method === "ping"
@@ -103,4 +117,17 @@ export function answerServer(request: ServerRequest): Bytes {
 				"error",
 				`{"code":${RPC.methodNotFound},"message":"this client does not answer that"}`,
 			);
+}
+
+/** Does the first work on a link, and closes it when that fails. */
+export async function closeOnFailure<T>(
+	link: Link,
+	work: () => Promise<T>,
+): Promise<T> {
+	try {
+		return await work();
+	} catch (error) {
+		await link.close();
+		throw error;
+	}
 }

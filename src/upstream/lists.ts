@@ -11,7 +11,7 @@ import {
 	MalformedMessage,
 	type Member,
 	membersOf,
-	valueOf as parsed,
+	parseJson,
 	textOf,
 	toBytes,
 } from "../message.ts";
@@ -20,6 +20,7 @@ import type { Connection } from "./connection.ts";
 import { wholeBody } from "./era.ts";
 import { LinkError } from "./link.ts";
 import { type ParamHeaders, paramHeadersOf } from "./mirror.ts";
+import { withoutTasks } from "./tasks.ts";
 import { type Item, LISTS, type ListKind } from "./upstream.ts";
 
 export type Listing = {
@@ -83,11 +84,13 @@ export async function fetchList(
 		if (bytes > LIST_BYTES_MAX) throw endless(method);
 		const read = readPage(body, member, key, method);
 		for (const item of read.items) {
+			const tool = kind === "tools" ? withoutTasks(item) : item;
+			if (tool === null) continue;
 			const headers =
 				mirrors && kind === "tools" ? paramHeadersOf(item.bytes) : [];
 			if (headers === null || items.has(item.key)) continue;
 			if (headers.length > 0) paramHeaders.set(item.key, headers);
-			items.set(item.key, item);
+			items.set(tool.key, tool);
 		}
 		if (items.size > ITEMS_MAX) throw endless(method);
 		if (read.ttlMs !== undefined)
@@ -132,7 +135,7 @@ function readPage(
 		const next = find("nextCursor");
 		const cursor = next ? textOf(body, next) : "null";
 		const ttl = find("ttlMs");
-		const ttlMs = ttl ? parsed(body, ttl) : undefined;
+		const ttlMs = ttl ? parseJson(body, ttl) : undefined;
 		return {
 			items: elementsOf(body, list.start).flatMap((range) =>
 				itemOf(body.slice(range.start, range.end), key),
@@ -153,7 +156,7 @@ function readPage(
 function itemOf(bytes: Bytes, key: string): readonly Item[] {
 	try {
 		// Proven JSON here, because it is put among the entries of other servers.
-		const value = parsed(bytes) as Readonly<Record<string, unknown>> | null;
+		const value = parseJson(bytes) as Readonly<Record<string, unknown>> | null;
 		membersOf(bytes, 0);
 		const name = value?.[key];
 		return typeof name === "string" ? [{ key: name, bytes }] : [];
@@ -165,7 +168,7 @@ function itemOf(bytes: Bytes, key: string): readonly Item[] {
 
 function codeOf(error: Bytes): unknown {
 	try {
-		return (parsed(error) as { code?: unknown } | null)?.code;
+		return (parseJson(error) as { code?: unknown } | null)?.code;
 	} catch (broken) {
 		if (broken instanceof MalformedMessage) return undefined;
 		throw broken;

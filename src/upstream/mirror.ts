@@ -6,7 +6,7 @@
  *
  * @see specification 2026-07-28, basic/transports/streamable-http ("Request Headers", "Schema Extension"), SEP-2243
  */
-import { type Bytes, memberOf, valueOf as parsed } from "../message.ts";
+import { type Bytes, memberOf, parseJson } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 
 /** The arguments of a tool that travel as headers: header name to where the argument stands. */
@@ -37,11 +37,11 @@ export function mirrorHeaders(
 	const headers: Record<string, string> = { [HEADER.method]: method };
 	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
 	const name = key && params ? memberOf(params, 0, key) : undefined;
-	const value = name && params ? parsed(params, name) : undefined;
+	const value = name && params ? parseJson(params, name) : undefined;
 	if (typeof value === "string") headers[HEADER.name] = encode(value);
 	if (paramHeaders.length === 0 || !params) return headers;
 	const member = memberOf(params, 0, "arguments");
-	const args = member ? parsed(params, member) : undefined;
+	const args = member ? parseJson(params, member) : undefined;
 	for (const { header, path } of paramHeaders) {
 		const text = textAt(args, path);
 		if (text !== null) headers[`Mcp-Param-${header}`] = encode(text);
@@ -59,7 +59,7 @@ export function paramHeadersOf(tool: Bytes): ParamHeaders | null {
 	const schema = memberOf(tool, 0, "inputSchema");
 	const found: { header: string; path: readonly string[] }[] = [];
 	if (!schema) return [];
-	if (!collect(parsed(tool, schema), [], true, found, 0)) return null;
+	if (!collect(parseJson(tool, schema), [], true, found, 0)) return null;
 	const names = new Set(found.map(({ header }) => header.toLowerCase()));
 	return names.size === found.length ? found : null;
 }

@@ -15,6 +15,7 @@ import {
 	LinkError,
 	type Notification,
 	type Outgoing,
+	timedOut,
 } from "./link.ts";
 import type { Reply } from "./upstream.ts";
 
@@ -162,11 +163,4 @@ function ownerOf(
 		"progressToken",
 	);
 	return token && waiting.get(textOf(notification.bytes, token));
-}
-
-function timedOut({ timeoutMs }: Outgoing): LinkError {
-	return new LinkError(
-		"broken",
-		`the server did not answer within ${Math.ceil(timeoutMs / 1000)} s`,
-	);
 }

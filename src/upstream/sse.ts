@@ -7,8 +7,12 @@ import { SallyportError } from "../errors.ts";
 import type { Bytes } from "../message.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createEventSplitter } from "./events.ts";
-import { baseHeaders, type HttpTarget, swallowExpected } from "./http.ts";
 import { discard, mediaType } from "./http-reply.ts";
+import {
+	baseHeaders,
+	type HttpTarget,
+	swallowExpected,
+} from "./http-target.ts";
 import {
 	type Hearing,
 	type Link,

@@ -43,12 +43,28 @@ export type Call = {
 	readonly method: string;
 	/** The params object as the client wrote it, names already mapped. Its `_meta` may hold anything. */
 	readonly params: Bytes | null;
-	/** The calling client's capabilities as raw JSON; `{}` when it cannot be asked anything through us. */
-	readonly clientCapabilities?: string;
+	/** The raw JSON of the log level that the caller wants from a modern server, where every request says it. */
+	readonly logLevel?: string;
 	/** Ends the call: the server is told (`notifications/cancelled`, or the request is dropped). */
 	readonly signal: AbortSignal;
 	/** A notification that belongs to this call (progress with the client's own token, log message): whole bytes. */
 	readonly onNotification?: (message: Bytes) => void;
+	/**
+	 * Answers a question that a legacy server asks in the middle of this call: `result` or `error`, as the client said
+	 * it. Without it every question is refused.
+	 */
+	readonly onQuestion?: (question: Question) => Promise<Reply>;
+	/**
+	 * Who answers `onQuestion`. Where a server does not say which call its question belongs to (stdio), it is handed to
+	 * the newest running call, and only if all running calls that can be asked have the same asker.
+	 */
+	readonly asker?: string;
+};
+
+/** What a server asks the user of a call: `elicitation/create`, `sampling/createMessage`, `roots/list`. */
+export type Question = {
+	readonly method: string;
+	readonly params: Bytes | null;
 };
 
 export type UpstreamEvent =
@@ -62,6 +78,8 @@ export type Upstream = {
 	readonly server: Server;
 	/** `shared`, or the user whose personal secrets it holds. */
 	readonly identity: string;
+	/** What is declared to the server: canonical JSON of what its callers can be asked. */
+	readonly capabilities: string;
 	/** Connects when needed. @throws SallyportError `upstream` or `unavailable` with a hint */
 	readonly facts: (signal?: AbortSignal) => Promise<ServerFacts>;
 	/** The facts if known from this or an earlier connection, without waking the server. */
@@ -75,6 +93,12 @@ export type Upstream = {
 	readonly request: (call: Call) => Promise<Reply>;
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;
 	readonly subscribe: (listener: (event: UpstreamEvent) => void) => () => void;
+	/**
+	 * Asks the server to tell of changes of a resource (`resource_updated`), over reconnects too, until the returned
+	 * function is called. Several watchers of one resource are one subscription at the server.
+	 * @throws SallyportError `upstream` when the server refuses
+	 */
+	readonly watch: (uri: string, signal?: AbortSignal) => Promise<() => void>;
 	readonly state: () => "asleep" | "starting" | "ready" | "failed";
 	/** The last failure in our words, for `servers show`. */
 	readonly lastError: () => string | null;
@@ -83,13 +107,18 @@ export type Upstream = {
 	readonly close: () => Promise<void>;
 };
 
-/** All upstreams, one for each (server, credential identity). */
+/** All upstreams, one for each (server, credential identity, what its callers can be asked). */
 export type Upstreams = {
 	/**
-	 * The upstream that serves this user.
+	 * The upstream that serves this user. `capabilities` is canonical JSON of what the calling client can be asked,
+	 * `{}` when absent; a server of the legacy era is told it once, when it is initialised.
 	 * @throws SallyportError `unavailable` naming the secret slots that have no value yet
 	 */
-	readonly forUser: (server: Server, userId: string) => Upstream;
+	readonly forUser: (
+		server: Server,
+		userId: string,
+		capabilities?: string,
+	) => Upstream;
 	/** Closes every upstream of a server (it changed, was removed, or a secret of it changed). */
 	readonly drop: (serverId: string, identity?: string) => Promise<void>;
 	readonly live: (serverId: string) => readonly Upstream[];

@@ -2,7 +2,8 @@
  * The pages, each as a function from `Request` to `Response`, and the list of their routes.
  * Field names that scripts rely on: login `email`, `password`; consent `decision=allow|deny`,
  * `server:<slug>`, `later`; setup `token`, `email`,
- * `password`; invitation `password`; every form has a hidden `csrf`. Everything works without scripts.
+ * `password`; invitation `password`; clients
+ * `revoke=<id>|all`; every form has a hidden `csrf`. Everything works without scripts.
  */
 import type { Role } from "../caller.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
@@ -12,6 +13,7 @@ import type { Passwords } from "../oauth/passwords.ts";
 import type { Route } from "../route.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";
+import { clientRoutes } from "./clients.ts";
 import { createForms, type Forms } from "./forms.ts";
 import { homeRoutes } from "./home.ts";
 import { loginRoutes } from "./login.ts";
@@ -42,6 +44,7 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...loginRoutes(site),
 		...setupRoutes(site),
 		...homeRoutes(site),
+		...clientRoutes(site),
 	]
 		.map(
 			(route): Route => ({

@@ -20,6 +20,7 @@ import {
 	fixtureCommand,
 	startFixture,
 } from "../support/processes.ts";
+import { openLegacySession, sendModern } from "../support/wire.ts";
 
 setDefaultTimeout(60_000);
 
@@ -206,5 +207,54 @@ describe("an HTTP server", () => {
 		expect(Object.keys(await headers("owner"))).not.toContain("x-org-key");
 		await gateway.cli(["secrets", "set", "http", "org"], shared);
 		expect((await headers("owner"))["x-org-key"]).toBe(sha256(shared));
+	});
+});
+
+describe("who somebody is comes from the credential alone", () => {
+	test("an API key serves a program without a browser, as the user it belongs to", async () => {
+		const printed = await gateway.cli([
+			"keys",
+			"create",
+			"ci",
+			"--user",
+			gateway.owner.email,
+		]);
+		const key = /sp_ak_\S+/.exec(printed)?.[0] ?? "";
+		const answer = await sendModern(gateway.endpoint(), key, "tools/call", {
+			name: "env_environment",
+			arguments: {},
+		});
+		expect(answer.text).toContain(sha256(secrets.owner));
+	});
+
+	test("a session id of somebody else's is no session (2025-11-25, Session Management)", async () => {
+		const token = (name: string): string =>
+			clients[name]?.credentials().accessToken ?? "";
+		const session = await openLegacySession(gateway.endpoint(), token("owner"));
+		expect((await session.request("ping")).status).toBe(200);
+		const stolen = await openLegacySession(
+			gateway.endpoint(),
+			token("member"),
+			session.id,
+		);
+		expect((await stolen.request("ping")).status).toBe(404);
+	});
+
+	test("a server that is not for everyone is unknown to the others", async () => {
+		const [command, ...args] = fixtureCommand("env");
+		await gateway.cli([
+			...["servers", "add", "private", "--command", command],
+			...["--access", member.email, "--", ...args],
+		]);
+		expect(await clients["member"]?.listTools()).toContain(
+			"private_environment",
+		);
+		expect(await clients["stranger"]?.listTools()).not.toContain(
+			"private_environment",
+		);
+		const call = clients["stranger"]
+			?.sdk()
+			.callTool({ name: "private_environment", arguments: {} });
+		await expect(call).rejects.toMatchObject({ code: -32602 });
 	});
 });

@@ -53,6 +53,20 @@ describeWith([executable()], "after kill -9 during a call", () => {
 				...args,
 			]);
 		}
+		const [stubborn, ...stubbornArgs] = fixtureCommand(
+			"hostile",
+			"stdio",
+			"stubborn",
+		);
+		await gateway.cli([
+			"servers",
+			"add",
+			"stubborn",
+			"--command",
+			stubborn,
+			"--",
+			...stubbornArgs,
+		]);
 		client = await signedIn(gateway.endpoint(), gateway.owner);
 		token = client.credentials().accessToken;
 		session = await openLegacySession(gateway.endpoint(), token);
@@ -85,8 +99,8 @@ describeWith([executable()], "after kill -9 during a call", () => {
 		await gateway?.stop();
 	});
 
-	test("there were children to lose", () => {
-		expect(children.length).toBeGreaterThanOrEqual(2);
+	test("there were children to lose, one of them stubborn", () => {
+		expect(children.length).toBeGreaterThanOrEqual(3);
 	});
 
 	test("the same access token works", async () => {
@@ -136,6 +150,7 @@ describeWith([executable()], "after kill -9 during a call", () => {
 
 	test("a gateway that is stopped leaves no child either", async () => {
 		await client.callTool("legacy_echo", { text: "awake" });
+		await client.listTools();
 		const mine = descendantsOf(gateway.pid() ?? 0);
 		expect(mine.length).toBeGreaterThan(0);
 		await gateway.restart();

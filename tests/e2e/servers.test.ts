@@ -20,10 +20,7 @@ import {
 	StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
-import { ODD_RESULT } from "../fixtures/odd.ts";
 import { createBrowser } from "../support/browser.ts";
-import { textOfResult } from "../support/clients/client.ts";
 import { createSdk1Client, type Sdk1Client } from "../support/clients/sdk1.ts";
 import { type Sdk2Client, signedIn } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
@@ -34,8 +31,7 @@ import {
 	startFixture,
 } from "../support/processes.ts";
 import { REPOSITORY } from "../support/tools.ts";
-import { until } from "../support/until.ts";
-import { openLegacySession, sendModern } from "../support/wire.ts";
+import { sendModern } from "../support/wire.ts";
 
 setDefaultTimeout(60_000);
 
@@ -258,169 +254,6 @@ describe("tools/call reaches", () => {
 	});
 });
 
-const FIXTURES = [
-	"modern-http",
-	"modern-stdio",
-	"legacy-http",
-	"legacy-stdio",
-] as const;
-
-describe.each(FIXTURES.map((slug) => ({ slug })))(
-	"through $slug",
-	({ slug }) => {
-		test("an answer of tomorrow arrives as it was written", async () => {
-			const call = { name: `${slug}_odd`, arguments: {} };
-			const { accessToken } = modern.credentials();
-			const session = await openLegacySession(
-				gateway.endpoint(),
-				legacy.credentials().accessToken,
-			);
-			const answers = [
-				await sendModern(gateway.endpoint(), accessToken, "tools/call", call),
-				await session.request("tools/call", call),
-			];
-			const content = ODD_RESULT.slice(
-				ODD_RESULT.indexOf('"content"'),
-				ODD_RESULT.indexOf(',"_meta"'),
-			);
-			for (const { text } of answers) {
-				expect(text).toContain(content);
-				expect(text).toContain('"zeta":1');
-				expect(text).toContain('"com.example/trace":"kept"');
-				expect(text).toContain('"alpha":null');
-			}
-		});
-
-		test("progress comes with the caller's own token, in order", async () => {
-			const steps: number[] = [];
-			const onprogress = ({ progress }: { progress: number }): void =>
-				void steps.push(progress);
-			const call = { name: `${slug}_slow`, arguments: { ms: 60 } };
-			await modern.sdk().callTool(call, { onprogress });
-			expect(steps).toEqual([1, 2, 3, 4]);
-			steps.length = 0;
-			await legacy.sdk().callTool(call, undefined, { onprogress });
-			expect(steps).toEqual([1, 2, 3, 4]);
-		});
-
-		test("progress tokens of two callers at once are not mixed up", async () => {
-			const { accessToken } = modern.credentials();
-			const answers = await Promise.all(
-				["one", 2].map((progressToken) =>
-					sendModern(gateway.endpoint(), accessToken, "tools/call", {
-						name: `${slug}_slow`,
-						arguments: { ms: 60 },
-						_meta: { progressToken },
-					}),
-				),
-			);
-			expect(
-				answers.map(({ messages }) =>
-					messages
-						.slice(0, -1)
-						.map((message) => message.params?.["progressToken"]),
-				),
-			).toEqual([
-				["one", "one", "one", "one"],
-				[2, 2, 2, 2],
-			]);
-		});
-
-		test("a cancelled call is cancelled at the server, in both eras", async () => {
-			for (const [start, client] of [
-				[startModernCall, modern],
-				[startLegacyCall, legacy],
-			] as const) {
-				const before = Number(await client.callTool(`${slug}_cancelled`));
-				await start(slug);
-				await until(
-					"the server sees the cancellation",
-					async () =>
-						Number(await client.callTool(`${slug}_cancelled`)) === before + 1,
-				);
-			}
-		});
-
-		test("an error that is a result stays a result, with its text", async () => {
-			const call = { name: `${slug}_fail`, arguments: {} };
-			const expected = { isError: true, content: [{ text: "it went wrong" }] };
-			expect(await modern.sdk().callTool(call)).toMatchObject(expected);
-			expect(await legacy.sdk().callTool(call)).toMatchObject(expected);
-		});
-
-		test("an error of the protocol keeps its code and message", async () => {
-			const answer = await sendModern(
-				gateway.endpoint(),
-				modern.credentials().accessToken,
-				"tools/call",
-				{ name: `${slug}_nope`, arguments: {} },
-			);
-			expect(answer.last?.error).toMatchObject({
-				code: -32602,
-				message: "Unknown tool: nope",
-			});
-		});
-
-		test("resources are listed and read under their exposed addresses", async () => {
-			for (const client of [modern.sdk(), legacy.sdk()]) {
-				const { resources } = await client.listResources();
-				const uri = `${slug}+fixture://static/text`;
-				expect(resources.map((resource) => resource.uri)).toContain(uri);
-				expect((await client.readResource({ uri })).contents).toMatchObject([
-					{ uri, text: "a text" },
-				]);
-				const binary = `${slug}+fixture://static/binary`;
-				expect(
-					(await client.readResource({ uri: binary })).contents,
-				).toMatchObject([{ uri: binary, blob: "AAECAw==" }]);
-			}
-		});
-
-		test("a template can be filled in and read", async () => {
-			for (const client of [modern.sdk(), legacy.sdk()]) {
-				const { resourceTemplates } = await client.listResourceTemplates();
-				const template = resourceTemplates.find(({ uriTemplate }) =>
-					uriTemplate.startsWith(`${slug}+`),
-				);
-				expect(template?.uriTemplate).toBe(`${slug}+fixture://item/{id}`);
-				const uri = `${slug}+fixture://item/7`;
-				expect((await client.readResource({ uri })).contents).toMatchObject([
-					{ uri, text: "item 7" },
-				]);
-			}
-		});
-
-		test("prompts are listed and got, and what they link to can be read", async () => {
-			for (const client of [modern.sdk(), legacy.sdk()]) {
-				const { prompts } = await client.listPrompts();
-				expect(prompts.map((prompt) => prompt.name)).toContain(
-					`${slug}_review`,
-				);
-				const { messages } = await client.getPrompt({
-					name: `${slug}_review`,
-					arguments: { language: "dutch" },
-				});
-				expect(messages).toMatchObject([
-					{ content: { text: "review in dutch" } },
-					{ content: { uri: `${slug}+fixture://static/text` } },
-				]);
-			}
-		});
-
-		test("arguments are completed", async () => {
-			for (const client of [modern.sdk(), legacy.sdk()])
-				expect(
-					await client.complete({
-						ref: { type: "ref/prompt", name: `${slug}_review` },
-						argument: { name: "language", value: "eng" },
-					}),
-				).toMatchObject({
-					completion: { values: ["english", "english (uk)"] },
-				});
-		});
-	},
-);
-
 test("every resource that /mcp lists can be read", async () => {
 	const { resources } = await modern.sdk().listResources();
 	expect(resources.length).toBeGreaterThan(20);
@@ -430,74 +263,48 @@ test("every resource that /mcp lists can be read", async () => {
 		).toBeGreaterThan(0);
 });
 
-test("a resource that nobody has is -32602 to a modern client and -32002 to a legacy one", async () => {
+/** The tools of `sallyport tools list`, under their exposed names. */
+async function commandLineTools(): Promise<readonly string[]> {
+	const { tools } = JSON.parse(
+		await gateway.cli(["tools", "list", "--json"]),
+	) as {
+		tools: readonly Readonly<Record<string, readonly { name: string }[]>>[];
+	};
+	return tools
+		.flatMap((entry) => Object.entries(entry))
+		.flatMap(([slug, own]) => own.map(({ name }) => `${slug}_${name}`));
+}
+
+test("the command line lists and calls what clients do", async () => {
+	const names = await commandLineTools();
+	for (const name of await modern.listTools()) expect(names).toContain(name);
+	const called = await gateway.cli(
+		["tools", "call", "everything_echo", "--args", "-"],
+		'{"message":"by hand"}',
+	);
+	expect(called).toContain("Echo: by hand");
+});
+
+test("the command line lists nothing that cannot be called", async () => {
+	expect(await commandLineTools()).toEqual([...(await modern.listTools())]);
+});
+
+// It changes what is listed, so it comes last.
+test("a server that is disabled is gone from the list and unknown to a call, until it is enabled", async () => {
+	const call = { name: "memory_read_graph", arguments: {} };
+	const { accessToken } = modern.credentials();
+	await gateway.cli(["servers", "disable", "memory"]);
+	expect(
+		(await modern.listTools()).filter((name) => name.startsWith("memory_")),
+	).toEqual([]);
 	const answer = await sendModern(
 		gateway.endpoint(),
-		modern.credentials().accessToken,
-		"resources/read",
-		{ uri: "nobody+fixture://nowhere" },
+		accessToken,
+		"tools/call",
+		call,
 	);
 	expect(answer.last?.error?.code).toBe(-32602);
-	const session = await openLegacySession(
-		gateway.endpoint(),
-		legacy.credentials().accessToken,
-	);
-	const old = await session.request("resources/read", {
-		uri: "nobody+fixture://nowhere",
-	});
-	expect(old.last?.error?.code).toBe(-32002);
+	await gateway.cli(["servers", "enable", "memory"]);
+	expect(await modern.listTools()).toContain("memory_read_graph");
+	expect(await modern.callTool("memory_read_graph")).toContain("small");
 });
-
-// These change a list for good, so they come last.
-describe("when a server's tools change", () => {
-	for (const slug of FIXTURES)
-		test(`at ${slug}, clients hear of it and see the new list`, async () => {
-			const heard = Promise.withResolvers<void>();
-			const fresh = createSdk1Client(gateway.endpoint());
-			await fresh.signIn(createBrowser(gateway.owner));
-			fresh
-				.sdk()
-				.setNotificationHandler(ToolListChangedNotificationSchema, () =>
-					heard.resolve(),
-				);
-			expect(await fresh.listTools()).not.toContain(`${slug}_added`);
-			expect(
-				textOfResult(
-					await modern
-						.sdk()
-						.callTool({ name: `${slug}_change`, arguments: {} }),
-				),
-			).toBe("changed");
-			await heard.promise;
-			await until("the new tool is listed", async () =>
-				(await fresh.listTools()).includes(`${slug}_added`),
-			);
-			expect(await fresh.callTool(`${slug}_added`)).toBe("added");
-			await fresh.close();
-		});
-});
-
-/** Starts a long call and drops the connection: to a modern server that is the cancellation. */
-async function startModernCall(slug: string): Promise<void> {
-	const abort = new AbortController();
-	const call = modern.sdk().callTool(
-		{ name: `${slug}_slow`, arguments: { ms: 30_000 } },
-		{
-			signal: abort.signal,
-			onprogress: () => abort.abort(new Error("enough")),
-		},
-	);
-	await expect(call).rejects.toThrow("enough");
-}
-
-/** Starts a long call and sends `notifications/cancelled`. */
-async function startLegacyCall(slug: string): Promise<void> {
-	const abort = new AbortController();
-	const call = legacy
-		.sdk()
-		.callTool({ name: `${slug}_slow`, arguments: { ms: 30_000 } }, undefined, {
-			signal: abort.signal,
-			onprogress: () => abort.abort("enough"),
-		});
-	await expect(call).rejects.toThrow("enough");
-}

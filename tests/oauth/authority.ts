@@ -26,8 +26,14 @@ export function challengeOf(verifier: string): string {
 	return createHash("sha256").update(verifier).digest("base64url");
 }
 
-export type Authority = {
+/** Where the browser and the client below send their requests; the attack tests give a running gateway. */
+export type Place = {
 	readonly issuer: string;
+	/** One request, to wherever it is routed; redirects are not followed. */
+	readonly send: (path: string, init?: RequestInit) => Promise<Response>;
+};
+
+export type Authority = Place & {
 	readonly db: Database;
 	readonly vault: Vault;
 	readonly bearer: Bearer;
@@ -35,8 +41,6 @@ export type Authority = {
 	readonly log: string[];
 	readonly advance: (seconds: number) => void;
 	readonly now: () => number;
-	/** One request, to wherever it is routed. */
-	readonly send: (path: string, init?: RequestInit) => Promise<Response>;
 	readonly stop: () => void;
 };
 
@@ -144,7 +148,7 @@ export type Browser = {
 	readonly cookies: Map<string, string>;
 };
 
-export function openBrowser(authority: Authority): Browser {
+export function openBrowser(authority: Place): Browser {
 	const cookies = new Map<string, string>();
 	const send = async (path: string, init: RequestInit): Promise<Response> => {
 		const headers = new Headers(init.headers);
@@ -204,7 +208,7 @@ export type Client = {
 };
 
 export async function register(
-	authority: Authority,
+	authority: Place,
 	metadata: Readonly<Record<string, unknown>> = {},
 ): Promise<Client> {
 	const response = await authority.send("/register", {
@@ -244,7 +248,7 @@ export function authorizeQuery(
 
 /** Signs in if needed, allows, and returns where the browser was sent. */
 export async function allow(
-	authority: Authority,
+	authority: Place,
 	query: string,
 	browser: Browser = openBrowser(authority),
 	decision: "allow" | "deny" = "allow",
@@ -263,7 +267,7 @@ export async function allow(
 }
 
 export async function codeFor(
-	authority: Authority,
+	authority: Place,
 	client: Client,
 	changes: Readonly<Record<string, string | null>> = {},
 ): Promise<string> {
@@ -284,7 +288,7 @@ export type TokenAnswer = {
 
 /** One request at the token endpoint; null takes a field away. */
 export async function requestToken(
-	authority: Authority,
+	authority: Place,
 	fields: Readonly<Record<string, string | null>>,
 	headers: Readonly<Record<string, string>> = {},
 ): Promise<TokenAnswer> {
@@ -304,7 +308,7 @@ export async function requestToken(
 }
 
 export function redeem(
-	authority: Authority,
+	authority: Place,
 	client: Client,
 	code: string,
 	changes: Readonly<Record<string, string | null>> = {},
@@ -320,7 +324,7 @@ export function redeem(
 }
 
 export function refresh(
-	authority: Authority,
+	authority: Place,
 	client: Client,
 	token: string,
 	changes: Readonly<Record<string, string | null>> = {},
@@ -335,7 +339,7 @@ export function refresh(
 
 /** Registers, allows and redeems. */
 export async function signInClient(
-	authority: Authority,
+	authority: Place,
 	changes: Readonly<Record<string, string | null>> = {},
 ): Promise<{ readonly client: Client; readonly tokens: TokenAnswer }> {
 	const client = await register(authority);

@@ -69,7 +69,11 @@ test("the authorization server's document is the same wherever clients look", as
 		registration_endpoint: "https://gw.example/register",
 		revocation_endpoint: "https://gw.example/revoke",
 		response_types_supported: ["code"],
-		grant_types_supported: ["authorization_code", "refresh_token"],
+		grant_types_supported: [
+			"authorization_code",
+			"refresh_token",
+			"client_credentials",
+		],
 		code_challenge_methods_supported: ["S256"],
 		token_endpoint_auth_methods_supported: [
 			"none",

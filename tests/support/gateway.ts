@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startApp } from "../../src/app.ts";
+import type { Clock } from "../../src/clock.ts";
 import { parseConfig } from "../../src/config.ts";
 import type { Person } from "./browser.ts";
 import { freePort, type Running, run, runToEnd } from "./processes.ts";
@@ -50,6 +51,8 @@ export type GatewayOptions = {
 	/** Variables of the gateway's own process. Compiled only. */
 	readonly env?: Readonly<Record<string, string>>;
 	readonly ownerPassword?: string;
+	/** The gateway's own clock. In this process only. */
+	readonly clock?: Clock;
 };
 
 const READY_TIMEOUT_MS = 20_000;
@@ -105,7 +108,10 @@ export async function startGateway(
 		if (!options.compiled) {
 			const app = await startApp(
 				parseConfig([...flags, "--log-level", "error"]),
-				{ environment: Bun.env },
+				{
+					environment: Bun.env,
+					...(options.clock && { clock: options.clock }),
+				},
 			);
 			stopApp = app.stop;
 			return;

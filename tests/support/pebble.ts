@@ -15,12 +15,11 @@ import { systemTool, type Tool } from "./tools.ts";
 /** Pebble 2.10 or later: older ones know neither profiles nor renewal information. */
 export function pebbleTools(): readonly Tool[] {
 	const install = "pebble 2.10 or later (apt-get install pebble/forky)";
-	const version = Bun.spawnSync(
-		["dpkg-query", "-W", "-f=${Version}", "pebble"],
-		{
-			stderr: "ignore",
-		},
-	).stdout.toString();
+	const dpkg = Bun.which("dpkg-query");
+	const listed = dpkg
+		? Bun.spawnSync([dpkg, "-W", "pebble"], { stderr: "ignore" }).stdout
+		: "";
+	const [, version = ""] = String(listed).split("\t");
 	const [major = 0, minor = 0] = version.split(/[.+]/).map(Number);
 	const isNew = major > 2 || (major === 2 && minor >= 10);
 	const tools = ["pebble", "pebble-challtestsrv"].map((name) =>
@@ -59,7 +58,7 @@ export type PebbleOptions = {
 const PROFILES = {
 	tlsserver: { description: "45 days", validityPeriod: 45 * 86_400 },
 	shortlived: { description: "160 hours", validityPeriod: 160 * 3600 },
-	brief: { description: "for tests", validityPeriod: 12 },
+	brief: { description: "for tests", validityPeriod: 8 },
 };
 
 export async function startPebble(options: PebbleOptions): Promise<Pebble> {
@@ -165,7 +164,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 /** What a proxy does with a request instead of handing it on; null: hands it on. */
 export type Fault = (
 	path: string,
-	request: Request,
+	payload: Readonly<Record<string, unknown>>,
 ) => Response | Promise<Response> | null;
 
 export type FaultProxy = {
@@ -190,7 +189,7 @@ export function startFaultProxy(pebble: Pebble): FaultProxy {
 			const { pathname, host } = new URL(request.url);
 			log.push(`${request.method} ${pathname}`);
 			const body = await request.bytes();
-			const faulty = fault?.(pathname, request);
+			const faulty = fault?.(pathname, payloadOf(body));
 			if (faulty) return faulty;
 			const headers = new Headers(request.headers);
 			headers.set("host", host);
@@ -214,6 +213,15 @@ export function startFaultProxy(pebble: Pebble): FaultProxy {
 		},
 		stop: () => server.stop(true),
 	};
+}
+
+/** What a signed request says; nothing when it says nothing. */
+function payloadOf(body: Uint8Array): Record<string, unknown> {
+	if (body.length === 0) return {};
+	const { payload } = JSON.parse(Buffer.from(body).toString("utf8"));
+	return payload === ""
+		? {}
+		: JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
 }
 
 /** An ACME problem, as a CA answers with it. */

@@ -28,7 +28,7 @@ import { until } from "../support/until.ts";
 
 const HOUR = 3600;
 const KEK = new Uint8Array(32).fill(7);
-const LIMITS = { timeoutMs: 1500, retryDelaysMs: [10, 10] };
+const LIMITS = { timeoutMs: 700, retryDelaysMs: [10, 10] };
 
 function createVault(): Vault {
 	return openVault(KEK, createKeyring(KEK, 0));
@@ -339,10 +339,9 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 	test("renewal information moves the renewal, and the new certificate replaces the old (RFC 9773 5)", async () => {
 		const proxy = startFaultProxy(pebble);
 		closers.push(proxy.stop);
-		const orders: string[] = [];
-		proxy.setFault((path, request) => {
-			if (path === "/order-plz")
-				orders.push(request.headers.get("user-agent") ?? "");
+		const orders: Readonly<Record<string, unknown>>[] = [];
+		proxy.setFault((path, payload) => {
+			if (path === "/order-plz") orders.push(payload);
 			return null;
 		});
 		const world = createWorld(authority(proxy.directory));
@@ -370,7 +369,12 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		const [after] = keeper.status();
 		expect(after?.fingerprint).not.toBe(before!.fingerprint);
 		expect(orders).toHaveLength(2);
-		expect(orders[0]).toStartWith("sallyport/");
+		expect(orders[0]).toEqual({
+			identifiers: [{ type: "dns", value: "ari.example.test" }],
+			profile: "tlsserver",
+		});
+		// RFC 9773 4.1: key identifier and serial of the one that is replaced.
+		expect(orders[1]?.["replaces"]).toMatch(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/);
 	});
 
 	test("a certificate that was already replaced is followed by an order that does not say so (RFC 9773 5)", async () => {
@@ -414,7 +418,7 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		expect(keeper.status()[0]?.fingerprint).not.toBe(before!.fingerprint);
 	});
 
-	test("a certificate of 12 seconds is renewed in real time under a stream that goes on", async () => {
+	test("a certificate of 8 seconds is renewed in real time under a stream that goes on", async () => {
 		const world = createWorld(
 			authority(pebble.directory, { profile: "brief" }),
 		);
@@ -634,6 +638,27 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		expect(silent.type).toBe("timeout");
 		expect(asked).toBe(3);
 	}, 20_000);
+
+	test("a certificate that nears its end is announced, and shown even after it", async () => {
+		const proxy = startFaultProxy(pebble);
+		closers.push(proxy.stop);
+		const world = createWorld(authority(proxy.directory));
+		const { keeper, lines } = await open(world, proxy.directory, [
+			["ending.example.test"],
+		]);
+		await keeper.check();
+		const chain = chainOf(keeper);
+		proxy.setFault(() => problem(403, "rejectedIdentifier", "no more"));
+		world.clock.forward(44 * 24 * HOUR);
+		await keeper.check();
+		const announced = lines.filter((line) => line.includes("ends soon"));
+		expect(announced).toHaveLength(1);
+		expect(announced[0]).toContain('"level":"error"');
+		world.clock.forward(2 * 24 * HOUR);
+		await keeper.check();
+		expect(chainOf(keeper)).toBe(chain);
+		expect(keeper.status()[0]?.failure?.type).toBe("rejectedIdentifier");
+	});
 
 	test("a directory that is not there is a failure like any other", async () => {
 		const nowhere = "https://localhost:1/dir";

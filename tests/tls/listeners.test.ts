@@ -111,6 +111,25 @@ test("a port that another program has is a conflict, although the port could be 
 	).toThrow("cannot listen on");
 });
 
+test("a port that is free again can be taken at once", async () => {
+	const first = listenTls(
+		"127.0.0.1",
+		0,
+		[await materialFor("localhost")],
+		() => new Response("x"),
+	);
+	await first.close(0);
+	const next = await materialFor("localhost");
+	const second = listenTls(
+		"127.0.0.1",
+		first.port,
+		[next],
+		() => new Response("y"),
+	);
+	closers.push(() => second.close(0));
+	expect(await shown(second.port)).toBe(fingerprintOf(next));
+});
+
 test("a certificate that cannot be served changes nothing", async () => {
 	const good = await materialFor("localhost");
 	const server = listenTls("127.0.0.1", 0, [good], () => new Response("x"));

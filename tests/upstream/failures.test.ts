@@ -92,7 +92,7 @@ test("a server that is not there fails, is left alone for a while, and says so",
 		"dead",
 		overHttp(`http://127.0.0.1:${port}/mcp`),
 	);
-	const refused = `dead: cannot reach 127.0.0.1:${port}: the connection was refused`;
+	const refused = "dead: cannot be reached: the connection was refused";
 	expect(await failureOf(callTool(upstream, "x"))).toBe(`upstream: ${refused}`);
 	expect(await failureOf(upstream.list("tools"))).toBe(`upstream: ${refused}`);
 	expect(await failureOf(upstream.list("tools"))).toBe(
@@ -101,7 +101,10 @@ test("a server that is not there fails, is left alone for a while, and says so",
 });
 
 function child(slug: string, mode: string): Upstream {
-	return pool.upstream(slug, asCommand(fixtureCommand("hostile", "stdio", mode)));
+	return pool.upstream(
+		slug,
+		asCommand(fixtureCommand("hostile", "stdio", mode)),
+	);
 }
 
 test("a process that ends at once fails with its exit code", async () => {

@@ -47,6 +47,9 @@ export function homePage(fields: {
 					</tbody>
 				</table>
 			)}
+			<p>
+				<a href="/clients">Clients you allowed</a>
+			</p>
 			<footer>
 				<form method="post" action="/logout">
 					<input type="hidden" name="csrf" value={fields.csrf} />

@@ -1,0 +1,187 @@
+/**
+ * What people do about clients: make one, let one in, end what it was allowed. Each change is written to the audit
+ * trail, and whoever keeps judged credentials in memory forgets them.
+ *
+ * @see RFC 6749 2.1, RFC 7009 1
+ */
+import type { Clock } from "../clock.ts";
+import { SallyportError } from "../errors.ts";
+import { mintCredential, mintId } from "../mint.ts";
+import { isAdmissible, REDIRECT_URIS_MAX } from "../oauth/redirect-uris.ts";
+import { recordAudit } from "../store/audit.ts";
+import {
+	approveClient as approve,
+	type Client,
+	deleteClient,
+	putClient,
+} from "../store/clients.ts";
+import { type Database, transaction } from "../store/database.ts";
+import {
+	findGrantOwner,
+	listGrantIdsOf,
+	revokeGrant,
+} from "../store/grants.ts";
+import type { Vault } from "../vault.ts";
+
+type ClientDeps = {
+	readonly db: Database;
+	readonly clock: Clock;
+	/** Forgets judged credentials. */
+	readonly invalidate: () => void;
+};
+
+const NAME_LENGTH_MAX = 64;
+
+/** What an administrator says of a client that they make. */
+type NewClient = {
+	readonly name: string;
+	readonly redirectUris: readonly string[];
+	/** Whether it can keep a secret. */
+	readonly confidential: boolean;
+	/** As whom it acts without a person. */
+	readonly userId: string | null;
+	/** The resources whose tokens it may look at. */
+	readonly introspects: readonly string[];
+};
+
+/**
+ * Makes a client; it does not expire. The secret is given once, and only if it is confidential.
+ * @throws SallyportError `invalid` for a redirect URI that nobody may have, or a client that could do nothing
+ */
+export function makeClient(
+	deps: ClientDeps & { readonly vault: Vault },
+	fields: NewClient,
+	actor: string,
+): { readonly client: Client; readonly secret: string | null } {
+	requireSense(fields);
+	const now = deps.clock.now();
+	const secret = fields.confidential ? mintCredential("clientSecret") : null;
+	const client: Client = {
+		id: mintId("cli"),
+		kind: "made",
+		name: fields.name.trim(),
+		redirectUris: [...new Set(fields.redirectUris)],
+		authMethod: secret === null ? "none" : "client_secret_basic",
+		secretHash: secret === null ? null : deps.vault.mac(secret),
+		jwks: null,
+		userId: fields.userId,
+		introspects: fields.introspects,
+		createdAt: now,
+		approvedAt: now,
+		expiresAt: null,
+	};
+	transaction(deps.db, () => {
+		putClient(deps.db, client);
+		recordAudit(
+			deps.db,
+			{ actor, action: "client.add", object: client.id, detail: client.name },
+			now,
+		);
+	});
+	return { client, secret };
+}
+
+/** Lets a waiting client ask people. @throws SallyportError `not_found` */
+export function approveClient(
+	deps: ClientDeps,
+	id: string,
+	actor: string,
+): void {
+	const now = deps.clock.now();
+	transaction(deps.db, () => {
+		if (!approve(deps.db, id, now)) throw noClient();
+		recordAudit(deps.db, { actor, action: "client.approve", object: id }, now);
+	});
+}
+
+/** Forgets a client and ends everything it was allowed, at once. @throws SallyportError `not_found` */
+export function revokeClient(
+	deps: ClientDeps,
+	id: string,
+	actor: string,
+): void {
+	transaction(deps.db, () => {
+		if (!deleteClient(deps.db, id)) throw noClient();
+		recordAudit(
+			deps.db,
+			{ actor, action: "client.revoke", object: id },
+			deps.clock.now(),
+		);
+	});
+	deps.invalidate();
+}
+
+/** Ends what every person allowed a client; the client may ask again. Returns how many grants ended. */
+export function endGrantsOf(
+	deps: ClientDeps,
+	clientId: string,
+	actor: string,
+): number {
+	const ids = listGrantIdsOf(deps.db, clientId);
+	endGrants(deps, ids, null, actor);
+	return ids.length;
+}
+
+/**
+ * Ends grants and their tokens at once, all or none.
+ * @param userId only if they are this user's
+ * @throws SallyportError `not_found`
+ */
+export function endGrants(
+	deps: ClientDeps,
+	ids: readonly string[],
+	userId: string | null,
+	actor: string,
+): void {
+	const now = deps.clock.now();
+	transaction(deps.db, () => {
+		for (const id of ids) {
+			const owner = findGrantOwner(deps.db, id);
+			if (owner === null || (userId !== null && owner !== userId))
+				throw new SallyportError("not_found", "there is no such grant", {
+					hint: "see them with: sallyport grants list",
+				});
+			revokeGrant(deps.db, id, now);
+			recordAudit(deps.db, { actor, action: "grant.revoke", object: id }, now);
+		}
+	});
+	deps.invalidate();
+}
+
+function requireSense(fields: NewClient): void {
+	const name = fields.name.trim();
+	if (name === "" || name.length > NAME_LENGTH_MAX)
+		throw new SallyportError(
+			"invalid",
+			`a client's name has 1 to ${NAME_LENGTH_MAX} characters`,
+			{ hint: "name it after what it is" },
+		);
+	if (
+		fields.redirectUris.length > REDIRECT_URIS_MAX ||
+		!fields.redirectUris.every((uri) => isAdmissible(uri, "any"))
+	)
+		throw new SallyportError(
+			"invalid",
+			"a redirect URI is not one that a client may have",
+			{
+				hint: `at most ${REDIRECT_URIS_MAX}, each https with a host in lower case, or http on this computer`,
+			},
+		);
+	const isAlone = fields.userId !== null || fields.introspects.length > 0;
+	if (isAlone && !fields.confidential)
+		throw new SallyportError(
+			"invalid",
+			"a client without a secret cannot act alone or look at tokens",
+			{ hint: "give it a secret: --secret" },
+		);
+	if (!isAlone && fields.redirectUris.length === 0)
+		throw new SallyportError("invalid", "the client could do nothing", {
+			hint: "say where its answers go: --redirect-uri",
+		});
+}
+
+function noClient(): SallyportError {
+	return new SallyportError("not_found", "there is no such client", {
+		hint: "see them with: sallyport clients list",
+	});
+}

@@ -1,0 +1,94 @@
+/**
+ * `/clients`: what the person who is signed in allowed, and the buttons that end it. Nobody sees another's.
+ * Grants that look alike are one row: some clients register anew each time they connect (oauth.md 1.6).
+ */
+import { readForm } from "../oauth/parameters.ts";
+import { endGrants } from "../ops/clients.ts";
+import type { Route } from "../route.ts";
+import { type ListedGrant, listGrants } from "../store/grants.ts";
+import { type AllowedClient, clientsPage } from "./dashboard/clients.tsx";
+import { isOwnPost } from "./forms.ts";
+import { seeOther } from "./layout.tsx";
+import { staleFormPage } from "./oauth/error.tsx";
+import type { Site } from "./pages.ts";
+import { findVisitor, type Visitor } from "./visitor.ts";
+
+const ACTION = "clients";
+
+export function clientRoutes(site: Site): readonly Route[] {
+	return [
+		{
+			method: "GET",
+			path: "/clients",
+			handler: (request) => show(site, request),
+		},
+		{
+			method: "POST",
+			path: "/clients",
+			handler: (request) => revoke(site, request),
+		},
+	];
+}
+
+function show(site: Site, request: Request): Response {
+	const visitor = findVisitor(site, request);
+	if (!visitor) return seeOther("/login?next=%2Fclients");
+	return clientsPage({
+		clients: [...allowed(site, visitor).values()],
+		csrf: site.forms.issue(bindingOf(visitor), ACTION),
+	});
+}
+
+async function revoke(site: Site, request: Request): Promise<Response> {
+	const visitor = findVisitor(site, request);
+	if (!visitor || !isOwnPost(request, site.issuer)) return staleFormPage();
+	const form = await readForm(request);
+	if (!site.forms.isValid(bindingOf(visitor), ACTION, form.get("csrf")))
+		return staleFormPage();
+	const clients = allowed(site, visitor);
+	const named = form.get("revoke") ?? "";
+	const chosen =
+		named === "all"
+			? [...clients.values()]
+			: [...clients.values()].filter(({ id }) => id === named);
+	// A row that is gone was ended elsewhere: the page then shows that, which is what was wanted.
+	const ids = chosen.flatMap(({ grantIds }) => grantIds);
+	endGrants(site, ids, visitor.login.userId, visitor.login.userId);
+	return seeOther("/clients");
+}
+
+/** The living grants of a person, those alike folded, by what makes them alike. */
+function allowed(
+	site: Site,
+	{ login }: Visitor,
+): ReadonlyMap<string, AllowedClient> {
+	const rows = new Map<string, AllowedClient>();
+	const grants = listGrants(site.db, login.userId, site.clock.now());
+	for (const grant of grants) {
+		const key = likenessOf(grant);
+		const row = rows.get(key);
+		rows.set(key, {
+			// The first is the last used: the list is in that order.
+			...(row ?? {
+				id: grant.id,
+				name: grant.clientName,
+				redirectUri: grant.redirectUri,
+				scope: grant.scope,
+				lastUsedAt: grant.lastUsedAt,
+			}),
+			since: Math.min(row?.since ?? grant.createdAt, grant.createdAt),
+			grantIds: [...(row?.grantIds ?? []), grant.id],
+		});
+	}
+	return rows;
+}
+
+/** The port of a program on this computer changes each time. */
+function likenessOf(grant: ListedGrant): string {
+	const place = grant.redirectUri.replace(/^(http:\/\/[^/]*?):\d+/, "$1");
+	return JSON.stringify([grant.clientName, place, grant.scope]);
+}
+
+function bindingOf(visitor: Visitor): string {
+	return Buffer.from(visitor.hash).toString("base64url");
+}

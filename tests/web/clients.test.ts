@@ -1,0 +1,131 @@
+/** What a person allowed, and how they end it. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { createPasswords } from "../../src/oauth/passwords.ts";
+import { createUser } from "../../src/store/users.ts";
+import {
+	type Authority,
+	allow,
+	authorizeQuery,
+	type Browser,
+	csrfOf,
+	judge,
+	openAuthority,
+	openBrowser,
+	redeem,
+	register,
+	signIn,
+	signInClient,
+} from "../oauth/authority.ts";
+
+let authority: Authority;
+let browser: Browser;
+
+beforeEach(async () => {
+	authority = await openAuthority();
+	browser = openBrowser(authority);
+	await signIn(browser);
+});
+afterEach(() => authority.stop());
+
+async function page(from = browser): Promise<string> {
+	const response = await from.get("/clients");
+	expect(response.status).toBe(200);
+	return response.text();
+}
+
+function rows(html: string): readonly string[] {
+	return [...html.matchAll(/name="revoke" value="(grt_[^"]+)"/g)].map(
+		([, id = ""]) => id,
+	);
+}
+
+test("a person sees what they allowed and ends it, at once", async () => {
+	const { tokens } = await signInClient(authority);
+	expect(judge(authority, tokens.access_token).ok).toBe(true);
+	const html = await page();
+	expect(html).toContain("A client");
+	expect(html).toContain("all servers");
+	const sent = await browser.post("/clients", {
+		csrf: csrfOf(html),
+		revoke: rows(html)[0] ?? "",
+	});
+	expect(sent.headers.get("Location")).toBe("/clients");
+	expect(judge(authority, tokens.access_token).ok).toBe(false);
+	expect(await page()).toContain("You have not allowed any client");
+});
+
+test("clients alike are one row and end together", async () => {
+	const first = await signInClient(authority);
+	// Some clients register anew each time, and listen on another port.
+	const second = await register(authority);
+	const port = { redirect_uri: "http://localhost:9999/callback" };
+	const sent = await allow(authority, authorizeQuery(second, port));
+	const code = sent.searchParams.get("code") ?? "";
+	const tokens = await redeem(authority, second, code, port);
+	const html = await page();
+	expect(rows(html)).toHaveLength(1);
+	expect(html).toContain("2 times");
+	await browser.post("/clients", {
+		csrf: csrfOf(html),
+		revoke: rows(html)[0] ?? "",
+	});
+	for (const { access_token } of [first.tokens, tokens])
+		expect(judge(authority, access_token).ok).toBe(false);
+});
+
+test("all can be ended at once", async () => {
+	const client = await register(authority, { client_name: "Another" });
+	const sent = await allow(
+		authority,
+		authorizeQuery(client, { scope: "mcp:memory" }),
+	);
+	const one = await redeem(
+		authority,
+		client,
+		sent.searchParams.get("code") ?? "",
+	);
+	const { tokens } = await signInClient(authority);
+	const html = await page();
+	expect(rows(html)).toHaveLength(2);
+	await browser.post("/clients", { csrf: csrfOf(html), revoke: "all" });
+	expect(judge(authority, one.access_token).ok).toBe(false);
+	expect(judge(authority, tokens.access_token).ok).toBe(false);
+});
+
+// 49, 50
+test("ending needs the token of this page and login, from this site", async () => {
+	const { tokens } = await signInClient(authority);
+	const html = await page();
+	const csrf = csrfOf(html);
+	const revoke = rows(html)[0] ?? "";
+	for (const [fields, headers] of [
+		[{ revoke }, undefined],
+		[{ revoke, csrf: `${csrf}x` }, undefined],
+		[{ revoke, csrf }, { "Sec-Fetch-Site": "cross-site" }],
+	] as const) {
+		const sent = await browser.post("/clients", fields, headers);
+		expect(sent.status).toBe(403);
+	}
+	expect(judge(authority, tokens.access_token).ok).toBe(true);
+});
+
+test("nobody sees or ends another's", async () => {
+	const { tokens } = await signInClient(authority);
+	const mine = rows(await page())[0] ?? "";
+	const password = "another long password";
+	const passwordHash = await createPasswords("testing").hash(password);
+	const email = "ada@example.org";
+	createUser(authority.db, { email, role: "admin", passwordHash }, 1);
+	const other = openBrowser(authority);
+	await signIn(other, { email, password });
+	const html = await page(other);
+	expect(rows(html)).toEqual([]);
+	const { headers } = await openBrowser(authority).get("/clients");
+	expect(headers.get("Location")).toBe("/login?next=%2Fclients");
+	// Their page has no form; the token of any of their pages is for another action.
+	await other.post("/clients", {
+		csrf: csrfOf(await (await other.get("/")).text()),
+		revoke: mine,
+	});
+	expect(judge(authority, tokens.access_token).ok).toBe(true);
+});
