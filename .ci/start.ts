@@ -46,5 +46,6 @@ while (!(existsSync(join(DATA, "admin.sock")) && known("version", "--json"))) {
 }
 if (!known("servers", "show", "everything"))
 	cli("servers", "add", "everything", "--npm", EVERYTHING);
-cli("setup-link");
+if (!known("setup-link")) console.log("sign in at http://localhost:8080");
+else cli("setup-link");
 process.exit(await service.exited);

@@ -13,7 +13,9 @@ import { VERSION } from "./version.ts";
 
 const CHECK = "--check";
 
+/** Serves until it is told to stop. What it writes is for its own user alone. */
 async function serve(args: readonly string[]): Promise<number> {
+	process.umask(0o077);
 	const config = parseConfig(args, process.env);
 	const log = createLog({ level: config.logLevel, format: config.logFormat });
 	const notify = createNotify(process.env, log);
