@@ -240,6 +240,10 @@ read_flags() {
 	done
 	require_plain version "$VERSION"
 	require_plain channel "$CHANNEL"
+	case $MIRROR in
+		'' | https://* | http://localhost[:/]* | http://127.0.0.1[:/]*) ;;
+		*) fail 2 "$MIRROR is not an https address" "releases are downloaded over https only" ;;
+	esac
 	case $LISTEN in
 		*[!0-9A-Za-z.:[\]-]* | *: | [!0-9A-Za-z[]*) fail 2 "$LISTEN is not an address to listen on" "it looks like $LISTEN_DEFAULT" ;;
 		*:*) ;;
@@ -320,7 +324,8 @@ preflight() {
 		problem 8 "$LINK is there and was not made by this installer" "move it away"
 	fi
 	require_space
-	[ -e $CURRENT ] || [ "$START" = no ] || require_port "${LISTEN##*:}"
+	# A configuration that is kept says itself where to listen.
+	[ -e $CONFIG_DIR/sallyport.toml ] || [ "$START" = no ] || require_port "${LISTEN##*:}"
 	[ "$PROBLEM" -eq 0 ] || exit "$PROBLEM"
 }
 
@@ -362,12 +367,11 @@ listener_of() {
 
 # --- the new executable --------------------------------------------------------------------------------------------
 
-# fetch URL [FILE]: to a file, or to standard output. Only https, and http on this machine itself.
+# fetch URL [FILE]: to a file, or to standard output. Redirects stay in the protocol.
 fetch() {
 	case $1 in
 		https://*) protocol='=https' ;;
-		http://localhost[:/]* | http://127.0.0.1[:/]*) protocol='=http' ;;
-		*) fail 2 "$1 is not an https address" "releases are downloaded over https only" ;;
+		*) protocol='=http' ;;
 	esac
 	if has curl; then
 		curl --proto "$protocol" --proto-redir "$protocol" --tlsv1.2 --retry 2 --connect-timeout 15 --max-time 900 \
@@ -585,6 +589,7 @@ switch() {
 	snapshot || fail 9 "the database could not be copied" "look for free space in $DATA_DIR"
 	point_to "$NEW_RELEASE"
 	place_unit
+	systemctl reset-failed sallyport 2>/dev/null || true
 	systemctl enable --quiet sallyport
 	say "starting sallyport $VERSION"
 	systemctl start sallyport || fail 9 "sallyport $VERSION did not start"
@@ -593,7 +598,7 @@ switch() {
 }
 
 # As the service's own user: root does not write where that user could have laid a link.
-as_service() { su -s /bin/sh -c "cd $DATA_DIR && $1" $SERVICE_USER; }
+as_service() { su -s /bin/sh -c "umask 0077 && cd $DATA_DIR && $1" $SERVICE_USER; }
 
 snapshot() {
 	[ -e $DATA_DIR/sallyport.db ] || return 0
@@ -631,13 +636,16 @@ roll_back() {
 		note "install: sallyport is installed but does not run; once the reason is removed: systemctl enable --now sallyport"
 		return
 	fi
+	if [ "$NEW_RELEASE" = "$OLD_RELEASE" ]; then
+		note "install: sallyport $VERSION was installed before and does not run: see journalctl -u sallyport"
+		return
+	fi
 	point_to "$OLD_RELEASE"
-	[ "$NEW_RELEASE" = "$OLD_RELEASE" ] || rm -rf "$NEW_RELEASE"
+	rm -rf "$NEW_RELEASE"
 	[ ! -f "$STAGE/unit" ] || cp "$STAGE/unit" $UNIT
 	put_back
 	systemctl daemon-reload
-	systemctl start sallyport
-	if wait_until_healthy; then
+	if systemctl start sallyport && wait_until_healthy; then
 		note "install: rolled back: sallyport $(version_of "$OLD_RELEASE") runs again, with its database as it was"
 	else
 		note "install: sallyport $(version_of "$OLD_RELEASE") was put back and does not run either: see journalctl -u sallyport"
@@ -653,7 +661,10 @@ leave() {
 		roll_back
 		code=9
 	fi
-	[ -z "$STAGE" ] || rm -rf "$STAGE" $APP_DIR/next
+	if [ -n "$STAGE" ]; then
+		rm -rf "$STAGE" $APP_DIR/next
+		rmdir $APP_DIR/releases $APP_DIR 2>/dev/null
+	fi
 	exit "$code"
 }
 
@@ -723,14 +734,14 @@ tell_by_hand() {
 }
 
 tell_success() {
-	if [ -n "$OLD_RELEASE" ]; then
+	if [ -n "$OLD_RELEASE" ] && [ "$OLD_RELEASE" != "$NEW_RELEASE" ]; then
 		say "sallyport $VERSION runs (before: $(version_of "$OLD_RELEASE"))"
-		return 0
+	else
+		say "sallyport $VERSION is installed and runs"
 	fi
-	say "sallyport $VERSION is installed and runs"
-	if link=$(env -i PATH="$PATH" $CURRENT/sallyport setup-link 2>/dev/null); then
-		say "  set it up  $link"
-	fi
+	# Refused once there is an owner: an upgrade never prints a key to the gate.
+	link=$(env -i PATH="$PATH" $CURRENT/sallyport setup-link 2>/dev/null) || return 0
+	say "  set it up  $link"
 	print_address
 	say "  look       systemctl status sallyport, journalctl -u sallyport"
 	say "  upgrade    run this installer again; --uninstall removes it and keeps the data"

@@ -119,7 +119,7 @@ function requestOf(
 		...headers,
 	};
 	const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-	const body = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"sized","arguments":{}${meta}}}`;
+	const body = `{"jsonrpc":"2.0","id":@ID@,"method":"tools/call","params":{"name":"sized","arguments":{}${meta}}}`;
 	return [...lines, body].join("\n");
 }
 

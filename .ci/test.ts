@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BUN, install, ROOT, run } from "./install.ts";
 
-const E2E = ["./tests/e2e", "./tests/conformance"];
+const ATTACKS = "./tests/attacks";
+const E2E = ["./tests/e2e", "./tests/conformance", ATTACKS];
 const UNIT_TIMEOUT_MS = 30_000;
 const E2E_TIMEOUT_MS = 180_000;
 
@@ -24,9 +25,14 @@ function unitFolders(): readonly string[] {
 	return [...entries]
 		.filter(
 			(name) =>
-				!["e2e", "conformance", "fixtures", "support", "bench"].includes(
-					name,
-				) && !name.endsWith(".md"),
+				![
+					"attacks",
+					"bench",
+					"conformance",
+					"e2e",
+					"fixtures",
+					"support",
+				].includes(name) && !name.endsWith(".md"),
 		)
 		.map((name) => `./tests/${name}`)
 		.sort();
@@ -36,6 +42,7 @@ function runTests(
 	paths: readonly string[],
 	timeoutMs: number,
 	filters: readonly string[],
+	env: Readonly<Record<string, string>> = {},
 ): Counts {
 	const report = join(tmpdir(), `sallyport-tests-${process.pid}.xml`);
 	const { exitCode } = Bun.spawnSync(
@@ -50,7 +57,7 @@ function runTests(
 		],
 		{
 			cwd: ROOT,
-			env: { ...process.env, NODE_ENV: "test" },
+			env: { ...process.env, NODE_ENV: "test", ...env },
 			stdio: ["ignore", "inherit", "inherit"],
 		},
 	);
@@ -88,6 +95,7 @@ if (what !== "e2e") add(runTests(unitFolders(), UNIT_TIMEOUT_MS, filters));
 if (what !== "unit") {
 	run([".ci/build.ts"]);
 	add(runTests(E2E, E2E_TIMEOUT_MS, filters));
+	add(runTests([ATTACKS], E2E_TIMEOUT_MS, filters, { ATTACK_EXECUTABLE: "1" }));
 }
 console.log(
 	`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`,

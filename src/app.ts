@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createApi } from "./api/api.ts";
 import type { Role } from "./caller.ts";
 import { type Clock, every, systemClock } from "./clock.ts";
-import type { Address, Config } from "./config.ts";
+import type { Config } from "./config.ts";
 import { createEgress } from "./egress.ts";
 import { createAdmission } from "./http/admission.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -37,12 +37,8 @@ import {
 import { insertKeyring, listKeyring } from "./store/instance.ts";
 import { findPackage } from "./store/packages.ts";
 import { mayUse, type Server } from "./store/servers.ts";
-import {
-	type Handler,
-	type Listener,
-	listen,
-	listenSocket,
-} from "./tls/listeners.ts";
+import { openFront } from "./tls/front.ts";
+import { type Handler, listenSocket } from "./tls/listeners.ts";
 import { reapOrphans } from "./upstream/child.ts";
 import { createUpstreams } from "./upstream/upstreams.ts";
 import {
@@ -154,13 +150,12 @@ export async function startApp(
 
 	// Listeners open first, because a port of 0 is only known then; nothing is served until all else stands.
 	let handler: Handler = () => new Response("starting\n", { status: 503 });
-	const listeners = config.listen.map(({ host, port }) =>
-		listen(host, port, (request, connection) => handler(request, connection)),
+	const front = await openFront(
+		{ db, vault, clock, log },
+		config,
+		(request, connection) => handler(request, connection),
 	);
-	const origins = listeners.map((listener, index) =>
-		originOf(config.listen[index] as Address, listener.port),
-	);
-	const origin = config.publicUrl ?? (origins[0] as string);
+	const { origin } = front;
 
 	const serverDir = (slug: string): string =>
 		join(config.dataDir, "servers", slug);
@@ -218,6 +213,7 @@ export async function startApp(
 			subscriptions.everythingChanged();
 		},
 		credentialsChanged: bearer.invalidate,
+		certificates: front.certificates,
 		version: VERSION,
 		publicUrl: origin,
 	});
@@ -236,7 +232,7 @@ export async function startApp(
 		invalidate: bearer.invalidate,
 	});
 	handler = createHttpServer({
-		admission: createAdmission([origin, ...origins], config.trustedProxies),
+		admission: createAdmission(front.origins, config.trustedProxies),
 		endpoint,
 		judge: bearer.judge,
 		origin,
@@ -272,6 +268,7 @@ export async function startApp(
 		sweep(db, clock.now());
 		sessions.sweep();
 	});
+	front.start();
 	log.info("serving", { url: origin, version: VERSION });
 
 	return {
@@ -282,21 +279,13 @@ export async function startApp(
 			stopSweeping();
 			subscriptions.close();
 			input.close();
-			await Promise.all(
-				[admin, ...listeners].map((listener: Listener) =>
-					listener.close(DRAIN_MS),
-				),
-			);
+			await Promise.all([admin.close(DRAIN_MS), front.close(DRAIN_MS)]);
 			await upstreams.close();
 			calls.close();
 			bearer.stop();
 			closeData();
 		},
 	};
-}
-
-function originOf({ host }: Address, port: number): string {
-	return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function usableBy(

@@ -8,16 +8,12 @@ import ipaddr from "ipaddr.js";
 import { parse as parseToml } from "smol-toml";
 import { SallyportError } from "./errors.ts";
 import { type LogFormat, type LogLevel, parseLogLevel } from "./log.ts";
+import { parseServing, type Serving } from "./serving.ts";
 
-export type Address = { readonly host: string; readonly port: number };
 export type Origin = "flag" | "environment" | "file" | "default";
 
-export type Config = {
+export type Config = Serving & {
 	readonly dataDir: string;
-	readonly listen: readonly Address[];
-	/** The origin clients use, without a trailing slash; null: that of the first listener. */
-	readonly publicUrl: string | null;
-	readonly tls: "off";
 	readonly trustedProxies: readonly string[];
 	/** CIDRs of private networks that upstream servers may live in. */
 	readonly allowPrivateUpstreams: readonly string[];
@@ -58,8 +54,63 @@ export const SETTINGS: readonly Setting[] = [
 	{
 		name: "tls",
 		list: false,
-		placeholder: "off",
-		summary: "off: on loopback, or behind a trusted proxy",
+		placeholder: "acme|files|off",
+		summary:
+			"whose certificate: a CA's, files, or none (on loopback, or behind a trusted proxy)",
+	},
+	{
+		name: "tls_cert",
+		list: false,
+		placeholder: "F",
+		summary: "tls files: the certificate and its issuers, in PEM",
+	},
+	{
+		name: "tls_key",
+		list: false,
+		placeholder: "F",
+		summary: "tls files: its key, in PEM",
+	},
+	{
+		name: "http_listen",
+		list: false,
+		placeholder: "ADDR:PORT",
+		summary: "where a CA looks and plain http is redirected (port 80)",
+	},
+	{
+		name: "acme_directory",
+		list: false,
+		placeholder: "URL",
+		summary: "tls acme: another CA than Let's Encrypt",
+	},
+	{
+		name: "acme_ca",
+		list: false,
+		placeholder: "F",
+		summary: "tls acme: whom to trust for that directory, in PEM",
+	},
+	{
+		name: "acme_profile",
+		list: false,
+		placeholder: "NAME",
+		summary: "tls acme: one of the CA's profiles",
+	},
+	{
+		name: "acme_email",
+		list: false,
+		placeholder: "E",
+		summary: "tls acme: the account's contact",
+	},
+	{
+		name: "acme_eab_kid",
+		list: false,
+		placeholder: "ID",
+		summary: "tls acme: the key id of an account binding",
+	},
+	{
+		name: "acme_eab_key_file",
+		list: false,
+		placeholder: "F",
+		summary: "tls acme: the key of an account binding",
 	},
 	{
 		name: "trusted_proxy",
@@ -95,8 +146,9 @@ export const SETTINGS: readonly Setting[] = [
 
 const DEFAULTS: Readonly<Record<string, string | readonly string[]>> = {
 	data_dir: ".sallyport",
-	listen: ["localhost:8080"],
-	tls: "off",
+	// Which of these is the default follows from the others (`serving.ts`).
+	listen: [],
+	tls: [],
 	trusted_proxy: [],
 	allow_private_upstreams: [],
 	log_level: "info",
@@ -105,7 +157,6 @@ const DEFAULTS: Readonly<Record<string, string | readonly string[]>> = {
 
 const SYSTEM_FILE = "/etc/sallyport/sallyport.toml";
 const ENVIRONMENT_PREFIX = "SALLYPORT_";
-const LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
 
 type Values = Map<
 	string,
@@ -217,13 +268,9 @@ function freeze(
 	const many = (name: string): readonly string[] =>
 		values.get(name)?.value ?? [];
 	const dataDir = resolve(one("data_dir") as string);
-	const listen = many("listen").map(parseAddress);
-	const publicUrl = one("public_url");
-	const config: Config = {
+	return Object.freeze({
+		...parseServing({ one, many }),
 		dataDir,
-		listen,
-		publicUrl: publicUrl === undefined ? null : parseOrigin(publicUrl),
-		tls: parseTls(one("tls") as string),
 		trustedProxies: many("trusted_proxy").map(parseCidr),
 		allowPrivateUpstreams: many("allow_private_upstreams").map(parseCidr),
 		kekFile: kekFile(
@@ -244,28 +291,7 @@ function freeze(
 		origins: Object.fromEntries(
 			[...values].map(([name, { origin }]) => [name, origin]),
 		),
-	};
-	refuseClearText(config);
-	return Object.freeze(config);
-}
-
-/** Nothing but loopback, and https behind a proxy we trust, is ever served in clear (contract.md 3). */
-function refuseClearText(config: Config): void {
-	const behindProxy =
-		config.publicUrl?.startsWith("https://") &&
-		config.trustedProxies.length > 0;
-	const loopback =
-		config.listen.every(({ host }) => LOOPBACK_HOSTS.has(host)) &&
-		(config.publicUrl === null ||
-			LOOPBACK_HOSTS.has(new URL(config.publicUrl).hostname));
-	if (loopback || behindProxy) return;
-	throw new SallyportError(
-		"invalid",
-		"tls off would serve this address in clear",
-		{
-			hint: "listen on localhost, or set --public-url https://… and --trusted-proxy of the proxy that holds the certificate",
-		},
-	);
+	});
 }
 
 /** A systemd credential wins, then the setting, then the file beside the data. */
@@ -279,47 +305,6 @@ function kekFile(
 		if (existsSync(path)) return path;
 	}
 	return setting === undefined ? join(dataDir, "master.key") : resolve(setting);
-}
-
-function parseAddress(text: string): Address {
-	const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
-	const port = Number(match?.[2]);
-	if (!match || port > 65535)
-		throw new SallyportError(
-			"invalid",
-			`${text} is not an address to listen on`,
-			{
-				hint: "an address looks like localhost:8080 or [::1]:8080",
-			},
-		);
-	return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port };
-}
-
-function parseOrigin(text: string): string {
-	const url = URL.parse(text);
-	if (
-		!url ||
-		!(url.protocol === "https:" || url.protocol === "http:") ||
-		url.pathname !== "/" ||
-		url.search !== "" ||
-		url.hash !== "" ||
-		url.username !== ""
-	)
-		throw new SallyportError("invalid", `${text} is not a public URL`, {
-			hint: "a public URL looks like https://gate.example.org, without a path",
-		});
-	return url.origin;
-}
-
-function parseTls(text: string): "off" {
-	if (text === "off") return text;
-	throw new SallyportError(
-		"invalid",
-		`tls ${text} is not available in this release`,
-		{
-			hint: "use --tls off on loopback, or behind a proxy named with --trusted-proxy",
-		},
-	);
 }
 
 function parseCidr(text: string): string {

@@ -48,21 +48,6 @@ describe("what is refused, with what to do", () => {
 			["--log-level", "loud"],
 			"debug, info, warn or error",
 		],
-		[
-			"clear text on a public address",
-			["--listen", "0.0.0.0:80"],
-			"--trusted-proxy",
-		],
-		[
-			"clear text under a public name",
-			["--public-url", "http://gate.example.org"],
-			"--trusted-proxy",
-		],
-		[
-			"https without a trusted proxy",
-			["--public-url", "https://gate.example.org"],
-			"--trusted-proxy",
-		],
 		["a network that is none", ["--trusted-proxy", "10.0.0"], "10.0.0.0/8"],
 	];
 	for (const [what, args, hint] of cases)
@@ -76,16 +61,18 @@ describe("what is refused, with what to do", () => {
 		});
 });
 
-test("https behind a trusted proxy is accepted on any address", () => {
-	const args = [
-		"--listen",
-		"0.0.0.0:8080",
-		"--public-url",
-		"https://gate.example.org/",
-		"--trusted-proxy",
-		"10.0.0.1",
-	];
-	const config = parseConfig(args, NO_FILE);
+test("how to serve is read from flags, variables and the file alike", () => {
+	const config = parseConfig(["--public-url", "https://gate.example.org/"], {
+		...NO_FILE,
+		SALLYPORT_ACME_EMAIL: "ada@example.org",
+		SALLYPORT_TRUSTED_PROXY: "10.0.0.1, 10.1.0.0/16",
+		SALLYPORT_TLS: "acme",
+	});
 	expect(config.publicUrl).toBe("https://gate.example.org");
-	expect(config.trustedProxies).toEqual(["10.0.0.1/32"]);
+	expect(config.trustedProxies).toEqual(["10.0.0.1/32", "10.1.0.0/16"]);
+	expect(config.tls).toMatchObject({ mode: "acme", email: "ada@example.org" });
+	expect(config.origins).toMatchObject({
+		tls: "environment",
+		listen: "default",
+	});
 });

@@ -4,6 +4,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
+import { certificateRoutes } from "./certificate.ts";
 import { clientRoutes } from "./clients.ts";
 import { failure, HttpRefusal, success } from "./envelope.ts";
 import { grantRoutes } from "./grants.ts";
@@ -48,6 +49,7 @@ const ROUTES: readonly Route[] = [
 	...clientRoutes,
 	...grantRoutes,
 	...settingRoutes,
+	...certificateRoutes,
 	...setupRoutes,
 ];
 

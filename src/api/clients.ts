@@ -39,11 +39,15 @@ export type ClientView = {
 
 const REDIRECT_URIS_MAX = 10;
 const INTROSPECTS_MAX = 100;
+const KEYS_MAX = 10;
 
 const NewClient = z.strictObject({
 	name: z.string(),
 	redirectUris: z.array(z.string()).max(REDIRECT_URIS_MAX).optional(),
 	secret: z.boolean().optional(),
+	jwks: z
+		.object({ keys: z.array(z.record(z.string(), z.unknown())).max(KEYS_MAX) })
+		.optional(),
 	username: emailField.optional(),
 	introspects: z.array(z.string()).max(INTROSPECTS_MAX).optional(),
 });
@@ -93,6 +97,7 @@ async function add({ deps, actor, request }: Ask): Promise<Answer> {
 			name: body.name,
 			redirectUris: body.redirectUris ?? [],
 			confidential: body.secret ?? false,
+			jwks: body.jwks ?? null,
 			userId: subject?.userId ?? null,
 			introspects: (body.introspects ?? []).map((slug) => {
 				requireServer(deps.db, slug);

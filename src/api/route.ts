@@ -10,6 +10,7 @@ import type { Passwords } from "../oauth/passwords.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Database } from "../store/database.ts";
+import type { Certificates } from "../tls/certificates.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
 import type { Vault } from "../vault.ts";
 
@@ -28,6 +29,7 @@ export type ApiDeps = {
 	readonly upstreams: Upstreams;
 	readonly npm: Npm;
 	readonly calls: CallRecorder;
+	readonly certificates: Certificates;
 	readonly passwords: Pick<Passwords, "hash">;
 	/** Whoever keeps server rows in memory forgets them. */
 	readonly serversChanged: () => void;

@@ -4,6 +4,7 @@
  */
 import { parseConfig } from "../config.ts";
 import { exitCode } from "../errors.ts";
+import { certificateCommands } from "./certificate.ts";
 import { createClient } from "./client.ts";
 import { clientCommands } from "./clients.ts";
 import type { Command, Program } from "./command.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
 	...clientCommands,
 	...grantCommands,
 	...keyCommands,
+	...certificateCommands,
 	...ABOUT,
 ];
 

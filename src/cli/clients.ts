@@ -3,7 +3,7 @@ import type { ClientView } from "../api/clients.ts";
 import type { SettingsView } from "../api/settings.ts";
 import { SallyportError } from "../errors.ts";
 import { type Command, type Context, YES } from "./command.ts";
-import { confirm } from "./input.ts";
+import { confirm, readInput } from "./input.ts";
 import {
 	printFacts,
 	printJson,
@@ -37,6 +37,11 @@ export const clientCommands: readonly Command[] = [
 				summary: "where its answers go",
 			},
 			{ name: "secret", summary: "make a secret and show it, once" },
+			{
+				name: "jwks",
+				value: "F|-",
+				summary: "its public keys (JSON Web Key Set), if it signs instead",
+			},
 			{
 				name: "user",
 				value: "EMAIL",
@@ -119,8 +124,10 @@ async function list({ io, json, client }: Context): Promise<void> {
 
 async function add(context: Context): Promise<void> {
 	const { io, json, client, words, has, one, many } = context;
+	const jwks = one("jwks");
 	const reply = await client.post("/api/clients", {
 		name: words[0],
+		jwks: jwks === undefined ? undefined : await readKeys(context, jwks),
 		redirectUris: many("redirect-uri"),
 		secret: has("secret"),
 		username: one("user"),
@@ -135,6 +142,17 @@ async function add(context: Context): Promise<void> {
 			? ([["client secret", reply["secret"]]] as const)
 			: []),
 	]);
+}
+
+async function readKeys({ io }: Context, source: string): Promise<unknown> {
+	const text = await readInput(io, source, "the key set");
+	try {
+		return JSON.parse(text);
+	} catch {
+		throw new SallyportError("invalid", "the key set is not JSON", {
+			hint: 'it looks like {"keys":[{"kty":"EC",…}]}',
+		});
+	}
 }
 
 async function approve({ io, json, client, words }: Context): Promise<void> {

@@ -22,7 +22,9 @@ export const programCommands: readonly Command[] = [
 		examples: [
 			"sallyport serve",
 			"sallyport serve --data-dir /srv/sallyport --listen localhost:9000",
-			"sallyport serve --public-url https://gate.example.org --trusted-proxy 10.0.0.1",
+			"sallyport serve --public-url https://gate.example.org",
+			"sallyport serve --public-url https://gate.example.org --tls files --tls-cert cert.pem --tls-key key.pem",
+			"sallyport serve --public-url https://gate.example.org --tls off --trusted-proxy 10.0.0.1",
 		],
 		run: () => {
 			throw new SallyportError("internal", "serve is not run from here");

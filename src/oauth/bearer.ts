@@ -8,9 +8,9 @@
 import type { Caller } from "../caller.ts";
 import { type Clock, every } from "../clock.ts";
 import { credentialKind, parseCredential } from "../mint.ts";
-import { findApiKey, touchApiKeys } from "../store/api-keys.ts";
+import { findApiKey, isApiKeyAlive, touchApiKeys } from "../store/api-keys.ts";
 import { type Database, transaction } from "../store/database.ts";
-import { touchGrants } from "../store/grants.ts";
+import { isGrantAlive, touchGrants } from "../store/grants.ts";
 import { findCallerByAccessToken } from "../store/tokens.ts";
 import type { Vault } from "../vault.ts";
 import { resourceDocumentUrl } from "./metadata.ts";
@@ -26,6 +26,8 @@ export type Bearer = {
 	 * Which document the challenge names follows the request's own path, so that `/mcp/` and `/` get theirs.
 	 */
 	readonly judge: (request: Request, resource: string) => Verdict;
+	/** Whether a caller that was let in would still be: what an open stream asks now and then. Reads the store. */
+	readonly isAlive: (caller: Caller) => boolean;
 	/** Forgets what is cached. Call it after anything was revoked, disabled or deleted. */
 	readonly invalidate: () => void;
 	/** Writes down what was used when, and stops. */
@@ -107,6 +109,10 @@ export function createBearer(deps: {
 			else usedKeys.set(caller.clientId.slice(KEY_PREFIX.length), now);
 			return { ok: true, caller };
 		},
+		isAlive: ({ grantId, clientId }) =>
+			grantId === null
+				? isApiKeyAlive(deps.db, clientId.slice(KEY_PREFIX.length))
+				: isGrantAlive(deps.db, grantId),
 		invalidate: () => cache.clear(),
 		stop: () => {
 			stopTimer();

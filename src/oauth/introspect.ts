@@ -8,8 +8,10 @@
 import { parseCredential } from "../mint.ts";
 import { hasIntrospector } from "../store/clients.ts";
 import { findCallerByAccessToken } from "../store/tokens.ts";
-import type { OAuthDeps } from "./authorization-server.ts";
-import { authenticateClient } from "./client-authentication.ts";
+import {
+	authenticateClient,
+	type EndpointDeps,
+} from "./client-authentication.ts";
 import { type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
 import { readForm } from "./parameters.ts";
@@ -17,7 +19,7 @@ import { answer, json, notFound } from "./responses.ts";
 
 /** Says what an access token is good for. A JSON 404 while no client may ask. */
 export function introspect(
-	deps: OAuthDeps,
+	deps: EndpointDeps,
 	limiter: Limiter,
 	request: Request,
 ): Promise<Response> {
@@ -28,7 +30,7 @@ export function introspect(
 			`${networkOf(deps.clientAddress(request))} ${form.get("client_id") ?? ""}`,
 		);
 		if (wait > 0) throw tooMany(wait);
-		const client = authenticateClient(deps, request, form);
+		const client = await authenticateClient(deps, request, form);
 		if (client.authMethod === "none" || client.introspects.length === 0)
 			throw new OAuthError(
 				"invalid_client",

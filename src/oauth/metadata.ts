@@ -6,6 +6,7 @@
  */
 import { hasIntrospector } from "../store/clients.ts";
 import type { OAuthDeps } from "./authorization-server.ts";
+import { ASSERTION_ALGORITHMS } from "./client-assertions.ts";
 import { readClientPolicy } from "./policy.ts";
 import { DEFAULT_PATH, isServed, scopeOf } from "./resources.ts";
 import { answer, json, notFound } from "./responses.ts";
@@ -13,7 +14,11 @@ import { answer, json, notFound } from "./responses.ts";
 const RESOURCE_DOCUMENT = "/.well-known/oauth-protected-resource";
 const SERVER_DOCUMENT = "/.well-known/oauth-authorization-server";
 const OPENID_DOCUMENT = "/.well-known/openid-configuration";
-const SECRET_METHODS = ["client_secret_basic", "client_secret_post"] as const;
+const PROVEN_METHODS = [
+	"client_secret_basic",
+	"client_secret_post",
+	"private_key_jwt",
+] as const;
 
 /** Where the document of an endpoint is; `path` as the client wrote it, with its trailing slash if it has one. */
 export function resourceDocumentUrl(issuer: string, path: string): string {
@@ -88,7 +93,9 @@ function serverDocument({
 		...(hasIntrospector(db)
 			? {
 					introspection_endpoint: `${issuer}/introspect`,
-					introspection_endpoint_auth_methods_supported: SECRET_METHODS,
+					introspection_endpoint_auth_methods_supported: PROVEN_METHODS,
+					introspection_endpoint_auth_signing_alg_values_supported:
+						ASSERTION_ALGORITHMS,
 				}
 			: {}),
 		response_types_supported: ["code"],
@@ -98,8 +105,10 @@ function serverDocument({
 			"refresh_token",
 			"client_credentials",
 		],
-		token_endpoint_auth_methods_supported: ["none", ...SECRET_METHODS],
-		revocation_endpoint_auth_methods_supported: ["none", ...SECRET_METHODS],
+		token_endpoint_auth_methods_supported: ["none", ...PROVEN_METHODS],
+		token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+		revocation_endpoint_auth_methods_supported: ["none", ...PROVEN_METHODS],
+		revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
 		code_challenge_methods_supported: ["S256"],
 		client_id_metadata_document_supported: policy.documents,
 		authorization_response_iss_parameter_supported: true,

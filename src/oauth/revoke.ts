@@ -8,8 +8,10 @@
 import { parseCredential } from "../mint.ts";
 import { revokeGrant } from "../store/grants.ts";
 import { deleteAccessToken, findTokenGrant } from "../store/tokens.ts";
-import type { OAuthDeps } from "./authorization-server.ts";
-import { authenticateClient } from "./client-authentication.ts";
+import {
+	authenticateClient,
+	type EndpointDeps,
+} from "./client-authentication.ts";
 import { type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
 import { readForm } from "./parameters.ts";
@@ -17,7 +19,7 @@ import { answer, json } from "./responses.ts";
 
 /** Ends a token. `token_type_hint` is not needed: a token says what it is. */
 export function revoke(
-	deps: OAuthDeps,
+	deps: EndpointDeps,
 	limiter: Limiter,
 	request: Request,
 ): Promise<Response> {
@@ -27,7 +29,7 @@ export function revoke(
 			`${networkOf(deps.clientAddress(request))} ${form.get("client_id") ?? ""}`,
 		);
 		if (wait > 0) throw tooMany(wait);
-		const client = authenticateClient(deps, request, form);
+		const client = await authenticateClient(deps, request, form);
 		const text = form.get("token");
 		if (text === null)
 			throw new OAuthError("invalid_request", "token is missing");

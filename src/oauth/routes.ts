@@ -1,6 +1,7 @@
 /** The authorization server's routes for programs. The pages a person sees (`/authorize`, `/login`) are in `web/`. */
 import type { Route } from "../route.ts";
 import type { OAuthDeps } from "./authorization-server.ts";
+import { createAssertions } from "./client-assertions.ts";
 import { createRegistrationLimits, register } from "./clients.ts";
 import { introspect } from "./introspect.ts";
 import { createLimiter } from "./limits.ts";
@@ -9,7 +10,10 @@ import { revoke } from "./revoke.ts";
 import { TOKEN_REQUESTS, token } from "./token.ts";
 
 /** Metadata, registration, tokens and revocation. Each handler answers preflight and refuses other methods itself. */
-export function oauthRoutes(deps: OAuthDeps): readonly Route[] {
+export function oauthRoutes(given: OAuthDeps): readonly Route[] {
+	const audiences = [given.issuer, `${given.issuer}/token`];
+	const assertions = createAssertions(given.clock, audiences);
+	const deps = { ...given, assertions };
 	const registrations = createRegistrationLimits(deps);
 	const tokenRequests = createLimiter(deps.clock, TOKEN_REQUESTS);
 	const route = (

@@ -19,7 +19,10 @@ import {
 	type OAuthDeps,
 	REFRESH_LIMITS,
 } from "./authorization-server.ts";
-import { authenticateClient } from "./client-authentication.ts";
+import {
+	authenticateClient,
+	type EndpointDeps,
+} from "./client-authentication.ts";
 import { clientCredentials } from "./client-credentials.ts";
 import { type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
@@ -41,7 +44,7 @@ type Tokens = {
 
 /** Issues tokens. */
 export function token(
-	deps: OAuthDeps,
+	deps: EndpointDeps,
 	limiter: Limiter,
 	request: Request,
 ): Promise<Response> {
@@ -51,7 +54,7 @@ export function token(
 			`${networkOf(deps.clientAddress(request))} ${form.get("client_id") ?? ""}`,
 		);
 		if (wait > 0) throw tooMany(wait);
-		const client = authenticateClient(deps, request, form);
+		const client = await authenticateClient(deps, request, form);
 		const grantType = form.get("grant_type");
 		if (grantType === "authorization_code")
 			return tokenResponse(redeem(deps, client.id, form));

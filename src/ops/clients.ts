@@ -32,12 +32,23 @@ type ClientDeps = {
 
 const NAME_LENGTH_MAX = 64;
 
+/** A JSON Web Key Set (RFC 7517 5). */
+export type KeySet = {
+	readonly keys: readonly Readonly<Record<string, unknown>>[];
+};
+
+const KEYS_MAX = 10;
+/** Members that only a private or shared key has (RFC 7518 6). */
+const PRIVATE_MEMBERS = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"] as const;
+
 /** What an administrator says of a client that they make. */
 type NewClient = {
 	readonly name: string;
 	readonly redirectUris: readonly string[];
-	/** Whether it can keep a secret. */
+	/** Whether it gets a secret. */
 	readonly confidential: boolean;
+	/** Its public keys, as a JSON Web Key Set, when it signs instead. */
+	readonly jwks: KeySet | null;
 	/** As whom it acts without a person. */
 	readonly userId: string | null;
 	/** The resources whose tokens it may look at. */
@@ -61,9 +72,14 @@ export function makeClient(
 		kind: "made",
 		name: fields.name.trim(),
 		redirectUris: [...new Set(fields.redirectUris)],
-		authMethod: secret === null ? "none" : "client_secret_basic",
+		authMethod:
+			fields.jwks !== null
+				? "private_key_jwt"
+				: secret === null
+					? "none"
+					: "client_secret_basic",
 		secretHash: secret === null ? null : deps.vault.mac(secret),
-		jwks: null,
+		jwks: fields.jwks === null ? null : JSON.stringify(fields.jwks),
 		userId: fields.userId,
 		introspects: fields.introspects,
 		createdAt: now,
@@ -167,17 +183,37 @@ function requireSense(fields: NewClient): void {
 				hint: `at most ${REDIRECT_URIS_MAX}, each https with a host in lower case, or http on this computer`,
 			},
 		);
-	const isAlone = fields.userId !== null || fields.introspects.length > 0;
-	if (isAlone && !fields.confidential)
+	if (fields.jwks !== null) requirePublicKeys(fields.jwks);
+	if (fields.jwks !== null && fields.confidential)
 		throw new SallyportError(
 			"invalid",
-			"a client without a secret cannot act alone or look at tokens",
+			"a client proves itself by a secret or by its keys, not by both",
+			{ hint: "leave one of them out" },
+		);
+	const isAlone = fields.userId !== null || fields.introspects.length > 0;
+	if (isAlone && !fields.confidential && fields.jwks === null)
+		throw new SallyportError(
+			"invalid",
+			"a client without a secret or keys cannot act alone or look at tokens",
 			{ hint: "give it a secret: --secret" },
 		);
 	if (!isAlone && fields.redirectUris.length === 0)
 		throw new SallyportError("invalid", "the client could do nothing", {
 			hint: "say where its answers go: --redirect-uri",
 		});
+}
+
+function requirePublicKeys({ keys }: KeySet): void {
+	const isPublic = (key: Readonly<Record<string, unknown>>): boolean =>
+		["EC", "OKP", "RSA"].includes(String(key["kty"])) &&
+		!PRIVATE_MEMBERS.some((member) => member in key);
+	if (keys.length > 0 && keys.length <= KEYS_MAX && keys.every(isPublic))
+		return;
+	throw new SallyportError(
+		"invalid",
+		`a client has 1 to ${KEYS_MAX} keys, each an EC, OKP or RSA public key`,
+		{ hint: "keep the private keys with the client" },
+	);
 }
 
 function noClient(): SallyportError {

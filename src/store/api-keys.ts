@@ -100,6 +100,18 @@ export function findApiKey(db: Database, hash: Uint8Array): KeyHolder | null {
 		.get(hash);
 }
 
+/** Whether a key still works, by its id. */
+export function isApiKeyAlive(db: Database, id: string): boolean {
+	return (
+		db
+			.query<unknown, [string]>(
+				`SELECT 1 FROM api_keys k JOIN users u ON u.id = k.user_id
+				 WHERE k.id = ? AND k.revoked_at IS NULL AND u.disabled_at IS NULL`,
+			)
+			.get(id) !== null
+	);
+}
+
 /** Notes when keys were last used, many at once. */
 export function touchApiKeys(
 	db: Database,

@@ -9,9 +9,11 @@ import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import {
 	type CertificateFacts,
+	covers,
 	type KeyPair,
 	requireServable,
 } from "./certificate.ts";
+import { type Identifier, namesKey } from "./identifiers.ts";
 import type { TlsMaterial } from "./listeners.ts";
 
 export type CertificateFiles = {
@@ -30,6 +32,7 @@ const CHECK_MS = 10_000;
 
 /**
  * Opens a pair of files.
+ * @param identifiers what clients ask for; a certificate for something else is not shown
  * @throws SallyportError `invalid` when they cannot be read or do not fit
  */
 export function openCertificateFiles(
@@ -39,16 +42,22 @@ export function openCertificateFiles(
 		readonly show: (materials: readonly TlsMaterial[]) => Promise<void>;
 	},
 	paths: { readonly chain: string; readonly key: string },
+	identifiers: readonly Identifier[] = [],
 ): CertificateFiles {
 	const { clock, log } = deps;
+	const requireFitting = (candidate: KeyPair): CertificateFacts => {
+		const found = requireServable(candidate, clock.now());
+		if (covers(found, identifiers)) return found;
+		throw otherNames(found, identifiers);
+	};
 	let pair = readPair(paths);
-	let facts = requireServable(pair, clock.now());
+	let facts = requireFitting(pair);
 	let problem: SallyportError | null = null;
 
 	const reload = async (): Promise<void> => {
 		const next = readPair(paths);
 		if (next.chain === pair.chain && next.key === pair.key) return;
-		const nextFacts = requireServable(next, clock.now());
+		const nextFacts = requireFitting(next);
 		await deps.show(shownAs(next));
 		[pair, facts] = [next, nextFacts];
 		log.info("certificate reloaded", { path: paths.chain });
@@ -83,6 +92,19 @@ export function openCertificateFiles(
 				);
 			}),
 	};
+}
+
+function otherNames(
+	{ names }: CertificateFacts,
+	identifiers: readonly Identifier[],
+): SallyportError {
+	return new SallyportError(
+		"invalid",
+		`the certificate is for ${names.join(", ") || "no name"}, not for ${namesKey(identifiers)}`,
+		{
+			hint: "name the certificate of that address, or set --public-url to a name that it is for",
+		},
+	);
 }
 
 /** One certificate for every name a client may ask for. */

@@ -17,6 +17,7 @@ export type CertificateFacts = {
 	readonly fingerprint: string;
 	/** Who issued it, in one line. */
 	readonly issuer: string;
+	readonly selfSigned: boolean;
 };
 
 /** A chain and its key, both PEM. */
@@ -37,6 +38,7 @@ export function readCertificate(chain: string): CertificateFacts {
 		notAfter: seconds(leaf.validTo),
 		fingerprint: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),
 		issuer: issuerOf(leaf.issuer),
+		selfSigned: leaf.issuer === leaf.subject,
 	};
 }
 
@@ -74,12 +76,16 @@ export function requireServable(pair: KeyPair, now: number): CertificateFacts {
 	return facts;
 }
 
-/** Whether a certificate is for all of these identifiers. */
+/** Whether a certificate is for all of these identifiers; a wildcard is for one more label (RFC 9525 6.3). */
 export function covers(
 	facts: CertificateFacts,
 	identifiers: readonly Identifier[],
 ): boolean {
-	return identifiers.every(({ value }) => facts.names.includes(value));
+	return identifiers.every(
+		({ type, value }) =>
+			facts.names.includes(value) ||
+			(type === "dns" && facts.names.includes(value.replace(/^[^.]+\./, "*."))),
+	);
 }
 
 /** The id that renewal information is asked by; null when the leaf names no key of its issuer. */

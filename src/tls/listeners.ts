@@ -233,9 +233,9 @@ async function probe(
 	);
 }
 
+/** A listener on every IPv6 address is one on every IPv4 address too, and a machine may be without the former. */
 function reachable(host: string): string {
-	if (host === "0.0.0.0") return "127.0.0.1";
-	return host === "::" ? "::1" : host;
+	return host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
 }
 
 /** The fingerprint of the certificate that a client without a name is shown; null when none came in time. */

@@ -1,32 +1,25 @@
 /**
- * A connection: a link on which an era was agreed. It gives each request our own id and progress token, and sorts what
- * the server says unasked: progress and log lines to the call they belong to, changes to whoever listens.
+ * A connection: a link on which an era was agreed. It gives each request our own id and progress token, hands what the
+ * server says about a request to the call it belongs to, and watches resources in the words of the era.
  */
-import { delay } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
-import { type Bytes, memberOf, parseJson, toBytes } from "../message.ts";
-
+import { type Bytes, toBytes } from "../message.ts";
 import {
 	restoreProgressToken,
 	wrapNotification,
 	wrapRequest,
 } from "./envelope.ts";
+import { type CallHearing, changesOf } from "./hearing.ts";
 import {
-	answerServer,
-	type Hearing,
 	type Link,
 	type Notification,
-	RECONNECT_MS,
 	type Speaking,
+	unwatchable,
 } from "./link.ts";
 import { mirrorHeaders, type ParamHeaders } from "./mirror.ts";
-import type {
-	Call,
-	ListKind,
-	Reply,
-	ServerFacts,
-	UpstreamEvent,
-} from "./upstream.ts";
+import { createPatience } from "./patience.ts";
+import { createSubscription, LISTEN } from "./subscription.ts";
+import type { Call, Reply, ServerFacts } from "./upstream.ts";
 
 export type Connection = {
 	readonly facts: ServerFacts;
@@ -39,13 +32,25 @@ export type Connection = {
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;
 	/** Hears of changes until the connection ends, where the server tells of any. Returns at once. */
 	readonly listen: () => void;
+	/** Has the server tell of changes of one resource. @throws LinkError when it refuses */
+	readonly watch: (uri: string) => Promise<void>;
+	/** Nobody wants to know of it any more. */
+	readonly unwatch: (uri: string) => void;
 	readonly close: () => Promise<void>;
 	readonly closed: Promise<string>;
+};
+
+/** What we say of ourselves. */
+export type Self = {
+	readonly version: string;
+	/** Canonical JSON of what our callers can be asked. */
+	readonly capabilities: string;
 };
 
 /** A link on which nothing was agreed yet: what finding out the era needs. */
 export type Talk = {
 	readonly link: Link;
+	readonly self: Self;
 	readonly request: (
 		call: Call,
 		speaking: Speaking,
@@ -54,14 +59,7 @@ export type Talk = {
 	) => Promise<Reply>;
 };
 
-const CHANGES: Readonly<Record<string, readonly ListKind[]>> = {
-	"notifications/tools/list_changed": ["tools"],
-	"notifications/prompts/list_changed": ["prompts"],
-	"notifications/resources/list_changed": ["resources", "resourceTemplates"],
-};
-
-/** The longest a timer can wait. */
-const FOREVER_MS = 2 ** 31 - 1;
+const WATCH_TIMEOUT_MS = 30_000;
 
 /** What belongs to one hop, and is never handed on. */
 const OWN_HOP = new Set([
@@ -69,56 +67,58 @@ const OWN_HOP = new Set([
 	"notifications/subscriptions/acknowledged",
 ]);
 
-/** Hands up what a server says outside any call. */
-export function createHearing(
-	onEvent: (event: UpstreamEvent) => void,
-): Hearing {
-	return {
-		onRequest: answerServer,
-		onNotification: (notification) => {
-			for (const event of eventsOf(notification)) onEvent(event);
-		},
-	};
-}
-
 /** Begins to talk on a link. */
-export function createTalk(
-	link: Link,
-	hearing: Hearing,
-	version: string,
-): Talk {
+export function createTalk(link: Link, hearing: CallHearing, self: Self): Talk {
 	let lastId = 0;
 	return {
 		link,
-		request: (call, speaking, timeoutMs, paramHeaders) => {
+		self,
+		request: async (call, speaking, timeoutMs, paramHeaders) => {
 			const id = ++lastId;
 			const { bytes, progressToken } = wrapRequest({
 				id,
 				method: call.method,
 				params: call.params,
 				era: speaking.era,
-				clientCapabilities: call.clientCapabilities ?? "{}",
-				version,
+				clientCapabilities: self.capabilities,
+				logLevel: call.logLevel,
+				version: self.version,
 			});
+			const isListen = call.method === LISTEN;
 			const relay = (notification: Notification): void => {
-				const own = isLog(notification) || eventsOf(notification).length === 0;
-				if (!own) hearing.onNotification(notification);
-				const message = own && relayed(notification, id, progressToken);
-				if (message) call.onNotification?.(message);
+				const { method } = notification;
+				if (isListen && method === "notifications/subscriptions/acknowledged")
+					call.onNotification?.(notification.bytes);
+				else if (
+					method === "notifications/cancelled" ||
+					(isListen && method === "notifications/message") ||
+					changesOf(notification).length > 0
+				)
+					hearing.onNotification(notification);
+				else {
+					const message = relayed(notification, id, progressToken);
+					if (message) call.onNotification?.(message);
+				}
 			};
-			return link.request({
-				id,
-				method: call.method,
-				bytes,
-				speaking,
-				headers:
-					speaking.era === "modern"
-						? mirrorHeaders(call.method, call.params, paramHeaders)
-						: {},
-				signal: call.signal,
-				timeoutMs,
-				onNotification: relay,
-			});
+			const patience = createPatience(timeoutMs);
+			const leave = isListen ? null : hearing.join(id, { call, patience });
+			try {
+				return await link.request({
+					id,
+					method: call.method,
+					bytes,
+					speaking,
+					headers:
+						speaking.era === "modern"
+							? mirrorHeaders(call.method, call.params, paramHeaders)
+							: {},
+					signal: call.signal,
+					patience,
+					onNotification: relay,
+				});
+			} finally {
+				leave?.();
+			}
 		},
 	};
 }
@@ -130,38 +130,76 @@ export function createConnection(talk: Talk, facts: ServerFacts): Connection {
 		era: facts.era,
 		protocolVersion: facts.protocolVersion,
 	};
+	const changes =
+		facts.era === "modern"
+			? createSubscription(talk, speaking, changingLists(facts.capabilities))
+			: legacyChanges(talk, speaking, facts.capabilities);
 	return {
 		facts,
 		request: (call, timeoutMs, paramHeaders) =>
 			talk.request(call, speaking, timeoutMs, paramHeaders),
 		notify: (method, params) =>
 			link.notify(wrapNotification(method, params), speaking),
-		listen: () => {
-			if (!tellsOfChanges(facts)) return;
-			if (facts.era === "legacy") link.listen(speaking);
-			else void subscribe(talk, facts, speaking);
-		},
+		listen: changes.open,
+		watch: changes.watch,
+		unwatch: changes.unwatch,
 		close: link.close,
 		closed: link.closed,
 	};
 }
 
-function tellsOfChanges({ era, capabilities }: ServerFacts): boolean {
-	return (
-		filterOf(capabilities) !== "" ||
-		// Legacy servers also send log lines and updates of resources there.
-		(era === "legacy" &&
-			("logging" in capabilities ||
-				flag(capabilities, "resources", "subscribe")))
-	);
+/** How a connection hears of changes, whatever its era. */
+export type Changes = {
+	readonly open: () => void;
+	readonly watch: (uri: string) => Promise<void>;
+	readonly unwatch: (uri: string) => void;
+};
+
+function legacyChanges(
+	talk: Talk,
+	speaking: Speaking,
+	capabilities: ServerFacts["capabilities"],
+): Changes {
+	const say = (method: string, uri: string): Promise<Reply> =>
+		talk.request(
+			{
+				method,
+				params: toBytes(`{"uri":${JSON.stringify(uri)}}`),
+				signal: new AbortController().signal,
+			},
+			speaking,
+			WATCH_TIMEOUT_MS,
+		);
+	return {
+		open: () => {
+			const speaks =
+				changingLists(capabilities).length > 0 ||
+				"logging" in capabilities ||
+				flag(capabilities, "resources", "subscribe") ||
+				// Some servers ask there, and not on the stream of the call that they ask in.
+				talk.self.capabilities !== "{}";
+			if (speaks) talk.link.listen(speaking);
+		},
+		watch: async (uri) => {
+			const { member } = await say("resources/subscribe", uri);
+			if (member === "error") throw unwatchable();
+		},
+		unwatch: (uri) => {
+			say("resources/unsubscribe", uri).catch((error: unknown) => {
+				// A server that is gone tells of nothing more either.
+				if (!(error instanceof SallyportError)) throw error;
+			});
+		},
+	};
 }
 
-/** The lists a modern server tells changes of, as the members of a `listen` filter. */
-function filterOf(capabilities: ServerFacts["capabilities"]): string {
-	return ["tools", "prompts", "resources"]
-		.filter((list) => flag(capabilities, list, "listChanged"))
-		.map((list) => `"${list}ListChanged":true`)
-		.join(",");
+/** The lists that a server tells changes of. */
+function changingLists(
+	capabilities: ServerFacts["capabilities"],
+): readonly string[] {
+	return ["tools", "prompts", "resources"].filter((list) =>
+		flag(capabilities, list, "listChanged"),
+	);
 }
 
 function flag(
@@ -174,54 +212,6 @@ function flag(
 		| null
 		| undefined;
 	return declared?.[name] === true;
-}
-
-/** Keeps a `subscriptions/listen` request open until the link ends. */
-async function subscribe(
-	talk: Talk,
-	facts: ServerFacts,
-	speaking: Speaking,
-): Promise<void> {
-	const release = talk.link.takeStream();
-	if (!release) return;
-	const ended = new AbortController();
-	void talk.link.closed.then(() => ended.abort());
-	const params = toBytes(`{"notifications":{${filterOf(facts.capabilities)}}}`);
-	for (let attempt = 0; !ended.signal.aborted; attempt++) {
-		try {
-			const reply = await talk.request(
-				{ method: "subscriptions/listen", params, signal: ended.signal },
-				speaking,
-				FOREVER_MS,
-			);
-			if (reply.member === "error") break;
-		} catch (error) {
-			if (!(error instanceof SallyportError)) throw error;
-		}
-		await delay(pauseMs(attempt), ended.signal);
-	}
-	release();
-}
-
-function pauseMs(attempt: number): number {
-	return RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)] ?? 0;
-}
-
-/** What a notification tells of the server itself. */
-function eventsOf(notification: Notification): readonly UpstreamEvent[] {
-	const { method, bytes, params } = notification;
-	const lists = CHANGES[method];
-	if (lists) return lists.map((list) => ({ type: "list_changed", list }));
-	if (method === "notifications/message")
-		return [{ type: "log", message: bytes }];
-	if (method !== "notifications/resources/updated" || !params) return [];
-	const member = memberOf(bytes, params.start, "uri");
-	const uri = member ? parseJson(bytes, member) : null;
-	return typeof uri === "string" ? [{ type: "resource_updated", uri }] : [];
-}
-
-function isLog({ method }: Notification): boolean {
-	return method === "notifications/message";
 }
 
 /** A notification about a call as the caller may see it: its own token in it. */

@@ -37,20 +37,19 @@ export type Started = {
  */
 export async function dialProcess(
 	start: () => Started,
-	version: string,
 	memory: Memory,
 	signal: AbortSignal,
 ): Promise<Connection> {
 	const first = start();
-	if (memory.legacy) return handshake(first, version, signal);
+	if (memory.legacy) return handshake(first, signal);
 	return closeOnFailure(first.link, async () => {
-		const found = await probe(first, version, signal);
+		const found = await probe(first, signal);
 		if (found !== "died") {
 			memory.legacy = found.era === "legacy";
 			return createConnection(first.talk, found);
 		}
 		// Some servers end when asked something they do not know; a second one is asked nothing of the kind.
-		const connection = await handshake(start(), version, signal);
+		const connection = await handshake(start(), signal);
 		memory.legacy = true;
 		return connection;
 	});
@@ -58,28 +57,23 @@ export async function dialProcess(
 
 function handshake(
 	{ link, talk }: Started,
-	version: string,
 	signal: AbortSignal,
 ): Promise<Connection> {
 	return closeOnFailure(link, async () =>
-		createConnection(
-			talk,
-			await initialize(talk, version, signal, START_TIMEOUT_MS),
-		),
+		createConnection(talk, await initialize(talk, signal, START_TIMEOUT_MS)),
 	);
 }
 
 /** Asks as a modern client and, when that takes long, as a legacy one too; whichever is answered first counts. */
 async function probe(
 	{ link, talk }: Started,
-	version: string,
 	signal: AbortSignal,
 ): Promise<ServerFacts | "died"> {
 	const asked = new AbortController();
 	const stop = (): void => asked.abort();
 	signal.addEventListener("abort", stop, { once: true });
 	const asLegacy = (): Promise<ServerFacts> =>
-		initialize(talk, version, asked.signal, START_TIMEOUT_MS);
+		initialize(talk, asked.signal, START_TIMEOUT_MS);
 	const modern = discover(talk, asked.signal, START_TIMEOUT_MS);
 	const patience = delay(PROBE_TIMEOUT_MS, asked.signal).then(
 		() => "slow" as const,

@@ -7,26 +7,23 @@
 import type { Egress } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
+import { SHARED } from "../store/secrets.ts";
 import type { Server, Transport } from "../store/servers.ts";
 import type { Vault } from "../vault.ts";
 import { startChild } from "./child.ts";
 import {
 	type Connection,
 	createConnection,
-	createHearing,
 	createTalk,
+	type Self,
 } from "./connection.ts";
 import { type Credentials, credentialsFor } from "./credentials.ts";
 import { dialProcess, programOf, type Started } from "./dial-process.ts";
 import { discover, initialize, isEraEvidence } from "./era.ts";
+import { type CallHearing, createHearing } from "./hearing.ts";
 import { openHttpLink } from "./http.ts";
 import type { HttpTarget } from "./http-target.ts";
-import {
-	closeOnFailure,
-	type Hearing,
-	type LinkError,
-	START_TIMEOUT_MS,
-} from "./link.ts";
+import { closeOnFailure, type LinkError, START_TIMEOUT_MS } from "./link.ts";
 import { openSseLink } from "./sse.ts";
 import { collectLines, type Lines } from "./stderr.ts";
 import { openStdioLink } from "./stdio.ts";
@@ -58,18 +55,22 @@ const HTTP_PROBE_TIMEOUT_MS = 15_000;
 
 /**
  * A dial for one server and identity.
+ * @param capabilities canonical JSON of what the callers can be asked
  * @param lines where its process's standard error goes
  */
 export function createDial(
 	deps: DialDeps,
 	server: Server,
 	identity: string,
+	capabilities: string,
 	lines: Lines,
 ): Dial {
+	const self: Self = { version: deps.version, capabilities };
 	let memory: Memory = { legacy: false, sse: false };
 	const { transport } = server;
 	return async (onEvent, signal) => {
-		const hearing = createHearing(onEvent);
+		const hear = (): CallHearing =>
+			createHearing({ onEvent, shared: identity === SHARED });
 		const credentials = credentialsFor(deps.db, deps.vault, server, identity);
 		if (credentials.missing.length > 0)
 			throw missingSecrets(server, credentials.missing);
@@ -79,7 +80,8 @@ export function createDial(
 					deps,
 					transport,
 					credentials,
-					hearing,
+					self,
+					hear,
 					memory,
 					signal,
 				);
@@ -87,10 +89,11 @@ export function createDial(
 			const start = (): Started => {
 				const child = startChild(deps.db, server.id, program);
 				void collectLines(child.stderr, Object.values(credentials.env), lines);
+				const hearing = hear();
 				const link = openStdioLink(child, hearing);
-				return { link, talk: createTalk(link, hearing, deps.version) };
+				return { link, talk: createTalk(link, hearing, self) };
 			};
-			return await dialProcess(start, deps.version, memory, signal);
+			return await dialProcess(start, memory, signal);
 		} catch (error) {
 			memory = { legacy: false, sse: false };
 			throw error;
@@ -114,7 +117,8 @@ async function dialHttp(
 	deps: DialDeps,
 	{ url, mode, headers }: Http,
 	credentials: Credentials,
-	hearing: Hearing,
+	self: Self,
+	hear: () => CallHearing,
 	memory: Memory,
 	signal: AbortSignal,
 ): Promise<Connection> {
@@ -126,34 +130,26 @@ async function dialHttp(
 		takeStream: deps.takeStream,
 	};
 	const dialSse = async (): Promise<Connection> => {
+		const hearing = hear();
 		const link = await openSseLink(target, hearing);
 		return closeOnFailure(link, async () => {
-			const talk = createTalk(link, hearing, deps.version);
-			const facts = await initialize(
-				talk,
-				deps.version,
-				signal,
-				START_TIMEOUT_MS,
-			);
+			const talk = createTalk(link, hearing, self);
+			const facts = await initialize(talk, signal, START_TIMEOUT_MS);
 			memory.sse = true;
 			return createConnection(talk, facts);
 		});
 	};
 	if (mode === "sse" || memory.sse) return dialSse();
+	const hearing = hear();
 	const link = openHttpLink(target, hearing);
 	try {
 		return await closeOnFailure(link, async () => {
-			const talk = createTalk(link, hearing, deps.version);
+			const talk = createTalk(link, hearing, self);
 			const modern = memory.legacy
 				? null
 				: await discover(talk, signal, HTTP_PROBE_TIMEOUT_MS);
 			if (modern) return createConnection(talk, modern);
-			const facts = await initialize(
-				talk,
-				deps.version,
-				signal,
-				START_TIMEOUT_MS,
-			);
+			const facts = await initialize(talk, signal, START_TIMEOUT_MS);
 			memory.legacy = true;
 			return createConnection(talk, facts);
 		});

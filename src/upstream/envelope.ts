@@ -30,6 +30,8 @@ export type Envelope = {
 	readonly era: Era;
 	/** Raw JSON; what the calling client can be asked through us. */
 	readonly clientCapabilities: string;
+	/** Raw JSON; what a modern server is told when the client's own `_meta` says nothing of it. */
+	readonly logLevel?: string | undefined;
 	/** Our own version, as the client we are. */
 	readonly version: string;
 };
@@ -78,9 +80,9 @@ export function wrapCancellation(request: {
 export function wrapAnswer(
 	id: string,
 	member: "result" | "error",
-	body: string,
+	body: Bytes | string,
 ): Bytes {
-	return toBytes(`{"jsonrpc":"2.0","id":${id},"${member}":${body}}`);
+	return join([`{"jsonrpc":"2.0","id":${id},"${member}":`, body, "}"]);
 }
 
 /** The same message on one line. Raw line breaks are only ever white space between tokens: strings escape them. */
@@ -107,7 +109,7 @@ function rewriteParams(envelope: Envelope): {
 } {
 	const { params } = envelope;
 	if (!params) {
-		const own = ownMeta(envelope, []);
+		const own = ownMeta(envelope, envelope.logLevel);
 		return {
 			params: own === "" ? null : toBytes(`{"_meta":{${own}}}`),
 			progressToken: null,
@@ -116,7 +118,7 @@ function rewriteParams(envelope: Envelope): {
 	const members = membersOf(params, 0);
 	const meta = members.find(({ key }) => key === "_meta");
 	if (!meta || params[meta.start] !== OPEN_OBJECT) {
-		const own = ownMeta(envelope, []);
+		const own = ownMeta(envelope, envelope.logLevel);
 		if (own === "") return { params, progressToken: null };
 		const comma = members.length > (meta ? 1 : 0) ? "," : "";
 		const edit: Edit = meta
@@ -139,7 +141,7 @@ function rewriteMeta(
 	const level = entries.find(({ key }) => key === META.logLevel);
 	const own = ownMeta(
 		envelope,
-		level ? [[META.logLevel, textOf(params, level)]] : [],
+		level ? textOf(params, level) : envelope.logLevel,
 	);
 	const edits: Edit[] = [];
 	if (own !== "")
@@ -173,16 +175,13 @@ function rewriteMeta(
 }
 
 /** Our reserved members for a modern server, as JSON without the braces; nothing for a legacy one. */
-function ownMeta(
-	envelope: Envelope,
-	relayed: readonly (readonly [string, string])[],
-): string {
+function ownMeta(envelope: Envelope, logLevel: string | undefined): string {
 	if (envelope.era === "legacy") return "";
 	const members: readonly (readonly [string, string])[] = [
 		[META.protocolVersion, `"${MODERN_REVISION}"`],
 		[META.clientCapabilities, envelope.clientCapabilities],
 		[META.clientInfo, clientInfo(envelope.version)],
-		...relayed,
+		...(logLevel === undefined ? [] : [[META.logLevel, logLevel] as const]),
 	];
 	return members.map(([key, value]) => `"${key}":${value}`).join(",");
 }

@@ -72,12 +72,11 @@ export async function discover(
 /** The legacy handshake. @throws LinkError */
 export async function initialize(
 	talk: Talk,
-	version: string,
 	signal: AbortSignal,
 	timeoutMs: number,
 ): Promise<ServerFacts> {
 	const params = toBytes(
-		`{"protocolVersion":"${LATEST_LEGACY_REVISION}","capabilities":{},"clientInfo":${clientInfo(version)}}`,
+		`{"protocolVersion":"${LATEST_LEGACY_REVISION}","capabilities":${talk.self.capabilities},"clientInfo":${clientInfo(talk.self.version)}}`,
 	);
 	const reply = await talk.request(
 		{ method: "initialize", params, signal },

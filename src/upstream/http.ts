@@ -33,7 +33,9 @@ import {
 	type Link,
 	LinkError,
 	type Outgoing,
+	pauseMs,
 	RECONNECT_MS,
+	type ServerRequest,
 	type Speaking,
 	timedOut,
 } from "./link.ts";
@@ -108,6 +110,16 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 	const tell = (message: Bytes, speaking: Speaking): void => {
 		say(message, speaking).catch(swallowExpected);
 	};
+	/** Answers a question of the server when the answer is known, unless the link has ended meanwhile. */
+	const answerServer = (
+		request: ServerRequest,
+		callId: number | null,
+		speaking: Speaking,
+	): void => {
+		void hearing.onRequest(request, callId).then((bytes) => {
+			if (bytes && !quiet.signal.aborted) tell(bytes, speaking);
+		});
+	};
 	const lost = (): LinkError => {
 		sessionId = null;
 		quiet.abort();
@@ -160,14 +172,13 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		first: Response,
 		outgoing: Outgoing,
 		signal: AbortSignal,
-		touch: () => void,
 	): Promise<Reply> => {
 		let reply: Reply | null = null;
 		const onMessage = (message: Message): "more" | "enough" => {
-			touch();
+			outgoing.patience.touch();
 			if (message.kind === "notification") outgoing.onNotification(message);
 			else if (message.kind === "request")
-				tell(hearing.onRequest(message), outgoing.speaking);
+				answerServer(message, outgoing.id, outgoing.speaking);
 			else if (answers(message, outgoing.id))
 				reply = { member: message.member, body: bodyOf(message) };
 			return reply ? "enough" : "more";
@@ -204,7 +215,6 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		outgoing: Outgoing,
 		signal: AbortSignal,
 		inSession: boolean,
-		touch: () => void,
 	): Promise<Reply> => {
 		if (!response.ok) return refused(response, outgoing, inSession);
 		if (outgoing.method === "initialize") {
@@ -214,7 +224,7 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		const type = mediaType(response);
 		if (type === "application/json") return readJson(response, outgoing.id);
 		if (type === "text/event-stream")
-			return followEvents(response, outgoing, signal, touch);
+			return followEvents(response, outgoing, signal);
 		discard(response);
 		throw new LinkError(
 			"final",
@@ -236,10 +246,10 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 		return under(async (abort) => {
 			let late = false;
 			const cancel = (): void => abort.abort();
-			const timer = setTimeout(() => {
+			outgoing.patience.start(() => {
 				late = true;
 				cancel();
-			}, outgoing.timeoutMs);
+			});
 			outgoing.signal.addEventListener("abort", cancel);
 			try {
 				const response = await post(outgoing.bytes, outgoing.speaking, {
@@ -247,9 +257,7 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 					timeoutMs: null,
 					headers: outgoing.headers,
 				});
-				return await answer(response, outgoing, abort.signal, inSession, () => {
-					timer.refresh();
-				});
+				return await answer(response, outgoing, abort.signal, inSession);
 			} catch (error) {
 				if (outgoing.signal.aborted) throw dropped(outgoing);
 				if (late) {
@@ -260,7 +268,7 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 					throw new LinkError("broken", error.message);
 				throw error;
 			} finally {
-				clearTimeout(timer);
+				outgoing.patience.stop();
 				outgoing.signal.removeEventListener("abort", cancel);
 			}
 		});
@@ -275,8 +283,7 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 
 	const hear = (message: Message, speaking: Speaking): "more" => {
 		if (message.kind === "notification") hearing.onNotification(message);
-		else if (message.kind === "request")
-			tell(hearing.onRequest(message), speaking);
+		else if (message.kind === "request") answerServer(message, null, speaking);
 		return "more";
 	};
 	/** Reads the GET stream once. Null when the server offers none. */
@@ -349,7 +356,7 @@ function namesSession(
 }
 
 function pauseOf(splitter: EventSplitter | null, attempt: number): number {
-	const usual = RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)] ?? 0;
+	const usual = pauseMs(attempt);
 	const wanted = splitter?.retryMs();
 	return wanted === undefined || attempt > 0
 		? usual

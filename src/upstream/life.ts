@@ -3,14 +3,14 @@
  * when nobody asks any more, and after a failure left alone for a while. Its lists outlive its connections, so that a
  * sleeping server still says what it can do.
  */
-import type { Clock } from "../clock.ts";
+import { type Clock, delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { memberOf, parseJson } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import type { Connection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
-import { cancelled, LinkError } from "./link.ts";
+import { LinkError, unless } from "./link.ts";
 import { EMPTY, fetchList, type Listing, sameItems } from "./lists.ts";
 import type { ParamHeaders } from "./mirror.ts";
 import type { Lines } from "./stderr.ts";
@@ -22,11 +22,14 @@ import type {
 	Upstream,
 	UpstreamEvent,
 } from "./upstream.ts";
+import { createWatches } from "./watches.ts";
 
 /** An upstream, and what the pool that keeps it must know. */
 export type LivingUpstream = Upstream & {
 	readonly isProcess: boolean;
-	/** When it was last asked, or null while somebody waits for it or it has no process. */
+	/** When it was last asked, or null while somebody waits for it or watches something. */
+	readonly restingSinceMs: () => number | null;
+	/** The same, of a process that could sleep; null when there is none. */
 	readonly idleSinceMs: () => number | null;
 	/** Stops the process until it is asked again. */
 	readonly sleep: () => Promise<void>;
@@ -62,6 +65,7 @@ type Cached = {
 export function createUpstream(deps: {
 	readonly server: Server;
 	readonly identity: string;
+	readonly capabilities: string;
 	readonly dial: Dial;
 	readonly lines: Lines;
 	readonly clock: Clock;
@@ -69,7 +73,7 @@ export function createUpstream(deps: {
 	/** Makes room for one more process. @throws SallyportError `unavailable` when there is none */
 	readonly admit: () => Promise<void>;
 }): LivingUpstream {
-	const { server, identity, clock, log } = deps;
+	const { server, identity, capabilities, clock, log } = deps;
 	const isProcess = server.transport.kind !== "http";
 	const closing = new AbortController();
 	const listeners = new Set<(event: UpstreamEvent) => void>();
@@ -84,6 +88,7 @@ export function createUpstream(deps: {
 	let open = 0;
 	let usedMs = clock.nowMs();
 	let changes = 0;
+	let reviving = false;
 
 	const emit = (event: UpstreamEvent): void => {
 		if (event.type === "list_changed") {
@@ -133,8 +138,10 @@ export function createUpstream(deps: {
 			if (connection !== fresh) return; // we closed it ourselves
 			connection = null;
 			fail(reason, clock.nowMs() - sinceMs);
+			void revive();
 		});
 		fresh.listen();
+		watches.renew(fresh);
 		// What was listed before may be otherwise now; whoever listens hears of it only if it is.
 		for (const [kind, cached] of lists) {
 			lists.set(kind, { ...cached, freshUntilMs: 0 });
@@ -164,6 +171,26 @@ export function createUpstream(deps: {
 				connecting = null;
 			});
 		return connecting;
+	};
+
+	const watches = createWatches({
+		connect,
+		onDoubt: (uri) => emit({ type: "resource_updated", uri }),
+		onLost: ({ message }) =>
+			log.warn("watch failed", { slug: server.slug, reason: message }),
+	});
+
+	/** Who watches asks nothing, and hears nothing from a server that is gone: it is dialled until it is back. */
+	const revive = async (): Promise<void> => {
+		if (reviving) return;
+		reviving = true;
+		while (watches.any() && !connection && !closing.signal.aborted) {
+			await delay(Math.max(1, retryAtMs - clock.nowMs()), closing.signal);
+			await connect().catch((error: unknown) => {
+				if (!(error instanceof SallyportError)) throw error; // it was logged, and is tried again
+			});
+		}
+		reviving = false;
 	};
 
 	/** Does work that keeps the upstream awake. */
@@ -243,9 +270,13 @@ export function createUpstream(deps: {
 		);
 	};
 
+	const restingSinceMs = (): number | null =>
+		open === 0 && !watches.any() ? usedMs : null;
+
 	return {
 		server,
 		identity,
+		capabilities,
 		isProcess,
 		facts: async (signal) =>
 			(await awake(() => unless(signal, connect()))).facts,
@@ -273,6 +304,12 @@ export function createUpstream(deps: {
 			listeners.add(listener);
 			return () => void listeners.delete(listener);
 		},
+		watch: (uri, signal) =>
+			awake(() =>
+				watches.add(uri, signal).catch((error: unknown) => {
+					throw named(server, error);
+				}),
+			),
 		state: () => {
 			if (connection) return "ready";
 			if (connecting) return "starting";
@@ -280,7 +317,8 @@ export function createUpstream(deps: {
 		},
 		lastError: () => lastError,
 		logs: deps.lines.list,
-		idleSinceMs: () => (isProcess && connection && open === 0 ? usedMs : null),
+		restingSinceMs,
+		idleSinceMs: () => (isProcess && connection ? restingSinceMs() : null),
 		sleep: async () => {
 			const live = connection;
 			connection = null;
@@ -337,21 +375,5 @@ function closed(): LinkError {
 	return new LinkError("final", "the server was changed or removed", {
 		code: "unavailable",
 		hint: "try again",
-	});
-}
-
-/** The promise, or the end of whoever waits for it. What is waited for goes on for the others. */
-function unless<T>(
-	signal: AbortSignal | undefined,
-	promise: Promise<T>,
-): Promise<T> {
-	if (!signal) return promise;
-	return new Promise((resolve, reject) => {
-		if (signal.aborted) reject(cancelled());
-		const stop = (): void => reject(cancelled());
-		signal.addEventListener("abort", stop, { once: true });
-		promise
-			.then(resolve, reject)
-			.finally(() => signal.removeEventListener("abort", stop));
 	});
 }

@@ -5,8 +5,8 @@
  */
 import { type ErrorCode, SallyportError } from "../errors.ts";
 import type { Bytes, Message } from "../message.ts";
-import { type Era, RPC } from "../protocol.ts";
-import { wrapAnswer } from "./envelope.ts";
+import type { Era } from "../protocol.ts";
+import type { Patience } from "./patience.ts";
 import type { Reply } from "./upstream.ts";
 
 export type Notification = Extract<Message, { kind: "notification" }>;
@@ -23,7 +23,7 @@ export type Outgoing = {
 	/** More headers that mirror the message (modern HTTP). */
 	readonly headers?: Readonly<Record<string, string>>;
 	readonly signal: AbortSignal;
-	readonly timeoutMs: number;
+	readonly patience: Patience;
 	/** What the server says about this request before it answers. */
 	readonly onNotification: (notification: Notification) => void;
 };
@@ -50,8 +50,15 @@ export type Link = {
 /** What a link hands up besides answers. */
 export type Hearing = {
 	readonly onNotification: (notification: Notification) => void;
-	/** Answers a request of the server. The seam where questions to the user will be relayed. */
-	readonly onRequest: (request: ServerRequest) => Bytes;
+	/**
+	 * Answers a request of the server, which may take as long as a person does; null when the server does not want to
+	 * know any more. Never rejects.
+	 * @param callId our request on whose own stream it came; null where all share one
+	 */
+	readonly onRequest: (
+		request: ServerRequest,
+		callId: number | null,
+	) => Promise<Bytes | null>;
 };
 
 /** The bytes that one message of a server may have when it must be held whole. */
@@ -99,8 +106,8 @@ export function cancelled(): LinkError {
 
 /** Nothing was heard for too long. Not sent again: it would take as long again. */
 export function timedOut({
-	timeoutMs,
-}: Pick<Outgoing, "timeoutMs">): LinkError {
+	patience: { timeoutMs },
+}: Pick<Outgoing, "patience">): LinkError {
 	return new LinkError(
 		"final",
 		`the server did not answer within ${Math.ceil(timeoutMs / 1000)} s`,
@@ -108,15 +115,9 @@ export function timedOut({
 	);
 }
 
-/** Answers what a server may ask of any client (`ping`), and refuses the rest: we declared no capabilities. */
-export function answerServer(request: ServerRequest): Bytes {
-	return request.method === "ping"
-		? wrapAnswer(request.id, "result", "{}")
-		: wrapAnswer(
-				request.id,
-				"error",
-				`{"code":${RPC.methodNotFound},"message":"this client does not answer that"}`,
-			);
+/** The server does not tell of changes of that resource. */
+export function unwatchable(): LinkError {
+	return new LinkError("final", "the server refused to watch the resource");
 }
 
 /** Does the first work on a link, and closes it when that fails. */
@@ -130,4 +131,25 @@ export async function closeOnFailure<T>(
 		await link.close();
 		throw error;
 	}
+}
+
+/** The promise, or the end of whoever waits for it. What is waited for goes on for the others. */
+export function unless<T>(
+	signal: AbortSignal | undefined,
+	promise: Promise<T>,
+): Promise<T> {
+	if (!signal) return promise;
+	return new Promise((resolve, reject) => {
+		if (signal.aborted) reject(cancelled());
+		const stop = (): void => reject(cancelled());
+		signal.addEventListener("abort", stop, { once: true });
+		promise
+			.then(resolve, reject)
+			.finally(() => signal.removeEventListener("abort", stop));
+	});
+}
+
+/** The pause before the next attempt. */
+export function pauseMs(attempt: number): number {
+	return RECONNECT_MS[Math.min(attempt, RECONNECT_MS.length - 1)] ?? 0;
 }

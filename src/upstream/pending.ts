@@ -6,9 +6,11 @@ import {
 	MalformedMessage,
 	type Message,
 	memberOf,
+	parseJson,
 	parseMessage,
 	textOf,
 } from "../message.ts";
+import { META } from "../protocol.ts";
 import {
 	cancelled,
 	type Hearing,
@@ -37,8 +39,6 @@ type Waiting = {
 	readonly outgoing: Outgoing;
 	readonly resolve: (reply: Reply) => void;
 	readonly reject: (error: LinkError) => void;
-	/** It is alive: its time begins anew. */
-	readonly touch: () => void;
 };
 
 /** Requests that may wait on one stream. */
@@ -60,9 +60,9 @@ export function createPending(
 		waiting.size === 1 ? waiting.values().next().value : undefined;
 
 	const hear = (notification: Notification): void => {
-		const owner = ownerOf(notification, waiting, only);
+		const owner = ownerOf(notification, waiting);
 		if (owner) {
-			owner.touch();
+			owner.outgoing.patience.touch();
 			owner.outgoing.onNotification(notification);
 		} else hearing.onNotification(notification);
 	};
@@ -94,19 +94,15 @@ export function createPending(
 					reject(error);
 				};
 				const onAbort = (): void => stop(cancelled());
-				const timer = setTimeout(
-					() => stop(timedOut(outgoing)),
-					outgoing.timeoutMs,
-				);
+				outgoing.patience.start(() => stop(timedOut(outgoing)));
 				const finish = (): void => {
-					clearTimeout(timer);
+					outgoing.patience.stop();
 					waiting.delete(id);
 					outgoing.signal.removeEventListener("abort", onAbort);
 				};
 				outgoing.signal.addEventListener("abort", onAbort, { once: true });
 				waiting.set(id, {
 					outgoing,
-					touch: () => void timer.refresh(),
 					resolve: (reply) => {
 						finish();
 						resolve(reply);
@@ -133,7 +129,10 @@ export function createPending(
 				const message = parseMessage(bytes);
 				if (message.kind === "response") respond(message);
 				else if (message.kind === "notification") hear(message);
-				else answer(hearing.onRequest(message));
+				else
+					void hearing.onRequest(message, null).then((bytes) => {
+						if (bytes) answer(bytes);
+					});
 				return true;
 			} catch (error) {
 				if (error instanceof MalformedMessage) return false;
@@ -148,19 +147,19 @@ export function createPending(
 	};
 }
 
-/** The request a notification is about: by progress token, or because there is no other. */
+/** The request that a notification names. */
 function ownerOf(
 	notification: Notification,
 	waiting: ReadonlyMap<string, Waiting>,
-	only: () => Waiting | undefined,
 ): Waiting | undefined {
-	if (notification.method === "notifications/message") return only();
-	if (notification.method !== "notifications/progress" || !notification.params)
-		return undefined;
-	const token = memberOf(
-		notification.bytes,
-		notification.params.start,
-		"progressToken",
-	);
-	return token && waiting.get(textOf(notification.bytes, token));
+	const { method, bytes, params } = notification;
+	if (!params) return undefined;
+	if (method === "notifications/progress") {
+		const token = memberOf(bytes, params.start, "progressToken");
+		return token && waiting.get(textOf(bytes, token));
+	}
+	if (method !== "notifications/subscriptions/acknowledged") return undefined;
+	const meta = memberOf(bytes, params.start, "_meta");
+	const id = meta && memberOf(bytes, meta.start, META.subscriptionId);
+	return id && waiting.get(String(parseJson(bytes, id)));
 }

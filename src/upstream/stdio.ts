@@ -48,7 +48,7 @@ export function openStdioLink(child: Child, hearing: Hearing): StdioLink {
 			});
 	};
 	const pending = createPending(hearing, (bytes) => {
-		if (open) child.write(join([bytes, "\n"]));
+		if (open) child.write(join([oneLine(bytes), "\n"]));
 	});
 	const giveUp = (reason: string): void => {
 		if (complaint !== null) return;

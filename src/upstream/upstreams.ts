@@ -1,5 +1,5 @@
 /**
- * The pool: one upstream for each server and credential identity, made when first asked for.
+ * The pool: one upstream for each server, credential identity and set of capabilities, made when first asked for.
  *
  * So two users of a server with personal secrets never share a process or a connection, and all clients of one user
  * do. It bounds how many processes run, and puts those to sleep that nobody has asked for a while.
@@ -18,6 +18,10 @@ const IDLE_STOP_MS = 10 * 60_000;
 const SWEEP_MS_MAX = 30_000;
 /** Processes at once; one more puts the longest idle one to sleep. */
 const PROCESSES_MAX = 100;
+/** Upstreams of one server and identity: each tells the server something else of what can be asked. */
+const VARIANTS_MAX = 8;
+/** Nobody can be asked anything. */
+const PLAIN = "{}";
 /** Streams that wait for news from HTTP servers. Bun opens 256 connections at once, and calls need them more. */
 const STREAMS_MAX = 100;
 
@@ -65,14 +69,19 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		}
 	});
 
-	const create = (server: Server, identity: string): LivingUpstream => {
+	const create = (
+		server: Server,
+		identity: string,
+		capabilities: string,
+	): LivingUpstream => {
 		const missing = missingSlots(db, server, identity);
 		if (missing.length > 0) throw missingSecrets(server, missing);
 		const lines = createLines();
 		return createUpstream({
 			server,
 			identity,
-			dial: createDial(dialDeps, server, identity, lines),
+			capabilities,
+			dial: createDial(dialDeps, server, identity, capabilities, lines),
 			lines,
 			clock,
 			log,
@@ -80,16 +89,46 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		});
 	};
 
+	/** Makes room for one more variant; false when all that there are have work. */
+	const makeRoom = (server: Server, identity: string): boolean => {
+		const variants = [...pool].filter(
+			([, upstream]) =>
+				upstream.server.id === server.id &&
+				upstream.identity === identity &&
+				upstream.capabilities !== PLAIN,
+		);
+		if (variants.length < VARIANTS_MAX) return true;
+		const [idlest] = variants
+			.filter(([, upstream]) => upstream.restingSinceMs() !== null)
+			.toSorted(
+				([, a], [, b]) =>
+					Number(a.restingSinceMs()) - Number(b.restingSinceMs()),
+			);
+		if (!idlest) return false;
+		pool.delete(idlest[0]);
+		void idlest[1].close();
+		return true;
+	};
+
+	const forUser: Upstreams["forUser"] = (
+		server,
+		userId,
+		capabilities = PLAIN,
+	) => {
+		const identity = identityFor(server, userId);
+		const key = `${server.id} ${identity} ${capabilities}`;
+		const known = pool.get(key);
+		if (known) return known;
+		// Better a call in which nobody can be asked than none.
+		if (capabilities !== PLAIN && !makeRoom(server, identity))
+			return forUser(server, userId);
+		const fresh = create(server, identity, capabilities);
+		pool.set(key, fresh);
+		return fresh;
+	};
+
 	return {
-		forUser: (server, userId) => {
-			const identity = identityFor(server, userId);
-			const key = `${server.id} ${identity}`;
-			const known = pool.get(key);
-			if (known) return known;
-			const fresh = create(server, identity);
-			pool.set(key, fresh);
-			return fresh;
-		},
+		forUser,
 		drop: async (serverId, identity) => {
 			const dropped = [...pool].filter(
 				([, upstream]) =>

@@ -1,10 +1,12 @@
 /**
- * `/clients`: what the person who is signed in allowed, and the buttons that end it. Nobody sees another's.
+ * `/clients`: what the person who is signed in allowed, and the buttons that end it. Nobody sees another's; an
+ * administrator also sees the clients that wait to be let in.
  * Grants that look alike are one row: some clients register anew each time they connect (oauth.md 1.6).
  */
-import { readForm } from "../oauth/parameters.ts";
-import { endGrants } from "../ops/clients.ts";
+import { type Parameters, readForm } from "../oauth/parameters.ts";
+import { approveClient, endGrants } from "../ops/clients.ts";
 import type { Route } from "../route.ts";
+import { type Client, listClients } from "../store/clients.ts";
 import { type ListedGrant, listGrants } from "../store/grants.ts";
 import { type AllowedClient, clientsPage } from "./dashboard/clients.tsx";
 import { isOwnPost } from "./forms.ts";
@@ -25,7 +27,7 @@ export function clientRoutes(site: Site): readonly Route[] {
 		{
 			method: "POST",
 			path: "/clients",
-			handler: (request) => revoke(site, request),
+			handler: (request) => decide(site, request),
 		},
 	];
 }
@@ -35,16 +37,32 @@ function show(site: Site, request: Request): Response {
 	if (!visitor) return seeOther("/login?next=%2Fclients");
 	return clientsPage({
 		clients: [...allowed(site, visitor).values()],
+		waiting: waitingFor(site, visitor),
 		csrf: site.forms.issue(bindingOf(visitor), ACTION),
 	});
 }
 
-async function revoke(site: Site, request: Request): Promise<Response> {
+async function decide(site: Site, request: Request): Promise<Response> {
 	const visitor = findVisitor(site, request);
 	if (!visitor || !isOwnPost(request, site.issuer)) return staleFormPage();
 	const form = await readForm(request);
 	if (!site.forms.isValid(bindingOf(visitor), ACTION, form.get("csrf")))
 		return staleFormPage();
+	const letIn = form.get("approve");
+	if (letIn === null) revoke(site, visitor, form);
+	// Judged by the same list that the page was made from, which is empty for everyone but administrators.
+	else if (waitingFor(site, visitor).some(({ id }) => id === letIn))
+		approveClient(site, letIn, visitor.login.userId);
+	return seeOther("/clients");
+}
+
+function waitingFor(site: Site, { login }: Visitor): readonly Client[] {
+	return login.role === "member"
+		? []
+		: listClients(site.db).filter(({ approvedAt }) => approvedAt === null);
+}
+
+function revoke(site: Site, visitor: Visitor, form: Parameters): void {
 	const clients = allowed(site, visitor);
 	const named = form.get("revoke") ?? "";
 	const chosen =
@@ -54,7 +72,6 @@ async function revoke(site: Site, request: Request): Promise<Response> {
 	// A row that is gone was ended elsewhere: the page then shows that, which is what was wanted.
 	const ids = chosen.flatMap(({ grantIds }) => grantIds);
 	endGrants(site, ids, visitor.login.userId, visitor.login.userId);
-	return seeOther("/clients");
 }
 
 /** The living grants of a person, those alike folded, by what makes them alike. */

@@ -20,6 +20,7 @@ import { createCallRecorder } from "../../src/store/calls.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { insertKeyring } from "../../src/store/instance.ts";
 import { createUser, type User } from "../../src/store/users.ts";
+import { noCertificates } from "../../src/tls/certificates.ts";
 import type {
 	Call,
 	Reply,
@@ -68,7 +69,7 @@ export type Fixture = {
 	readonly close: () => void;
 };
 
-export function createFixture(): Fixture {
+export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 	const folder = mkdtempSync(join(tmpdir(), "sallyport-api-"));
 	const db = openDatabase(join(folder, "sallyport.db"));
 	const kek = new Uint8Array(32).fill(7);
@@ -98,11 +99,13 @@ export function createFixture(): Fixture {
 			environment: process.env,
 		}),
 		calls: createCallRecorder({ db, clock }),
+		certificates: noCertificates(),
 		passwords: createPasswords("testing"),
 		serversChanged: () => {},
 		credentialsChanged: () => {},
 		version: "1.2.3",
 		publicUrl: "https://gate.example.org",
+		...more,
 	};
 	const api = createApi(deps);
 	const owner = createUser(
@@ -177,6 +180,7 @@ function scriptedUpstreams(
 				identity: server.slots.some((slot) => slot.personal)
 					? userId
 					: "shared",
+				capabilities: "{}",
 				facts: async () => {
 					throw dead();
 				},
@@ -195,6 +199,7 @@ function scriptedUpstreams(
 				},
 				notify: async () => {},
 				subscribe: () => () => {},
+				watch: async () => () => {},
 				state: () => "ready",
 				lastError: () => null,
 				logs: () => [],

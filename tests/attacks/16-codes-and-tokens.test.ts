@@ -141,9 +141,9 @@ test("23: one code redeemed by many at once succeeds once", async () => {
 		Array.from({ length: 8 }, () => redeem(target, client, code)),
 	);
 	expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-	expect(
-		answers.filter(({ error }) => error === "invalid_grant"),
-	).toHaveLength(7);
+	expect(answers.filter(({ error }) => error === "invalid_grant")).toHaveLength(
+		7,
+	);
 });
 
 test.skipIf(IS_EXECUTABLE)("24: a code after two minutes", async () => {
@@ -220,7 +220,13 @@ test("29: a token with a changed character, a wrong checksum, or 10 MB", async (
 	const token = tokens.access_token;
 	const flip = (at: number): string =>
 		token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
-	for (const bad of [flip(8), flip(30), flip(token.length - 1), `${token}A`, ""])
+	for (const bad of [
+		flip(8),
+		flip(30),
+		flip(token.length - 1),
+		`${token}A`,
+		"",
+	])
 		expect(await target.use(bad), bad.length.toString()).toBe(401);
 	const began = performance.now();
 	const huge = await target.use("A".repeat(10_000_000)).catch(() => 0);

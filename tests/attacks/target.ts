@@ -3,8 +3,9 @@
  * clock that can be moved; with `ATTACK_EXECUTABLE=1` the executable, whose clock cannot. Each request comes from an
  * address of its own (a proxy on loopback is trusted), so that one attack's limit does not answer for another.
  */
-import { connect } from "node:net";
+
 import { expect } from "bun:test";
+import { connect } from "node:net";
 import type { Place } from "../oauth/authority.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
 import { fixtureCommand } from "../support/processes.ts";
@@ -165,5 +166,7 @@ export async function expectError(
 ): Promise<void> {
 	expect([status].flat(), what).toContain(response.status);
 	expect(response.headers.get("Cache-Control"), what).toBe("no-store");
-	expect(((await response.json()) as { error: string }).error, what).toBe(error);
+	expect(((await response.json()) as { error: string }).error, what).toBe(
+		error,
+	);
 }

@@ -4,7 +4,9 @@ local lines = {}
 for line in file:lines() do lines[#lines + 1] = line end
 file:close()
 wrk.method = "POST"
-wrk.body = lines[#lines]
+-- The body holds @ID@: no two requests of a session may share an id.
+local before, after = lines[#lines]:match("^(.*)@ID@(.*)$")
+local id = math.random(1, 1000000) * 1000
 for index = 1, #lines - 1 do
   local name, value = lines[index]:match("^([^:]+): (.*)$")
   wrk.headers[name] = value
@@ -12,6 +14,10 @@ end
 local threads = {}
 function setup(thread) threads[#threads + 1] = thread end
 function init() wrong = 0 end
+function request()
+  id = id + 1
+  return wrk.format(nil, nil, nil, before .. id .. after)
+end
 function response(status, headers, body)
   if status ~= 200 or not body:find('"result"', 1, true) then wrong = wrong + 1 end
 end

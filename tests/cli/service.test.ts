@@ -366,3 +366,39 @@ test("a user is added with a password file or an invite link; a key is shown onc
 	);
 	expect((await sallyport(["keys", "list"])).stderr).toBe("no keys\n");
 });
+
+test("clients are made, listed, let in and forgotten; who may come is chosen", async () => {
+	const made = await sallyport([
+		...["clients", "add", "chat", "--secret"],
+		...["--redirect-uri", "https://chat.example.org/cb"],
+	]);
+	expect(made.stdout).toMatch(
+		/^client id +cli_\S+\nclient secret +sp_cs_\S+\n$/,
+	);
+	expect(made.stderr).toContain("not shown again");
+	const id = /cli_\S+/.exec(made.stdout)?.[0] ?? "";
+	const listed = await sallyport(["clients", "list"]);
+	expect(listed.stdout).toContain("https://chat.example.org/cb");
+	expect(listed.stdout).not.toContain("sp_cs_");
+	expect((await sallyport(["clients", "approve", id])).code).toBe(0);
+	expect((await sallyport(["grants", "list"])).stderr).toContain("no client");
+	const both = ["grants", "revoke", "grt_x", "--client", id, "--yes"];
+	expect((await sallyport(both)).code).toBe(2);
+	const none = ["grants", "revoke", "--client", id, "--yes"];
+	expect((await sallyport(none)).stdout).toBe("0 revoked\n");
+	expect((await sallyport(["clients", "revoke", id, "--yes"])).code).toBe(0);
+	expect((await sallyport(["clients", "revoke", id, "--yes"])).code).toBe(3);
+
+	expect((await sallyport(["clients", "policy"])).stdout).toBe(
+		"registration  known\ndocuments     on\n",
+	);
+	const changed = ["--registration", "approve", "--documents", "off"];
+	expect((await sallyport(["clients", "policy", ...changed])).stdout).toBe(
+		"registration  approve\ndocuments     off\n",
+	);
+	for (const wrong of [
+		["--registration", "anyone"],
+		["--documents", "maybe"],
+	])
+		expect((await sallyport(["clients", "policy", ...wrong])).code).toBe(2);
+});

@@ -6,6 +6,7 @@ import {
 	listApiKeys,
 	revokeApiKey,
 } from "../../src/store/api-keys.ts";
+import { deleteClient } from "../../src/store/clients.ts";
 import { listUsers } from "../../src/store/users.ts";
 import {
 	type Authority,
@@ -205,6 +206,34 @@ test("an API key acts as its user at every endpoint until it is revoked", () => 
 	authority.bearer.invalidate();
 	expect(judge(authority, text).ok).toBe(false);
 	expect(listApiKeys(authority.db)).toEqual([]);
+});
+
+test("a caller that was let in is alive until its grant or key is revoked or its user disabled", async () => {
+	const { client, tokens } = await signInClient(authority);
+	const verdict = judge(authority, tokens.access_token);
+	if (!verdict.ok) throw new Error("the token was just issued");
+	const alive = (): boolean => authority.bearer.isAlive(verdict.caller);
+	expect(alive()).toBe(true);
+	authority.db.run("UPDATE users SET disabled_at = 1");
+	expect(alive()).toBe(false);
+	authority.db.run("UPDATE users SET disabled_at = NULL");
+	expect(alive()).toBe(true);
+	deleteClient(authority.db, client.client_id);
+	expect(alive()).toBe(false);
+	const key = createApiKey(
+		authority.db,
+		authority.vault.mac("key"),
+		{ userId: verdict.caller.userId, name: "script" },
+		authority.now(),
+	);
+	const caller = {
+		...verdict.caller,
+		grantId: null,
+		clientId: `key:${key.id}`,
+	};
+	expect(authority.bearer.isAlive(caller)).toBe(true);
+	revokeApiKey(authority.db, key.id, authority.now());
+	expect(authority.bearer.isAlive(caller)).toBe(false);
 });
 
 test("when things were last used is written down together, at the latest when the gateway stops", async () => {

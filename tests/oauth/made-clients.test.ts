@@ -1,5 +1,7 @@
 /** Clients that an administrator made: what they may do alone, and that nobody else may. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { generateKeyPairSync } from "node:crypto";
+import { SignJWT } from "jose";
 import { makeClient } from "../../src/ops/clients.ts";
 import { sweep } from "../../src/ops/sweep.ts";
 import { findUserByEmail } from "../../src/store/users.ts";
@@ -35,6 +37,7 @@ function make(
 			name: "nightly",
 			redirectUris: [],
 			confidential: true,
+			jwks: null,
 			userId: ownerId(),
 			introspects: [],
 			...fields,
@@ -127,6 +130,115 @@ test("a made client is not swept away for being unused", async () => {
 	authority.advance(400 * 24 * 3600);
 	sweep(authority.db, authority.now());
 	expect((await ask(client)).status).toBe(200);
+});
+
+describe("a client that signs (RFC 7523)", () => {
+	const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+	const jwks = {
+		keys: [{ ...pair.publicKey.export({ format: "jwk" }), alg: "ES256" }],
+	};
+	let client: Client;
+	let serial = 0;
+
+	beforeEach(() => {
+		const { client_id } = make({ confidential: false, jwks });
+		client = { client_id };
+	});
+
+	function claims(): Record<string, unknown> {
+		return {
+			iss: client.client_id,
+			sub: client.client_id,
+			aud: "https://gw.example/token",
+			exp: authority.now() + 60,
+			jti: `j${serial++}`,
+		};
+	}
+
+	function sign(
+		payload: Record<string, unknown>,
+		key = pair.privateKey,
+		alg = "ES256",
+	): Promise<string> {
+		return new SignJWT(payload).setProtectedHeader({ alg }).sign(key);
+	}
+
+	function prove(
+		assertion: string,
+		changes: Readonly<Record<string, string | null>> = {},
+	): Promise<TokenAnswer> {
+		return ask(client, {
+			client_assertion_type:
+				"urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+			client_assertion: assertion,
+			...changes,
+		});
+	}
+
+	test("proves itself, also by the assertion alone, each time with another", async () => {
+		const assertion = await sign(claims());
+		expect((await prove(assertion)).status).toBe(200);
+		expect((await prove(assertion)).error).toBe("invalid_client");
+		const alone = await prove(
+			await sign({ ...claims(), aud: "https://gw.example" }),
+			{ client_id: null },
+		);
+		expect(alone.status).toBe(200);
+	});
+
+	test("is refused when anything about the assertion is off", async () => {
+		const other = generateKeyPairSync("ec", { namedCurve: "P-256" });
+		const now = authority.now();
+		const { jti: _, ...unnamed } = claims();
+		const { exp: __, ...endless } = claims();
+		for (const [what, assertion] of Object.entries({
+			"another key": await sign(claims(), other.privateKey),
+			"another audience": await sign({
+				...claims(),
+				aud: "https://evil.example",
+			}),
+			"another issuer": await sign({ ...claims(), iss: "cli_other" }),
+			"another subject": await sign({ ...claims(), sub: "cli_other" }),
+			"no id": await sign(unnamed),
+			"no end": await sign(endless),
+			"an end that is past": await sign({ ...claims(), exp: now - 60 }),
+			"an end that is far": await sign({ ...claims(), exp: now + 3600 }),
+			"not begun": await sign({ ...claims(), nbf: now + 120 }),
+			"no signature": `${btoa('{"alg":"none"}')}.${btoa(JSON.stringify(claims()))}.`,
+			"the public key as a shared one": await new SignJWT(claims())
+				.setProtectedHeader({ alg: "HS256" })
+				.sign(new TextEncoder().encode(JSON.stringify(jwks.keys[0]))),
+			garbage: "x",
+			"too long": "x".repeat(5000),
+		}))
+			expect((await prove(assertion)).error, what).toBe("invalid_client");
+		const typeless = await prove(await sign(claims()), {
+			client_assertion_type: null,
+		});
+		expect(typeless.error).toBe("invalid_client");
+		const twice = await prove(await sign(claims()), { client_secret: "x" });
+		expect(twice.error).toBe("invalid_client");
+		expect((await ask(client)).error).toBe("invalid_client");
+		const secret = await ask(client, { client_secret: "" });
+		expect(secret.error).toBe("invalid_client");
+	});
+
+	test("does not make a client with a secret out of one without", async () => {
+		const { client_id } = make();
+		const answer = await prove(
+			await sign({ ...claims(), iss: client_id, sub: client_id }),
+			{ client_id },
+		);
+		expect(answer.error).toBe("invalid_client");
+	});
+
+	test("cannot be made with private keys", () => {
+		const keys = [pair.privateKey.export({ format: "jwk" })];
+		for (const bad of [{ keys }, { keys: [] }, { keys: [{ kty: "oct" }] }])
+			expect(() => make({ confidential: false, jwks: bad as never })).toThrow(
+				"public key",
+			);
+	});
 });
 
 describe("introspection (RFC 7662)", () => {

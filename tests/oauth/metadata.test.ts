@@ -79,6 +79,7 @@ test("the authorization server's document is the same wherever clients look", as
 			"none",
 			"client_secret_basic",
 			"client_secret_post",
+			"private_key_jwt",
 		],
 		client_id_metadata_document_supported: true,
 		authorization_response_iss_parameter_supported: true,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 import { createEgress } from "../../src/egress.ts";
 import { createLog } from "../../src/log.ts";
-import { type Bytes, toBytes } from "../../src/message.ts";
+import { toBytes } from "../../src/message.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import {
 	createServer,
@@ -17,7 +17,7 @@ import {
 } from "../../src/store/servers.ts";
 import { createUser } from "../../src/store/users.ts";
 import { wholeBody } from "../../src/upstream/era.ts";
-import type { Upstream, Upstreams } from "../../src/upstream/upstream.ts";
+import type { Call, Upstream, Upstreams } from "../../src/upstream/upstream.ts";
 import { createUpstreams } from "../../src/upstream/upstreams.ts";
 import { createKeyring, openVault, type Vault } from "../../src/vault.ts";
 
@@ -108,10 +108,7 @@ export function asCommand(
 	return { kind: "command", command, args, env };
 }
 
-export type Sent = {
-	readonly signal?: AbortSignal;
-	readonly onNotification?: (message: Bytes) => void;
-};
+export type Sent = Partial<Omit<Call, "method" | "params">>;
 
 /** Calls a method with params as JSON text; gives the member and its bytes as text. */
 export async function ask(
@@ -123,8 +120,8 @@ export async function ask(
 	const reply = await upstream.request({
 		method,
 		params: params === null ? null : toBytes(params),
-		signal: sent.signal ?? new AbortController().signal,
-		...(sent.onNotification && { onNotification: sent.onNotification }),
+		signal: new AbortController().signal,
+		...sent,
 	});
 	return {
 		member: reply.member,

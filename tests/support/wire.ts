@@ -204,8 +204,9 @@ export async function openLegacySession(
 	endpoint: string,
 	token: string,
 	known?: string,
+	capabilities: Record<string, unknown> = {},
 ): Promise<LegacySession> {
-	const id = known ?? (await initialize(endpoint, token));
+	const id = known ?? (await initialize(endpoint, token, capabilities));
 	let last = 1;
 	return {
 		id,
@@ -227,7 +228,11 @@ export async function openLegacySession(
 	};
 }
 
-async function initialize(endpoint: string, token: string): Promise<string> {
+async function initialize(
+	endpoint: string,
+	token: string,
+	capabilities: Record<string, unknown>,
+): Promise<string> {
 	const answer = await send(
 		endpoint,
 		token,
@@ -237,7 +242,7 @@ async function initialize(endpoint: string, token: string): Promise<string> {
 			method: "initialize",
 			params: {
 				protocolVersion: "2025-11-25",
-				capabilities: {},
+				capabilities,
 				clientInfo: { name: "wire", version: "1.0.0" },
 			},
 		}),

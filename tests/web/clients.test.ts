@@ -1,6 +1,7 @@
 /** What a person allowed, and how they end it. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createPasswords } from "../../src/oauth/passwords.ts";
+import { findClient } from "../../src/store/clients.ts";
 import { createUser } from "../../src/store/users.ts";
 import {
 	type Authority,
@@ -128,4 +129,44 @@ test("nobody sees or ends another's", async () => {
 		revoke: mine,
 	});
 	expect(judge(authority, tokens.access_token).ok).toBe(true);
+});
+
+describe("a client that waits", () => {
+	const callback = "https://chat.example.org/cb";
+
+	async function wait(): Promise<string> {
+		const { client_id } = await register(authority, {
+			client_name: "Our chat",
+			redirect_uris: [callback],
+		});
+		return client_id;
+	}
+
+	test("is shown to an administrator, who lets it in", async () => {
+		const id = await wait();
+		const html = await page();
+		expect(html).toContain("chat.example.org");
+		await browser.post("/clients", { csrf: csrfOf(html), approve: id });
+		expect(findClient(authority.db, id)?.approvedAt).toBe(authority.now());
+		expect(await page()).not.toContain("chat.example.org");
+	});
+
+	test("is neither shown to a member nor let in by one", async () => {
+		const password = "another long password";
+		const passwordHash = await createPasswords("testing").hash(password);
+		const email = "ada@example.org";
+		createUser(authority.db, { email, role: "member", passwordHash }, 1);
+		const member = openBrowser(authority);
+		await signIn(member, { email, password });
+		// A page with a form of theirs, so that they have a token that is good for this page.
+		const client = await register(authority);
+		await allow(authority, authorizeQuery(client), member);
+		const id = await wait();
+		const html = await page(member);
+		expect(html).not.toContain("chat.example.org");
+		const csrf = csrfOf(html);
+		expect(csrf).not.toBe("");
+		await member.post("/clients", { csrf, approve: id });
+		expect(findClient(authority.db, id)?.approvedAt).toBeNull();
+	});
 });

@@ -1,6 +1,10 @@
-/** The clients that a person allowed something, each with the button that ends it. Button: `revoke=<id>` or `all`. */
+/**
+ * The clients that a person allowed something, each with the button that ends it; for an administrator also those that
+ * wait to be let in. Buttons: `revoke=<id>` or `all`, `approve=<id>`.
+ */
 import type { VNode } from "preact";
 import { destinationOf } from "../../oauth/redirect-uris.ts";
+import type { Client } from "../../store/clients.ts";
 import { page } from "../layout.tsx";
 
 /** What one client, as a person knows it, may do. */
@@ -18,9 +22,10 @@ export type AllowedClient = {
 
 export function clientsPage(fields: {
 	readonly clients: readonly AllowedClient[];
+	readonly waiting: readonly Client[];
 	readonly csrf: string;
 }): Response {
-	const { clients } = fields;
+	const { clients, waiting, csrf } = fields;
 	return page(
 		{ title: "Clients" },
 		<>
@@ -29,7 +34,7 @@ export function clientsPage(fields: {
 				<p>You have not allowed any client to use your servers.</p>
 			) : (
 				<form method="post" action="/clients">
-					<input type="hidden" name="csrf" value={fields.csrf} />
+					<input type="hidden" name="csrf" value={csrf} />
 					<table>
 						<caption>
 							What you allowed. A client that is revoked must ask again.
@@ -56,6 +61,7 @@ export function clientsPage(fields: {
 					</p>
 				</form>
 			)}
+			{waiting.length === 0 ? null : <Waiting clients={waiting} csrf={csrf} />}
 			<p>
 				<a href="/">Back to your servers</a>
 			</p>
@@ -68,12 +74,7 @@ function Row({ client }: { readonly client: AllowedClient }): VNode {
 		<tr>
 			<th scope="row">
 				{placeOf(client.redirectUri)}
-				{client.name === "" ? null : (
-					<span class="quiet">
-						{" "}
-						calls itself “<bdi>{client.name}</bdi>”
-					</span>
-				)}
+				<Called name={client.name} />
 				{client.grantIds.length > 1 ? (
 					<span class="quiet"> {client.grantIds.length} times</span>
 				) : null}
@@ -91,6 +92,57 @@ function Row({ client }: { readonly client: AllowedClient }): VNode {
 				</button>
 			</td>
 		</tr>
+	);
+}
+
+function Waiting(props: {
+	readonly clients: readonly Client[];
+	readonly csrf: string;
+}): VNode {
+	return (
+		<form method="post" action="/clients">
+			<input type="hidden" name="csrf" value={props.csrf} />
+			<h2>Waiting to be let in</h2>
+			<p>
+				Their answers go to places that are not known here. One that is let in
+				may ask people; it still gets nothing that nobody allows.
+			</p>
+			<table>
+				<caption>Let in only what someone here runs or trusts</caption>
+				<thead>
+					<tr>
+						<th scope="col">Answers go to</th>
+						<th scope="col">Came</th>
+						<th scope="col">Let it in</th>
+					</tr>
+				</thead>
+				<tbody>
+					{props.clients.map(({ id, name, redirectUris, createdAt }) => (
+						<tr key={id}>
+							<th scope="row">
+								{redirectUris.map(placeOf).join(", ")}
+								<Called name={name} />
+							</th>
+							<td>{showDate(createdAt)}</td>
+							<td>
+								<button type="submit" name="approve" value={id} class="plain">
+									Let in
+								</button>
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</form>
+	);
+}
+
+function Called({ name }: { readonly name: string }): VNode | null {
+	return name === "" ? null : (
+		<span class="quiet">
+			{" "}
+			calls itself “<bdi>{name}</bdi>”
+		</span>
 	);
 }
 

@@ -32,15 +32,18 @@ export function waitingPage(client: Client): Response {
 			<h1>An administrator must let this client in first</h1>
 			<p>
 				Its answers go to{" "}
-				<strong>{destinationOf(client.redirectUris[0] ?? "").name}</strong>,
-				which is not known here.{" "}
+				<strong>{destinationOf(client.redirectUris[0] ?? "").name}</strong>, and
+				nobody here has let it in yet.{" "}
 				{client.name === "" ? null : (
 					<>
 						It calls itself “<bdi>{client.name}</bdi>”.
 					</>
 				)}
 			</p>
-			<p>Ask whoever runs this gateway to run this, then connect again.</p>
+			<p>
+				Ask whoever runs this gateway to let it in, under Clients or with this
+				command. Then connect again.
+			</p>
 			<p>
 				<code class="copy">sallyport clients approve {client.id}</code>
 			</p>

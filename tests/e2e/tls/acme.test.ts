@@ -1,20 +1,24 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
-import { type Clock, systemClock } from "../../src/clock.ts";
-import { createLog } from "../../src/log.ts";
-import { findAcmeAccount } from "../../src/store/acme-accounts.ts";
-import { type Database, openDatabase } from "../../src/store/database.ts";
-import { requireAccount } from "../../src/tls/account.ts";
-import { type Acme, createAcme } from "../../src/tls/acme.ts";
-import { createTransport } from "../../src/tls/acme-transport.ts";
-import type { Authority } from "../../src/tls/authority.ts";
-import { type KeyPair, readCertificate } from "../../src/tls/certificate.ts";
-import { createChallenges } from "../../src/tls/challenges.ts";
-import { parseIdentifiers } from "../../src/tls/identifiers.ts";
-import { type Keeper, openKeeper } from "../../src/tls/keeper.ts";
-import { type Listener, listen, listenTls } from "../../src/tls/listeners.ts";
-import { createKeyring, openVault, type Vault } from "../../src/vault.ts";
+import { type Clock, systemClock } from "../../../src/clock.ts";
+import { createLog } from "../../../src/log.ts";
+import { findAcmeAccount } from "../../../src/store/acme-accounts.ts";
+import { type Database, openDatabase } from "../../../src/store/database.ts";
+import { requireAccount } from "../../../src/tls/account.ts";
+import { type Acme, createAcme } from "../../../src/tls/acme.ts";
+import { createTransport } from "../../../src/tls/acme-transport.ts";
+import type { Authority } from "../../../src/tls/authority.ts";
+import { type KeyPair, readCertificate } from "../../../src/tls/certificate.ts";
+import { createChallenges } from "../../../src/tls/challenges.ts";
+import { parseIdentifiers } from "../../../src/tls/identifiers.ts";
+import { type Keeper, openKeeper } from "../../../src/tls/keeper.ts";
+import {
+	type Listener,
+	listen,
+	listenTls,
+} from "../../../src/tls/listeners.ts";
+import { createKeyring, openVault, type Vault } from "../../../src/vault.ts";
 import {
 	type Pebble,
 	type PebbleOptions,
@@ -22,9 +26,9 @@ import {
 	problem,
 	startFaultProxy,
 	startPebble,
-} from "../support/pebble.ts";
-import { describeWith } from "../support/tools.ts";
-import { until } from "../support/until.ts";
+} from "../../support/pebble.ts";
+import { describeWith } from "../../support/tools.ts";
+import { until } from "../../support/until.ts";
 
 const HOUR = 3600;
 const KEK = new Uint8Array(32).fill(7);
@@ -238,7 +242,7 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 	});
 
 	test("a directory whose certificate is not trusted is unreachable, and the failure says so", async () => {
-		const { createEgress } = await import("../../src/egress.ts");
+		const { createEgress } = await import("../../../src/egress.ts");
 		const stranger = {
 			...pebble,
 			egress: createEgress({ allowPrivate: ["127.0.0.0/8", "::1/128"] }),

@@ -1,0 +1,240 @@
+/**
+ * The gateway's front: which listeners face its clients, and what keeps their certificates. With a CA or with files
+ * every address speaks https, and another one answers challenges and redirects; otherwise all is in clear. What is
+ * served is not known here, and who may serve how was judged before (`serving.ts`).
+ */
+import type { Clock } from "../clock.ts";
+import { createEgress, type Egress } from "../egress.ts";
+import type { Log } from "../log.ts";
+import type { Address, Serving, Tls } from "../serving.ts";
+import type { Database } from "../store/database.ts";
+import type { Vault } from "../vault.ts";
+import { createAcme } from "./acme.ts";
+import { type Authority, authorityOf } from "./authority.ts";
+import { readBindingKey, readTrust } from "./authority-files.ts";
+import { openCertificateFiles } from "./certificate-files.ts";
+import {
+	type Certificates,
+	filedCertificates,
+	keptCertificates,
+	noCertificates,
+} from "./certificates.ts";
+import { type Challenges, createChallenges } from "./challenges.ts";
+import { parseIdentifiers } from "./identifiers.ts";
+import { openKeeper } from "./keeper.ts";
+import {
+	type Handler,
+	type Listener,
+	listen,
+	listenTls,
+	type TlsListener,
+	type TlsMaterial,
+} from "./listeners.ts";
+
+export type Front = {
+	/** The origin clients use. */
+	readonly origin: string;
+	/** Every origin that a client may have reached us by: the public one, and those of the listeners. */
+	readonly origins: readonly string[];
+	readonly certificates: Certificates;
+	/** Begins to order and to renew: when challenges can be answered and requests be served. */
+	readonly start: () => void;
+	/** Ends orders, then listeners, as `Listener.close` does. */
+	readonly close: (graceMs: number) => Promise<void>;
+};
+
+type FrontDeps = {
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly clock: Clock;
+	readonly log: Log;
+};
+
+/** What a mode of TLS comes down to. */
+type Ways = {
+	readonly certificates: Certificates;
+	/** What an https listener shows at first; null: it speaks http. */
+	readonly materials: readonly TlsMaterial[] | null;
+	readonly start: () => void;
+	readonly stop: () => Promise<void>;
+};
+
+type Acme = Extract<Tls, { mode: "acme" }>;
+type Files = Extract<Tls, { mode: "files" }>;
+type Show = (materials: readonly TlsMaterial[]) => Promise<void>;
+
+/** A directory that the operator names may live on the operator's own network. */
+const PRIVATE_NETWORKS = [
+	"10.0.0.0/8",
+	"100.64.0.0/10",
+	"127.0.0.0/8",
+	"172.16.0.0/12",
+	"192.168.0.0/16",
+	"::1/128",
+	"fc00::/7",
+];
+const WILDCARDS = new Set(["0.0.0.0", "::"]);
+
+/**
+ * Opens the ports.
+ * @throws SallyportError `conflict` when one is taken, `invalid` when a certificate cannot be served
+ */
+export async function openFront(
+	deps: FrontDeps,
+	serving: Serving,
+	handler: Handler,
+): Promise<Front> {
+	const { tls, publicUrl, httpListen } = serving;
+	const challenges = createChallenges();
+	const secure: TlsListener[] = [];
+	const show: Show = async (materials) => {
+		await Promise.all(secure.map((listener) => listener.replace(materials)));
+	};
+	const openWays = async (): Promise<Ways> => {
+		if (tls.mode === "off") return inClear();
+		if (tls.mode === "files") return withFiles(deps, tls, publicUrl, show);
+		return withAuthority(deps, tls, publicUrl, challenges, show);
+	};
+	const ways = await openWays();
+	const { materials } = ways;
+	const facing = serving.listen.map(({ host, port }): Listener => {
+		if (materials === null) return listen(host, port, handler);
+		const listener = listenTls(host, port, materials, handler);
+		secure.push(listener);
+		return listener;
+	});
+	const scheme = materials === null ? "http" : "https";
+	const own = facing.map(({ port }, index) =>
+		originOf(scheme, serving.listen[index] as Address, port),
+	);
+	const origin = publicUrl ?? (own[0] as string);
+	const listeners =
+		httpListen === null
+			? facing
+			: [...facing, listenPlain(httpListen, challenges, origin)];
+
+	return {
+		origin,
+		origins: [origin, ...own],
+		certificates: ways.certificates,
+		start: ways.start,
+		close: async (graceMs) => {
+			await ways.stop();
+			await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+		},
+	};
+}
+
+function inClear(): Ways {
+	return {
+		certificates: noCertificates(),
+		materials: null,
+		start: () => {},
+		stop: async () => {},
+	};
+}
+
+function withFiles(
+	deps: FrontDeps,
+	{ chainFile, keyFile }: Files,
+	publicUrl: string | null,
+	show: Show,
+): Ways {
+	const files = openCertificateFiles(
+		{ ...deps, show },
+		{ chain: chainFile, key: keyFile },
+		publicUrl === null ? [] : parseIdentifiers([hostOf(publicUrl)]),
+	);
+	let unwatch = (): void => {};
+	return {
+		certificates: filedCertificates(files),
+		materials: files.materials(),
+		start: () => {
+			unwatch = files.watch();
+		},
+		stop: async () => unwatch(),
+	};
+}
+
+async function withAuthority(
+	deps: FrontDeps,
+	tls: Acme,
+	publicUrl: string | null,
+	challenges: Challenges,
+	show: Show,
+): Promise<Ways> {
+	const authority = requireAuthority(tls);
+	const acme = createAcme(
+		{ ...deps, challenges, egress: egressTo(tls) },
+		authority,
+	);
+	const keeper = await openKeeper(
+		{ ...deps, acme, directory: authority.directory, show },
+		publicUrl === null ? [] : [[hostOf(publicUrl)]],
+	);
+	const certificates = keptCertificates(keeper);
+	return {
+		certificates,
+		materials: keeper.materials(),
+		start: () => {
+			for (const { trusted, fingerprint } of certificates.list())
+				if (!trusted)
+					deps.log.warn(
+						"certificate is signed by itself until a CA issues one",
+						{
+							reason: `SHA-256 ${fingerprint}`,
+						},
+					);
+			keeper.start();
+		},
+		stop: keeper.stop,
+	};
+}
+
+function requireAuthority(tls: Acme): Authority {
+	const { directory, profile, email, binding } = tls;
+	return authorityOf({
+		...(directory !== null && { directory }),
+		profile,
+		email,
+		binding: binding && {
+			keyId: binding.keyId,
+			key: readBindingKey(binding.keyFile),
+		},
+	});
+}
+
+function egressTo({ directory, caFile }: Acme): Egress {
+	return createEgress({
+		allowPrivate: directory === null ? [] : PRIVATE_NETWORKS,
+		...(caFile !== null && { ca: readTrust(caFile) }),
+	});
+}
+
+/** Whatever host a plain request names, there is one place to go on to: no redirect leads elsewhere. */
+function listenPlain(
+	{ host, port }: Address,
+	challenges: Challenges,
+	origin: string,
+): Listener {
+	return listen(
+		host,
+		port,
+		challenges.handler(() => origin),
+	);
+}
+
+function hostOf(origin: string): string {
+	return new URL(origin).hostname;
+}
+
+/** A listener on every address is reached from its own machine by name. */
+function originOf(
+	scheme: "http" | "https",
+	{ host }: Address,
+	port: number,
+): string {
+	const name = WILDCARDS.has(host) ? "localhost" : host;
+	const written = name.includes(":") ? `[${name}]` : name;
+	return new URL(`${scheme}://${written}:${port}`).origin;
+}

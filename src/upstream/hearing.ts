@@ -1,0 +1,194 @@
+/**
+ * What a server says unasked on one link: whom it concerns.
+ *
+ * A question goes to the call it is asked in, and a log line to the call it tells of. Where the transport does not say
+ * which call that is (stdio, HTTP+SSE, the GET stream), it is guessed only among the calls of one asker: what belongs
+ * to one person is never shown to another. Changes of lists and resources concern everybody.
+ *
+ * @see specification 2025-11-25, client/elicitation, client/sampling, client/roots, server/utilities/logging
+ */
+import {
+	type Bytes,
+	memberOf,
+	parseJson,
+	type Range,
+	textOf,
+} from "../message.ts";
+import { RPC } from "../protocol.ts";
+import { wrapAnswer } from "./envelope.ts";
+import { wholeBody } from "./era.ts";
+import type { Hearing, Notification, ServerRequest } from "./link.ts";
+import type { Patience } from "./patience.ts";
+import type { Call, ListKind, UpstreamEvent } from "./upstream.ts";
+
+/** One of our requests while it runs. */
+export type Running = {
+	readonly call: Call;
+	readonly patience: Patience;
+};
+
+/** A hearing, and the calls it can hand things to. */
+export type CallHearing = Hearing & {
+	/** Adds a call until the returned function is called; its open questions end with it. */
+	readonly join: (id: number, running: Running) => () => void;
+};
+
+type Joined = Running & {
+	/** What to do when the call ends before its questions are answered. */
+	readonly onEnd: Set<() => void>;
+};
+
+/** Questions of one server that wait at once. */
+const QUESTIONS_MAX = 100;
+
+const CHANGES: Readonly<Record<string, readonly ListKind[]>> = {
+	"notifications/tools/list_changed": ["tools"],
+	"notifications/prompts/list_changed": ["prompts"],
+	"notifications/resources/list_changed": ["resources", "resourceTemplates"],
+};
+
+export function createHearing(deps: {
+	readonly onEvent: (event: UpstreamEvent) => void;
+	/** Whether people share the identity that this link is of. */
+	readonly shared: boolean;
+}): CallHearing {
+	const running = new Map<number, Joined>();
+	/** How to withdraw a question, by the raw JSON of its id. */
+	const asked = new Map<string, () => void>();
+
+	const ask = async (
+		request: ServerRequest,
+		{ call, patience, onEnd }: Joined,
+	): Promise<Bytes | null> => {
+		const { id } = request;
+		const end = Promise.withResolvers<Bytes | null>();
+		const onCallEnd = (): void => end.resolve(refusal(id, ...ENDED));
+		const withdraw = (): void => end.resolve(null);
+		onEnd.add(onCallEnd);
+		asked.set(id, withdraw);
+		const resume = patience.hold();
+		try {
+			return await Promise.race([end.promise, answerOf(call, request)]);
+		} finally {
+			resume();
+			onEnd.delete(onCallEnd);
+			if (asked.get(id) === withdraw) asked.delete(id);
+		}
+	};
+
+	const hearLog = (notification: Notification): void => {
+		const open = [...running.values()];
+		const newest = open.at(-1);
+		if (newest && haveOneAsker(open)) {
+			newest.patience.touch();
+			newest.call.onNotification?.(notification.bytes);
+		}
+		// Of calls of several people the line tells of one, nobody knows which, and an event would be heard by all.
+		else if (!newest || !deps.shared)
+			deps.onEvent({ type: "log", message: notification.bytes });
+	};
+
+	return {
+		join: (id, { call, patience }) => {
+			const joined: Joined = { call, patience, onEnd: new Set() };
+			running.set(id, joined);
+			return () => {
+				running.delete(id);
+				for (const end of joined.onEnd) end();
+			};
+		},
+		onRequest: async (request, callId) => {
+			if (request.method === "ping")
+				return wrapAnswer(request.id, "result", "{}");
+			const able = [...running]
+				.filter(
+					([each, { call }]) => call.onQuestion && each === (callId ?? each),
+				)
+				.map(([, joined]) => joined);
+			const newest = able.at(-1);
+			if (!newest) return refusal(request.id, ...UNABLE);
+			if (!haveOneAsker(able)) return refusal(request.id, ...AMBIGUOUS);
+			if (asked.size >= QUESTIONS_MAX) return refusal(request.id, ...TOO_MANY);
+			return ask(request, newest);
+		},
+		onNotification: (notification) => {
+			const { method } = notification;
+			if (method === "notifications/message") return hearLog(notification);
+			if (method === "notifications/cancelled")
+				asked.get(paramOf(notification, "requestId") ?? "")?.();
+			for (const event of changesOf(notification)) deps.onEvent(event);
+		},
+	};
+}
+
+/** What a notification tells of the server itself. */
+export function changesOf(
+	notification: Notification,
+): readonly UpstreamEvent[] {
+	const { method, bytes } = notification;
+	const lists = CHANGES[method];
+	if (lists) return lists.map((list) => ({ type: "list_changed", list }));
+	if (method !== "notifications/resources/updated") return [];
+	const member = rangeOf(notification, "uri");
+	const uri = member ? parseJson(bytes, member) : null;
+	return typeof uri === "string" ? [{ type: "resource_updated", uri }] : [];
+}
+
+/** Whether all calls are of the same asker. Of one that does not say, nobody knows. */
+function haveOneAsker(calls: readonly Running[]): boolean {
+	const asker = calls[0]?.call.asker;
+	return (
+		calls.length < 2 ||
+		(asker !== undefined && calls.every(({ call }) => call.asker === asker))
+	);
+}
+
+async function answerOf(call: Call, request: ServerRequest): Promise<Bytes> {
+	const { id, method, bytes, params } = request;
+	try {
+		const reply = await call.onQuestion?.({
+			method,
+			// A copy: the bytes around it may be much more, and a person may take long.
+			params: params && bytes.slice(params.start, params.end),
+		});
+		if (!reply) return refusal(id, ...UNABLE);
+		return wrapAnswer(id, reply.member, await wholeBody(reply.body));
+	} catch {
+		// Whoever asks the client knows why it failed; to the server it is a question without an answer.
+		return refusal(id, ...UNANSWERED);
+	}
+}
+
+type Refusal = readonly [code: number, message: string];
+
+const UNABLE: Refusal = [
+	RPC.methodNotFound,
+	"this client does not answer that",
+];
+const AMBIGUOUS: Refusal = [
+	RPC.internalError,
+	"several people use this server at the moment, and the question does not say whom it is for",
+];
+const TOO_MANY: Refusal = [RPC.internalError, "too many questions wait"];
+const ENDED: Refusal = [
+	RPC.internalError,
+	"the call that the question belongs to has ended",
+];
+const UNANSWERED: Refusal = [RPC.internalError, "the client did not answer"];
+
+function refusal(id: string, code: number, message: string): Bytes {
+	return wrapAnswer(id, "error", JSON.stringify({ code, message }));
+}
+
+function rangeOf(
+	{ bytes, params }: Notification,
+	key: string,
+): Range | undefined {
+	return params ? memberOf(bytes, params.start, key) : undefined;
+}
+
+/** The raw JSON of one of its params. */
+function paramOf(notification: Notification, key: string): string | undefined {
+	const member = rangeOf(notification, key);
+	return member && textOf(notification.bytes, member);
+}

@@ -1,0 +1,109 @@
+import { afterEach, expect, test } from "bun:test";
+import type { Server } from "../../src/store/servers.ts";
+import type { Upstream } from "../../src/upstream/upstream.ts";
+import { fixtureCommand } from "../support/processes.ts";
+import {
+	modernStart,
+	result,
+	startScripted,
+} from "../support/scripted-server.ts";
+import {
+	asCommand,
+	ask,
+	overHttp,
+	type Pool,
+	startPool,
+} from "../support/upstreams.ts";
+
+const open: { close: () => Promise<void> | void }[] = [];
+afterEach(async () => {
+	for (const each of open.splice(0)) await each.close();
+});
+
+function pooled(): Pool {
+	const pool = startPool();
+	open.push(pool);
+	return pool;
+}
+
+test("a modern server is told with every request what this upstream's callers can be asked", async () => {
+	const server = startScripted(
+		(asked) => modernStart(asked) ?? result(asked, "{}"),
+	);
+	open.push({ close: server.stop });
+	const pool = pooled();
+	const row = pool.add("modern", overHttp(server.url));
+	for (const capabilities of ["{}", '{"elicitation":{"form":{}}}']) {
+		const upstream = pool.upstreams.forUser(row, pool.userIds[0], capabilities);
+		expect(upstream.capabilities).toBe(capabilities);
+		await ask(upstream, "ping");
+		expect(server.asked.at(-1)?.body).toContain(
+			`"io.modelcontextprotocol/clientCapabilities":${capabilities}`,
+		);
+	}
+});
+
+test("a modern server is told the caller's log level, unless the params say another", async () => {
+	const server = startScripted(
+		(asked) => modernStart(asked) ?? result(asked, "{}"),
+	);
+	open.push({ close: server.stop });
+	const upstream = pooled().upstream("logs", overHttp(server.url));
+	const LEVEL = "io.modelcontextprotocol/logLevel";
+	for (const [params, level] of [
+		[null, "debug"],
+		['{"_meta":{"k":1}}', "debug"],
+		[`{"_meta":{"${LEVEL}":"error"}}`, "error"],
+	] as const) {
+		await ask(upstream, "tools/call", params, { logLevel: '"debug"' });
+		const { _meta } = JSON.parse(server.asked.at(-1)?.body ?? "").params;
+		expect(_meta[LEVEL]).toBe(level);
+	}
+	await ask(upstream, "ping");
+	expect(server.asked.at(-1)?.body).not.toContain(LEVEL);
+});
+
+function variant(pool: Pool, server: Server, n: number): Upstream {
+	return pool.upstreams.forUser(
+		server,
+		pool.userIds[0],
+		`{"elicitation":{"v${n}":{}}}`,
+	);
+}
+
+test("of one server's variants the idlest is closed for a ninth; the plain one and one that is watched stay", async () => {
+	const pool = pooled();
+	const server = pool.add("many", asCommand(fixtureCommand("legacy", "stdio")));
+	const plain = pool.upstreams.forUser(server, pool.userIds[0]);
+	const first = variant(pool, server, 0);
+	await ask(first, "ping");
+	const others = [1, 2, 3, 4, 5, 6, 7].map((n) => variant(pool, server, n));
+	expect(pool.upstreams.live(server.id)).toHaveLength(9);
+	const ninth = variant(pool, server, 8);
+	expect(pool.upstreams.live(server.id)).toEqual([
+		plain,
+		first,
+		...others.slice(1),
+		ninth,
+	]);
+	await expect(others[0]?.facts()).rejects.toThrow("changed or removed");
+	expect(variant(pool, server, 0)).toBe(first);
+}, 20_000);
+
+test("when all variants have work, a further caller gets the upstream that asks nothing", async () => {
+	const pool = pooled();
+	const server = pool.add(
+		"busy",
+		asCommand(fixtureCommand("hostile", "stdio", "silent")),
+	);
+	const abort = new AbortController();
+	const waiting = [0, 1, 2, 3, 4, 5, 6, 7].map((n) =>
+		variant(pool, server, n).facts(abort.signal),
+	);
+	const ninth = variant(pool, server, 8);
+	expect(ninth.capabilities).toBe("{}");
+	expect(ninth).toBe(pool.upstreams.forUser(server, pool.userIds[0]));
+	abort.abort();
+	await Promise.allSettled(waiting);
+	expect(variant(pool, server, 8).capabilities).not.toBe("{}");
+}, 20_000);
