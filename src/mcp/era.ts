@@ -7,6 +7,8 @@
  *
  * @see specification 2026-07-28, basic/versioning and basic/transports/streamable-http
  */
+
+import type { Bytes } from "../message.ts";
 import {
 	ASSUMED_LEGACY_REVISION,
 	type Era,
@@ -16,6 +18,7 @@ import {
 	MODERN_REVISION,
 	RPC,
 } from "../protocol.ts";
+import { mirrorHeaders, type ParamHeaders } from "../upstream/mirror.ts";
 import { RpcError } from "./rpc.ts";
 
 /** A request's method and params, parsed; only names and `_meta` are read from them. */
@@ -127,13 +130,36 @@ function requireHeader(
 	);
 }
 
-/** A header value that is not plain ASCII travels as `=?base64?…?=` (SEP-2243). */
+/**
+ * The arguments that a tool marked with `x-mcp-header` must stand in the headers as they stand in the body.
+ * @throws RpcError `-32020` when one is missing, different, or there without its argument
+ */
+export function requireMirrored(
+	params: Bytes,
+	marked: ParamHeaders,
+	headers: Headers,
+): void {
+	const expected = mirrorHeaders("tools/call", params, marked);
+	for (const { header } of marked) {
+		const name = `Mcp-Param-${header}`;
+		const wanted = expected[name] ?? null;
+		const given = headers.get(name);
+		if (decodeHeader(given) === decodeHeader(wanted)) continue;
+		throw new RpcError(
+			RPC.headerMismatch,
+			`the header ${name} does not say what the arguments say`,
+			{ status: 400 },
+		);
+	}
+}
+
+/** A header value that is not plain ASCII travels as `=?base64?…?=` (SEP-2243); sloppy Base64 is no value at all. */
 function decodeHeader(value: string | null): string | null {
-	const match =
-		value === null ? null : /^=\?base64\?([A-Za-z0-9+/=]*)\?=$/.exec(value);
-	return match
-		? Buffer.from(match[1] as string, "base64").toString("utf8")
-		: value;
+	const encoded =
+		value === null ? null : /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
+	if (encoded === undefined || encoded === null) return value;
+	const bytes = Buffer.from(encoded, "base64");
+	return bytes.toString("base64") === encoded ? bytes.toString("utf8") : null;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

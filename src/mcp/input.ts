@@ -57,6 +57,8 @@ export type Input = {
 const WAIT_SECONDS = 600;
 const PARKED_MAX = 500;
 const PARKED_PER_ASKER_MAX = 20;
+/** How long a first question waits for others to go with it. */
+const GATHER_MS = 10;
 /** Times a server may ask during one call. */
 const ROUNDS_MAX = 10;
 
@@ -190,6 +192,8 @@ export function createInput(deps: {
 		} finally {
 			call.signal.removeEventListener("abort", cancel);
 		}
+		// Servers ask several things side by side: what follows at once goes along.
+		await delay(GATHER_MS, call.signal);
 		waiting.notify = () => {};
 		waiting.expiry = expire(handle, waiting);
 		parked.set(handle, waiting);

@@ -49,7 +49,7 @@ export function createLists(deps: {
 	): Promise<readonly Item[]> => {
 		try {
 			const upstream = deps.upstreamOf(view, server);
-			return await withDeadline((signal) => upstream.list(kind, signal));
+			return upstream.knownList(kind) ?? (await inTime(upstream.list(kind)));
 		} catch (error) {
 			if (!(error instanceof SallyportError)) throw error;
 			deps.log.warn("list skipped", {
@@ -113,9 +113,7 @@ function same(a: readonly unknown[], b: readonly unknown[]): boolean {
 }
 
 /** Gives up waiting, not the work: the list may still arrive in the upstream's cache. */
-async function withDeadline<T>(
-	work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+async function inTime<T>(work: Promise<T>): Promise<T> {
 	const late = Promise.withResolvers<never>();
 	const timer = setTimeout(
 		() =>
@@ -125,10 +123,7 @@ async function withDeadline<T>(
 		LIST_DEADLINE_MS,
 	);
 	try {
-		return await Promise.race([
-			work(AbortSignal.timeout(LIST_DEADLINE_MS * 3)),
-			late.promise,
-		]);
+		return await Promise.race([work, late.promise]);
 	} finally {
 		clearTimeout(timer);
 	}

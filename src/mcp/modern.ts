@@ -5,12 +5,12 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { type Bytes, join } from "../message.ts";
-import { META, RPC } from "../protocol.ts";
+import { isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { answer } from "./answer.ts";
 import { canonicalCapabilities } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
-import { metaOf, SUPPORTED_REVISIONS } from "./era.ts";
+import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
@@ -66,10 +66,11 @@ export async function modern(
 
 async function reply(
 	deps: McpDeps,
-	{ envelope, params, view }: Exchange,
+	exchange: Exchange,
 	signal: AbortSignal,
 	notify: (message: Bytes) => void,
 ): Promise<Reply> {
+	const { envelope, params, view } = exchange;
 	const { method } = envelope;
 	const meta = metaOf(envelope);
 	const asking: View = {
@@ -79,6 +80,12 @@ async function reply(
 	if (method === "server/discover") return discover(deps, asking);
 	const kind = LIST_OF.get(method);
 	if (!kind) {
+		const tool = envelope.params["name"];
+		if (method === "tools/call" && params && typeof tool === "string") {
+			const marked = await deps.router.mirrored(asking, tool);
+			if (marked.length > 0)
+				requireMirrored(params, marked, exchange.request.headers);
+		}
 		// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
 		const level = parseLevel(meta[META.logLevel]);
 		return deps.router.request(asking, {
@@ -195,7 +202,7 @@ function statusOf({ member, body }: Reply): number {
 		code?: unknown;
 	};
 	if (code === RPC.methodNotFound) return 404;
-	return code === RPC.missingClientCapability ? 400 : 200;
+	return isModernErrorCode(code) ? 400 : 200;
 }
 
 function serverMeta(version: string): string {

@@ -17,7 +17,9 @@ import {
 import { type Era, RPC } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Server } from "../store/servers.ts";
+import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
 import type {
+	Item,
 	ListKind,
 	Reply,
 	ServerFacts,
@@ -64,6 +66,8 @@ export type Router = {
 	) => Promise<() => void>;
 	/** What the view's servers can do together, and how to use them. */
 	readonly describe: (view: View) => Promise<Description>;
+	/** Which arguments of a tool a modern client must repeat as headers. */
+	readonly mirrored: (view: View, tool: string) => Promise<ParamHeaders>;
 	/** Every upstream of the view that is awake. */
 	readonly awake: (view: View) => readonly Upstream[];
 };
@@ -256,6 +260,16 @@ export function createRouter(deps: {
 		return upstreamOf(view, owned.server).watch(owned.name, signal);
 	};
 
+	const mirrored: Router["mirrored"] = async (view, tool) => {
+		const owned = view.only
+			? { slug: view.only.slug, name: tool }
+			: splitName(tool);
+		const server = view.servers.find(({ slug }) => slug === owned?.slug);
+		if (!owned || !server) return [];
+		const tools = await lists.of(view, server, "tools");
+		return marksOf(tools).get(owned.name) ?? [];
+	};
+
 	const describe = async (view: View): Promise<Description> => {
 		const known = await Promise.all(
 			view.servers.map(async (server) => ({
@@ -273,6 +287,7 @@ export function createRouter(deps: {
 		list: lists.merged,
 		request,
 		watch,
+		mirrored,
 		describe,
 		awake: (view) =>
 			view.servers
@@ -283,6 +298,21 @@ export function createRouter(deps: {
 						upstream.identity === view.caller.userId,
 				),
 	};
+}
+
+/** The marked tools of a list, found once for as long as the list is the same. */
+const marks = new WeakMap<readonly Item[], ReadonlyMap<string, ParamHeaders>>();
+
+function marksOf(tools: readonly Item[]): ReadonlyMap<string, ParamHeaders> {
+	const known = marks.get(tools);
+	if (known) return known;
+	const found = new Map<string, ParamHeaders>();
+	for (const { key, bytes } of tools) {
+		const headers = paramHeadersOf(bytes);
+		if (headers && headers.length > 0) found.set(key, headers);
+	}
+	marks.set(tools, found);
+	return found;
 }
 
 type Place = {

@@ -20,7 +20,7 @@ import {
 	noCertificates,
 } from "./certificates.ts";
 import { type Challenges, createChallenges } from "./challenges.ts";
-import { parseIdentifiers } from "./identifiers.ts";
+import { parseIdentifier } from "./identifiers.ts";
 import { openKeeper } from "./keeper.ts";
 import {
 	type Handler,
@@ -140,10 +140,12 @@ function withFiles(
 	publicUrl: string | null,
 	show: Show,
 ): Ways {
+	// A bare word, as in a private network, is no identifier of ours: its certificate is not judged.
+	const identifier = publicUrl && parseIdentifier(hostOf(publicUrl));
 	const files = openCertificateFiles(
 		{ ...deps, show },
 		{ chain: chainFile, key: keyFile },
-		publicUrl === null ? [] : parseIdentifiers([hostOf(publicUrl)]),
+		identifier ? [identifier] : [],
 	);
 	let unwatch = (): void => {};
 	return {

@@ -89,6 +89,8 @@ export function createUpstream(deps: {
 	let usedMs = clock.nowMs();
 	let changes = 0;
 	let reviving = false;
+	/** The end of the connection that was put to sleep last. */
+	let asleep: Promise<void> = Promise.resolve();
 
 	const emit = (event: UpstreamEvent): void => {
 		if (event.type === "list_changed") {
@@ -235,12 +237,13 @@ export function createUpstream(deps: {
 		return started;
 	};
 
-	const listing = (kind: ListKind): Promise<Listing> | Listing => {
+	/** What a list said last, while that holds; a sleeping server's list holds until it wakes. */
+	const fresh = (kind: ListKind): Listing | null => {
 		const cached = lists.get(kind);
-		if (!cached) return refresh(kind);
+		if (!cached) return null;
 		return !connection || clock.nowMs() < cached.freshUntilMs
 			? cached.listing
-			: refresh(kind);
+			: null;
 	};
 
 	/** What of a tool's arguments travels as headers; found out by listing the tools, once. */
@@ -282,7 +285,8 @@ export function createUpstream(deps: {
 			(await awake(() => unless(signal, connect()))).facts,
 		knownFacts: () => facts,
 		list: async (kind, signal) =>
-			(await unless(signal, Promise.resolve(listing(kind)))).items,
+			(fresh(kind) ?? (await unless(signal, refresh(kind)))).items,
+		knownList: (kind) => fresh(kind)?.items ?? null,
 		request: (call) =>
 			awake(async () => {
 				try {
@@ -322,14 +326,15 @@ export function createUpstream(deps: {
 		sleep: async () => {
 			const live = connection;
 			connection = null;
-			await live?.close();
+			if (live) asleep = live.close();
+			await asleep;
 		},
 		close: async () => {
 			closing.abort();
 			listeners.clear();
 			const live = connection;
 			connection = null;
-			await live?.close();
+			await Promise.all([live?.close(), asleep]);
 			await connecting?.catch(() => {}); // it was told to end, and says so
 		},
 	};

@@ -89,6 +89,8 @@ export type Upstream = {
 		kind: ListKind,
 		signal?: AbortSignal,
 	) => Promise<readonly Item[]>;
+	/** The same array as long as nothing changed; null when the server must be asked. */
+	readonly knownList: (kind: ListKind) => readonly Item[] | null;
 	/** Sends one request. @throws SallyportError `upstream` (dead, garbage, too large, timed out) */
 	readonly request: (call: Call) => Promise<Reply>;
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;

@@ -37,6 +37,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 	const { db, clock, log } = deps;
 	const idleStopMs = deps.idleStopMs ?? IDLE_STOP_MS;
 	const pool = new Map<string, LivingUpstream>();
+	/** Put out of the pool, and not closed yet. */
+	const leaving = new Set<Promise<void>>();
 	const dialDeps: DialDeps = { ...deps, takeStream: createSlots(STREAMS_MAX) };
 
 	const idlest = (): LivingUpstream | undefined =>
@@ -106,7 +108,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			);
 		if (!idlest) return false;
 		pool.delete(idlest[0]);
-		void idlest[1].close();
+		const gone = idlest[1].close().finally(() => leaving.delete(gone));
+		leaving.add(gone);
 		return true;
 	};
 
@@ -144,7 +147,10 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			stopSweeping();
 			const all = [...pool.values()];
 			pool.clear();
-			await Promise.all(all.map((upstream) => upstream.close()));
+			await Promise.all([
+				...leaving,
+				...all.map((upstream) => upstream.close()),
+			]);
 		},
 	};
 }

@@ -185,6 +185,7 @@ function scriptedUpstreams(
 					throw dead();
 				},
 				knownFacts: () => null,
+				knownList: () => null,
 				list: async () => {
 					if (!script) throw dead();
 					return script.tools.map((text) => ({

@@ -3,6 +3,8 @@
  * page and presses the button that a person would. It knows field names (`email`, `password`, `decision`), nothing
  * else of our pages; hidden fields travel as they stand.
  */
+import type { Reach } from "./reach.ts";
+
 const STEPS_MAX = 20;
 
 export type Person = { readonly email: string; readonly password: string };
@@ -34,8 +36,8 @@ type Form = {
 
 type Page = { readonly forms: readonly Form[]; readonly onward: string | null };
 
-/** A browser with an empty cookie jar, used by one person. */
-export function createBrowser(person: Person): Browser {
+/** A browser with an empty cookie jar, used by one person. @param reach how it gets at hosts that are not in DNS */
+export function createBrowser(person: Person, reach: Reach = fetch): Browser {
 	const jar = new Map<string, string>();
 	const seen: string[] = [];
 
@@ -53,7 +55,7 @@ export function createBrowser(person: Person): Browser {
 		headers.set("Sec-Fetch-Mode", "navigate");
 		headers.set("Sec-Fetch-Dest", "document");
 		if (!headers.has("Sec-Fetch-Site")) headers.set("Sec-Fetch-Site", "none");
-		const response = await fetch(url, { ...init, headers, redirect: "manual" });
+		const response = await reach(url, { ...init, headers, redirect: "manual" });
 		for (const cookie of response.headers.getSetCookie()) keep(jar, cookie);
 		seen.push(
 			`${response.status} ${url}\n${[...response.headers].map((pair) => pair.join(": ")).join("\n")}`,

@@ -48,6 +48,8 @@ export type Gateway = {
 export type GatewayOptions = {
 	readonly compiled?: boolean;
 	readonly flags?: readonly string[];
+	/** Its public URL, when that is not the address it listens on. Compiled only. */
+	readonly publicUrl?: (port: number) => string;
 	/** Variables of the gateway's own process. Compiled only. */
 	readonly env?: Readonly<Record<string, string>>;
 	readonly ownerPassword?: string;
@@ -67,7 +69,7 @@ export async function startGateway(
 		password: options.ownerPassword ?? "correct horse battery",
 	};
 	const port = await freePort();
-	const url = `http://localhost:${port}`;
+	const url = options.publicUrl?.(port) ?? `http://localhost:${port}`;
 	const program = options.compiled
 		? [executable().path ?? ""]
 		: [process.execPath, join(REPOSITORY, "src/main.ts")];
@@ -75,6 +77,7 @@ export async function startGateway(
 		...["--data-dir", dataDir],
 		...["--listen", `localhost:${port}`],
 		...["--allow-private-upstreams", "127.0.0.0/8"],
+		...(options.publicUrl ? ["--public-url", url] : []),
 		...(options.flags ?? []),
 	];
 	const environment = { HOME: dataDir, ...options.env };
@@ -117,7 +120,7 @@ export async function startGateway(
 			return;
 		}
 		running = run([...program, "serve", ...flags], { env: environment });
-		await ready(url, running);
+		await ready(join(dataDir, "admin.sock"), running);
 	}
 
 	async function end(signal: NodeJS.Signals): Promise<void> {
@@ -172,15 +175,17 @@ export async function startGateway(
 	};
 }
 
-/** Waits until it serves; there is nothing to await but its first answer. */
-async function ready(url: string, running: Running): Promise<void> {
+/** Waits until it serves; there is nothing to await but its first answer. The socket opens after all else stands. */
+async function ready(socket: string, running: Running): Promise<void> {
 	const deadline = performance.now() + READY_TIMEOUT_MS;
 	let dead = false;
 	void running.exited.then(() => {
 		dead = true;
 	});
 	while (!dead && performance.now() < deadline) {
-		const response = await fetch(`${url}/readyz`).catch(() => null);
+		const response = await fetch("http://sallyport/api/version", {
+			unix: socket,
+		}).catch(() => null);
 		if (response?.ok) return;
 		await Bun.sleep(20);
 	}

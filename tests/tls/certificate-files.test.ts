@@ -14,8 +14,11 @@ afterEach(() => {
 	for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-function createPair(now = systemClock.now()): Promise<KeyPair> {
-	return createSelfSigned(parseIdentifiers(["gate.example.org"]), now);
+function createPair(
+	now = systemClock.now(),
+	name = "gate.example.org",
+): Promise<KeyPair> {
+	return createSelfSigned(parseIdentifiers([name]), now);
 }
 
 async function open() {
@@ -45,6 +48,7 @@ async function open() {
 			show: async ([material]) => void shown.push(material!.chain),
 		},
 		paths,
+		parseIdentifiers(["gate.example.org"]),
 	);
 	return { files, first, lines, paths, shown, write };
 }
@@ -88,6 +92,17 @@ test.each([
 	await files.check();
 	expect(files.problem()?.message).toContain(message);
 	expect(files.materials()[0]?.chain).toBe(first.chain);
+});
+
+test("a certificate for another name keeps the old pair, and says for which", async () => {
+	const { files, shown, write } = await open();
+	write(await createPair(undefined, "other.example.org"));
+	await files.check();
+	expect(files.problem()?.message).toBe(
+		"the certificate is for other.example.org, not for gate.example.org",
+	);
+	expect(files.problem()?.hint).toContain("--public-url");
+	expect(shown).toEqual([]);
 });
 
 test("files that are gone keep the old pair", async () => {

@@ -61,6 +61,20 @@ test("a self-signed certificate is for its names and says its fingerprint", asyn
 	);
 });
 
+test("a wildcard is for one more label, and for no address (RFC 9525 6.3)", async () => {
+	const [pair, asked] = [
+		await createSelfSigned([{ type: "dns", value: "*.example.org" }], NOW),
+		(name: string) => parseIdentifiers([name]),
+	];
+	const facts = readCertificate(pair.chain);
+	expect(covers(facts, asked("gate.example.org"))).toBe(true);
+	expect(covers(facts, asked("example.org"))).toBe(false);
+	expect(covers(facts, asked("a.gate.example.org"))).toBe(false);
+	expect(covers({ ...facts, names: ["*.0.2.1"] }, asked("192.0.2.1"))).toBe(
+		false,
+	);
+});
+
 test("a pair that does not belong together is refused, and says what to do", async () => {
 	const names = parseIdentifiers(["gate.example.org"]);
 	const one = await createSelfSigned(names, NOW);

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import type { Server } from "../../src/store/servers.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
+import { fixtureCommand as conformance } from "../conformance/fixtures.ts";
 import { fixtureCommand } from "../support/processes.ts";
 import {
 	modernStart,
@@ -71,23 +72,25 @@ function variant(pool: Pool, server: Server, n: number): Upstream {
 	);
 }
 
-test("of one server's variants the idlest is closed for a ninth; the plain one and one that is watched stay", async () => {
+test("of one server's variants the idlest is closed for a ninth; the plain one and what is watched stay", async () => {
 	const pool = pooled();
-	const server = pool.add("many", asCommand(fixtureCommand("legacy", "stdio")));
+	const server = pool.add("many", asCommand(conformance("stdio-legacy")));
 	const plain = pool.upstreams.forUser(server, pool.userIds[0]);
-	const first = variant(pool, server, 0);
-	await ask(first, "ping");
-	const others = [1, 2, 3, 4, 5, 6, 7].map((n) => variant(pool, server, n));
+	const [watched, idlest, asked, ...others] = [0, 1, 2, 3, 4, 5, 6, 7].map(
+		(n) => variant(pool, server, n),
+	) as [Upstream, Upstream, Upstream, ...Upstream[]];
+	await watched.watch("test://watched-resource");
+	await ask(asked, "ping");
 	expect(pool.upstreams.live(server.id)).toHaveLength(9);
 	const ninth = variant(pool, server, 8);
 	expect(pool.upstreams.live(server.id)).toEqual([
 		plain,
-		first,
-		...others.slice(1),
+		watched,
+		asked,
+		...others,
 		ninth,
 	]);
-	await expect(others[0]?.facts()).rejects.toThrow("changed or removed");
-	expect(variant(pool, server, 0)).toBe(first);
+	await expect(idlest.facts()).rejects.toThrow("changed or removed");
 }, 20_000);
 
 test("when all variants have work, a further caller gets the upstream that asks nothing", async () => {

@@ -158,33 +158,27 @@ describe("legacy", () => {
 	});
 
 	test("a process that ends while it is watched is started again unasked", async () => {
-		const upstream = pooled().upstream(
+		const pool = pooled();
+		const upstream = pool.upstream(
 			"dies",
 			asCommand(fixtureCommand("stdio-legacy")),
 		);
 		const updates = updatesOf(upstream);
 		await upstream.watch("test://watched-resource");
-		const [{ pid }] = open
-			.map((each) => each as Pool)[0]
-			?.db.query<{ pid: number }, []>("SELECT pid FROM children")
-			.all() as [{ pid: number }];
-		process.kill(pid, "SIGKILL");
+		const children = pool.db.query<{ pid: number }, []>(
+			"SELECT pid FROM children",
+		);
+		process.kill(children.get()?.pid ?? 0, "SIGKILL");
 		await until("it was watched again", () => updates.length > 0);
 		expect(updates).toEqual(["test://watched-resource"]);
 		expect(upstream.state()).toBe("ready");
 	}, 20_000);
 
 	test("what is watched does not sleep; what is not watched any more does", async () => {
-		const upstream = pooled({ idleStopMs: 40 }).upstream(
-			"awake",
-			asCommand(fixtureCommand("stdio-legacy")),
-		);
-		const other = open
-			.map((each) => each as Pool)[0]
-			?.upstream(
-				"asleep",
-				asCommand(fixtureCommand("stdio-legacy")),
-			) as Upstream;
+		const pool = pooled({ idleStopMs: 40 });
+		const command = asCommand(fixtureCommand("stdio-legacy"));
+		const upstream = pool.upstream("awake", command);
+		const other = pool.upstream("asleep", command);
 		const stop = await upstream.watch("test://watched-resource");
 		await ask(other, "ping");
 		await until("the other one slept", () => other.state() === "asleep");

@@ -77,6 +77,22 @@ describeWith(
 				{ path: PATH },
 			);
 
+		test("cut off anywhere it does nothing under ash either", async () => {
+			const { script } = releases;
+			for (const part of [0.15, 0.35, 0.55, 0.75, 0.95, 0.9999]) {
+				const { stdout } = await machine.run(["ash", "-s", "--", "--help"], {
+					path: PATH,
+					input: script.slice(0, Math.floor(script.length * part)),
+				});
+				expect(stdout).toBe("");
+			}
+			const whole = await machine.run(["ash", "-s", "--", "--help"], {
+				path: PATH,
+				input: script,
+			});
+			expect(whole.stdout).toContain("install.sh [FLAGS]");
+		});
+
 		test("without systemd it installs, and says how to start by hand", async () => {
 			const { code, stdout } = await machine.run(
 				[
@@ -121,6 +137,23 @@ describeWith(
 			expect(stdout).toContain("downloading");
 			expect(stdout).toContain("checking that");
 			expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(200);
+		});
+
+		test("with --no-start it is installed and left alone", async () => {
+			expect((await install("--uninstall")).code).toBe(0);
+			const { code, stdout } = await install(
+				"--no-start",
+				"--mirror",
+				releases.url,
+			);
+			expect(code).toBe(0);
+			expect(stdout).toContain("systemctl enable --now sallyport");
+			const { stdout: state } = await machine.run([
+				"systemctl",
+				"is-active",
+				"sallyport",
+			]);
+			expect(state.trim()).toBe("inactive");
 		});
 
 		test("a carried executable that was changed is refused", async () => {

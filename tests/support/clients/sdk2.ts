@@ -7,6 +7,7 @@ import {
 	type VersionNegotiationMode,
 } from "@modelcontextprotocol/client";
 import { type Browser, createBrowser, type Person } from "../browser.ts";
+import type { Reach } from "../reach.ts";
 import { type McpClient, textOfResult } from "./client.ts";
 import { createProvider } from "./provider.ts";
 
@@ -15,6 +16,8 @@ export type Sdk2Client = McpClient & { readonly sdk: () => Client };
 export type Sdk2Options = {
 	readonly mode: VersionNegotiationMode;
 	readonly clientMetadataUrl?: string;
+	/** How it gets at hosts that are not in DNS. */
+	readonly reach?: Reach;
 };
 
 /** A v2 client for one endpoint. */
@@ -38,6 +41,7 @@ export function createSdk2Client(
 		);
 		transport = new StreamableHTTPClientTransport(new URL(endpoint), {
 			authProvider: provider as OAuthClientProvider,
+			...(options.reach && { fetch: options.reach }),
 		});
 		await client.connect(transport);
 	}
