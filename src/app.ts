@@ -179,7 +179,8 @@ export async function startApp(
 	});
 
 	const directory = createDirectory(db);
-	const subscriptions = createSubscriptions();
+	const bearer = createBearer({ db, vault, clock, issuer: origin });
+	const subscriptions = createSubscriptions({ isAlive: bearer.isAlive });
 	const sessions = createSessions({ db, mac: vault.mac, clock });
 	const input = createInput({ vault, clock });
 	const router = createRouter({
@@ -198,7 +199,6 @@ export async function startApp(
 		log,
 		version: VERSION,
 	});
-	const bearer = createBearer({ db, vault, clock, issuer: origin });
 	const api = createApi({
 		db,
 		vault,

@@ -33,10 +33,8 @@ export type Ask = (question: Question) => Promise<Reply>;
 export type Interactive = {
 	/** Whose call it is: user, client, server, method and name. What is sealed for one opens for no other. */
 	readonly purpose: string;
-	/** Who would be asked; the same text for the same client of the same user. */
-	readonly asker: string;
 	readonly upstream: Upstream;
-	readonly call: Omit<Call, "onQuestion" | "asker">;
+	readonly call: Omit<Call, "onQuestion"> & { readonly asker: string };
 };
 
 export type Input = {
@@ -127,7 +125,8 @@ export function createInput(deps: {
 		};
 	};
 
-	const begin = ({ asker, upstream, call }: Interactive): Parked => {
+	const begin = ({ upstream, call }: Interactive): Parked => {
+		const { asker } = call;
 		if (
 			parked.size >= PARKED_MAX ||
 			[...parked.values()].filter((other) => other.asker === asker).length >=
@@ -149,7 +148,6 @@ export function createInput(deps: {
 			expiry: new AbortController(),
 			reply: upstream.request({
 				...call,
-				asker,
 				signal: abort.signal,
 				onNotification: (message) => waiting.notify(message),
 				onQuestion: (question) => {

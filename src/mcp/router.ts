@@ -172,15 +172,15 @@ export function createRouter(deps: {
 			params,
 			signal,
 			onNotification,
+			asker: `${userId} ${clientId} ${routed.session}`,
 			...(logLevel === null ? {} : { logLevel }),
 		};
-		const asker = `${userId} ${clientId} ${routed.session}`;
 		const purpose = JSON.stringify([userId, clientId, server.id, method, name]);
-		const interactive = { purpose, asker, upstream, call };
+		const interactive = { purpose, upstream, call };
 		if (routed.era === "legacy")
 			return era === "modern"
 				? deps.input.fulfil(interactive, ask)
-				: upstream.request(ask ? { ...call, asker, onQuestion: ask } : call);
+				: upstream.request(ask ? { ...call, onQuestion: ask } : call);
 		if (era === "modern") return deps.input.pass(interactive);
 		return upstream.capabilities === NO_CAPABILITIES
 			? upstream.request(call)

@@ -7,6 +7,8 @@
  *
  * @see specification 2026-07-28, basic/utilities/subscriptions; 2025-11-25, basic/transports
  */
+import type { Caller } from "../caller.ts";
+import { every } from "../clock.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import { META } from "../protocol.ts";
 import type {
@@ -62,8 +64,20 @@ const CHANGE_OF: Readonly<Record<ListKind, ListChange>> = {
 	resourceTemplates: "resources",
 };
 
-export function createSubscriptions(): Subscriptions {
+/** How long a stream may outlive the credential it was opened with. */
+const CHECK_MS = 15_000;
+
+export function createSubscriptions(deps: {
+	/** Whether what a caller came with is still good. */
+	readonly isAlive: (caller: Caller) => boolean;
+}): Subscriptions {
 	const ears = new Set<Ear>();
+	const stopChecking = every(CHECK_MS, () => {
+		for (const { stream, view } of ears) {
+			const seen = view();
+			if (!seen || !deps.isAlive(seen.caller)) stream.end();
+		}
+	});
 	const heard = new WeakSet<Upstream>();
 
 	const tell = (upstream: Upstream, event: UpstreamEvent): void => {
@@ -99,6 +113,7 @@ export function createSubscriptions(): Subscriptions {
 				for (const list of ear.wish.lists) sendChange(ear, list);
 		},
 		close: () => {
+			stopChecking();
 			for (const { stream, wish } of ears) {
 				// A modern stream ends with the result of its `listen` request.
 				if (wish.subscriptionId !== null)

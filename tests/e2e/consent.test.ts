@@ -5,7 +5,12 @@
  * @see Content Security Policy Level 3, form-action (Chromium holds the redirect of a form to it too)
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { type Browser, chromium, type Page } from "playwright-core";
+import {
+	type Browser,
+	type BrowserContext,
+	chromium,
+	type Page,
+} from "playwright-core";
 import { openTarget, type Target } from "../attacks/target.ts";
 import {
 	authorizeQuery,
@@ -15,7 +20,7 @@ import {
 } from "../oauth/authority.ts";
 import { describeWith, systemTool } from "../support/tools.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(15_000);
 
 const CHROMIUM = systemTool("chromium", "chromium");
 const APP = "cursor://anysphere.cursor-mcp/oauth/callback";
@@ -24,6 +29,7 @@ const WEB = "https://vscode.dev/redirect";
 describeWith([CHROMIUM], "in Chromium", () => {
 	let target: Target;
 	let browser: Browser;
+	let context: BrowserContext;
 	let page: Page;
 	let callback: ReturnType<typeof Bun.serve>;
 	let complaints: string[] = [];
@@ -43,8 +49,8 @@ describeWith([CHROMIUM], "in Chromium", () => {
 				"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
 			],
 		});
-		page = await browser.newPage();
-		page.on("console", (message) => complaints.push(message.text()));
+		context = await browser.newContext();
+		page = await context.newPage();
 		const { email, password } = target.gateway.owner;
 		await page.goto(`${target.issuer}/login`);
 		await page.fill("[name=email]", email);
@@ -59,6 +65,10 @@ describeWith([CHROMIUM], "in Chromium", () => {
 
 	async function ask(redirectUri: string): Promise<Client> {
 		complaints = [];
+		// Anew, because a page that was sent to an app's scheme stays where it was, half gone.
+		await page.close();
+		page = await context.newPage();
+		page.on("console", (message) => complaints.push(message.text()));
 		const client = await register(target, { redirect_uris: [redirectUri] });
 		await page.goto(
 			`${target.issuer}/authorize${authorizeQuery(client, { redirect_uri: redirectUri })}`,
@@ -97,52 +107,39 @@ describeWith([CHROMIUM], "in Chromium", () => {
 		expect(page.url()).toStartWith(`${target.issuer}/authorize?`);
 	});
 
-	/** Presses Allow, and gives where the answer leads to, before the browser has judged that. */
+	/** Where the gateway sends the browser when Allow is pressed, seen before the browser has judged it. */
 	async function press(): Promise<string> {
-		const devtools = await page.context().newCDPSession(page);
+		const devtools = await context.newCDPSession(page);
 		await devtools.send("Network.enable");
 		const answered = new Promise<string>((resolve) => {
 			devtools.on("Network.responseReceivedExtraInfo", (answer) => {
+				const { headers } = answer;
 				if (answer.statusCode === 303)
-					resolve(answer.headers["Location"] ?? "");
+					resolve(headers["Location"] ?? headers["location"] ?? "");
 			});
 		});
 		await page.click("button[value=allow]", { noWaitAfter: true });
-		const location = await answered;
-		await devtools.detach();
-		return location;
+		return answered;
 	}
 
-	function refusals(): readonly string[] {
-		return complaints.filter((text) => /form-action/.test(text));
-	}
+	test("the policy lets the answer go to a host on the web", async () => {
+		await ask(WEB);
+		const arrival = page.waitForEvent("requestfailed", (request) =>
+			request.url().startsWith(WEB),
+		);
+		expect(await press()).toStartWith(`${WEB}?code=`);
+		// The name does not resolve in here; that it was looked up is what the policy had to allow.
+		expect((await arrival).failure()?.errorText).toBe(
+			"net::ERR_NAME_NOT_RESOLVED",
+		);
+		expect(complaints).toEqual([]);
+	});
 
-	for (const redirectUri of [APP, WEB]) {
-		test(`the policy lets the answer go to ${redirectUri}`, async () => {
-			await ask(redirectUri);
-			expect(await press()).toStartWith(`${redirectUri}?code=`);
-			// A round trip to the browser, behind whatever it had to say about the redirect.
-			await page.title().catch(() => "");
-			expect(refusals()).toEqual([]);
-		});
-
-		test(`a policy without it would not: ${redirectUri}`, async () => {
-			await page.route(/\/authorize/, async (route) => {
-				const response = await route.fetch({ maxRedirects: 0 });
-				const policy = "default-src 'none'; form-action 'self'";
-				const headers = {
-					...response.headers(),
-					"content-security-policy": policy,
-				};
-				await route.fulfill({ response, headers });
-			});
-			await ask(redirectUri);
-			await page.unroute(/\/authorize/);
-			const complaint = page.waitForEvent("console", (message) =>
-				/form-action/.test(message.text()),
-			);
-			await press();
-			expect((await complaint).text()).toContain("form-action");
-		});
-	}
+	test("the policy lets the answer go to an app by its scheme", async () => {
+		await ask(APP);
+		expect(await press()).toStartWith(`${APP}?code=`);
+		// Nothing on this machine has the scheme, so nothing follows; a refusal would be said at once.
+		await page.evaluate("new Promise(requestAnimationFrame)");
+		expect(complaints).toEqual([]);
+	});
 });

