@@ -73,8 +73,15 @@ export function toBytes(text: string): Bytes {
 	return encoder.encode(text);
 }
 
+/** Texts up to this length are read byte by byte, which is faster than a decoder as long as they are ASCII. */
+const SHORT = 64;
+
 /** The text of a range. @throws MalformedMessage when it is not UTF-8 */
 export function textOf(bytes: Bytes, range?: Range): string {
+	if (range && range.end - range.start <= SHORT) {
+		const short = asciiOf(bytes, range.start, range.end);
+		if (short !== null) return short;
+	}
 	try {
 		return decoder.decode(
 			range ? bytes.subarray(range.start, range.end) : bytes,
@@ -166,7 +173,7 @@ export function membersOf(bytes: Bytes, start: number): readonly Member[] {
 		if (bytes[at] !== COLON) throw broken();
 		const valueStart = skipSpace(bytes, at + 1);
 		const end = endOf(bytes, valueStart);
-		const key = String(parseJson(bytes, { start: keyStart, end: keyEnd }));
+		const key = keyOf(bytes, keyStart, keyEnd);
 		if (members.some((member) => member.key === key))
 			throw new MalformedMessage(
 				-32600,
@@ -178,6 +185,26 @@ export function membersOf(bytes: Bytes, start: number): readonly Member[] {
 		if (bytes[at] !== COMMA) throw broken();
 		at = skipSpace(bytes, at + 1);
 	}
+}
+
+/** A key, decoded. Nearly every key is plain ASCII, and is then its own text. */
+function keyOf(bytes: Bytes, start: number, end: number): string {
+	const plain =
+		end - start <= SHORT ? asciiOf(bytes, start + 1, end - 1) : null;
+	return plain === null || plain.includes("\\")
+		? String(parseJson(bytes, { start, end }))
+		: plain;
+}
+
+/** Null when a byte is not printable ASCII. */
+function asciiOf(bytes: Bytes, start: number, end: number): string | null {
+	let text = "";
+	for (let at = start; at < end; at++) {
+		const byte = bytes[at] as number;
+		if (byte < 0x20 || byte > 0x7e) return null;
+		text += String.fromCharCode(byte);
+	}
+	return text;
 }
 
 /** The elements of the array that begins at `start`, in order. @throws MalformedMessage */
