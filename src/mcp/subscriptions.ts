@@ -70,9 +70,10 @@ const CHECK_MS = 15_000;
 export function createSubscriptions(deps: {
 	/** Whether what a caller came with is still good. */
 	readonly isAlive: (caller: Caller) => boolean;
+	readonly checkMs?: number;
 }): Subscriptions {
 	const ears = new Set<Ear>();
-	const stopChecking = every(CHECK_MS, () => {
+	const stopChecking = every(deps.checkMs ?? CHECK_MS, () => {
 		for (const { stream, view } of ears) {
 			const seen = view();
 			if (!seen || !deps.isAlive(seen.caller)) stream.end();

@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import type { Caller } from "../../src/caller.ts";
+import { NO_CAPABILITIES } from "../../src/mcp/capabilities.ts";
+import { createEventStream } from "../../src/mcp/stream.ts";
+import { createSubscriptions, type Wish } from "../../src/mcp/subscriptions.ts";
+import type { View } from "../../src/mcp/view.ts";
+
+const caller: Caller = {
+	userId: "usr_1",
+	role: "member",
+	clientId: "cli_1",
+	grantId: "grt_1",
+	scopes: ["mcp"],
+};
+const view: View = {
+	caller,
+	only: null,
+	capabilities: NO_CAPABILITIES,
+	servers: [],
+};
+
+function wish(subscriptionId: string | null): Wish {
+	return {
+		lists: new Set(["tools"]),
+		resources: new Map(),
+		logLevel: () => null,
+		subscriptionId,
+	};
+}
+
+test("an open stream ends when its credential is revoked (attack 105)", async () => {
+	let alive = true;
+	const subscriptions = createSubscriptions({
+		isAlive: () => alive,
+		checkMs: 5,
+	});
+	const stream = createEventStream();
+	const ended = Promise.withResolvers<void>();
+	subscriptions.add(stream, wish(null), () => view);
+	stream.onEnd(ended.resolve);
+	subscriptions.everythingChanged();
+	const reader = stream.body.getReader();
+	const first = await reader.read();
+	expect(Buffer.from(first.value ?? []).toString()).toContain(
+		"notifications/tools/list_changed",
+	);
+	alive = false;
+	await ended.promise;
+	expect((await reader.read()).done).toBe(true);
+	subscriptions.close();
+});
+
+test("a modern stream ends with the result of its listen request when the gateway stops", async () => {
+	const subscriptions = createSubscriptions({ isAlive: () => true });
+	const stream = createEventStream();
+	subscriptions.add(stream, wish('"l1"'), () => view);
+	subscriptions.everythingChanged();
+	subscriptions.close();
+	expect(await new Response(stream.body).text()).toBe(
+		'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"l1"}}}\n\n' +
+			'data: {"jsonrpc":"2.0","id":"l1","result":{"resultType":"complete"}}\n\n',
+	);
+});
