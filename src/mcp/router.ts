@@ -7,14 +7,8 @@
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import {
-	type Bytes,
-	type Edit,
-	memberOf,
-	parseJson,
-	splice,
-} from "../message.ts";
-import { type Era, RPC } from "../protocol.ts";
+import type { Bytes } from "../message.ts";
+import type { Era } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Server } from "../store/servers.ts";
 import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
@@ -22,17 +16,18 @@ import type {
 	Item,
 	ListKind,
 	Reply,
-	ServerFacts,
 	Upstream,
 	Upstreams,
 } from "../upstream/upstream.ts";
 import { adaptResult } from "./adapt.ts";
 import { NO_CAPABILITIES } from "./capabilities.ts";
+import { type Description, describe } from "./description.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input } from "./input.ts";
 import { createLists } from "./lists.ts";
-import { isWebAddress, type Owned, splitName, splitUri } from "./names.ts";
-import { explain, RpcError, toolErrorReply } from "./rpc.ts";
+import { splitName } from "./names.ts";
+import { explain, toolErrorReply } from "./rpc.ts";
+import { ownerOf, type Target, targetOf, unknownTool } from "./target.ts";
 import type { View } from "./view.ts";
 
 /** A request to be routed. */
@@ -72,32 +67,6 @@ export type Router = {
 	readonly awake: (view: View) => readonly Upstream[];
 };
 
-export type Description = {
-	readonly capabilities: Readonly<Record<string, unknown>>;
-	readonly instructions: string | undefined;
-};
-
-/** How long `initialize` and `server/discover` wait for a server that has never been asked. */
-const DESCRIBE_DEADLINE_MS = 5000;
-const INSTRUCTIONS_LENGTH_MAX = 16_000;
-
-/** Where a method keeps the name that says who is asked. */
-const NAMED: Readonly<
-	Record<string, "tool" | "prompt" | "resource" | "reference">
-> = {
-	"tools/call": "tool",
-	"prompts/get": "prompt",
-	"resources/read": "resource",
-	"completion/complete": "reference",
-};
-
-type Target = {
-	readonly server: Server;
-	readonly name: string | null;
-	/** The params with the server's own name in them. */
-	readonly params: Bytes | null;
-};
-
 export function createRouter(deps: {
 	readonly upstreams: Upstreams;
 	/** Told of every upstream that is used, again and again. */
@@ -126,35 +95,6 @@ export function createRouter(deps: {
 			if (items.some((item) => item.key === uri)) return server;
 		}
 		return null;
-	};
-
-	const targetOf = async (
-		view: View,
-		{ era, method, params }: Routed,
-	): Promise<Target> => {
-		const kind = NAMED[method];
-		if (view.only)
-			return {
-				server: view.only,
-				name: kind ? plainName(kind, params) : null,
-				params,
-			};
-		if (!kind || !params) throw methodNotFound(method);
-		const place = nameIn(kind, params);
-		const exposed = parseJson(params, place);
-		if (typeof exposed !== "string")
-			throw invalidParams(
-				`the params of ${method} must name what is asked for`,
-			);
-		const owned = await ownerOf(view, era, place.isUri, exposed, listerOf);
-		const edits: Edit[] = [
-			{ start: place.start, end: place.end, text: JSON.stringify(owned.name) },
-		];
-		return {
-			server: owned.server,
-			name: owned.name,
-			params: splice(params, edits),
-		};
 	};
 
 	/** Sends the call on, in the pairing of eras that client and server make. */
@@ -209,9 +149,9 @@ export function createRouter(deps: {
 	};
 
 	const request = async (view: View, routed: Routed): Promise<Reply> => {
-		const target = await targetOf(view, routed);
+		const target = await targetOf(view, routed, listerOf);
 		if (routed.method === "tools/call" && !isAllowed(target))
-			throw unknownName("tool", routed);
+			throw unknownTool(routed.params);
 		const startedMs = deps.clock.nowMs();
 		const record = (
 			outcome: "ok" | "tool_error" | "error" | "cancelled",
@@ -270,25 +210,12 @@ export function createRouter(deps: {
 		return marksOf(tools).get(owned.name) ?? [];
 	};
 
-	const describe = async (view: View): Promise<Description> => {
-		const known = await Promise.all(
-			view.servers.map(async (server) => ({
-				server,
-				facts: await factsOf(upstreamOf, view, server, deps.log),
-			})),
-		);
-		return {
-			capabilities: capabilitiesOf(known.map(({ facts }) => facts)),
-			instructions: instructionsOf(view, known),
-		};
-	};
-
 	return {
 		list: lists.merged,
 		request,
 		watch,
 		mirrored,
-		describe,
+		describe: (view) => describe(view, upstreamOf, deps.log),
 		awake: (view) =>
 			view.servers
 				.flatMap((server) => deps.upstreams.live(server.id))
@@ -315,71 +242,6 @@ function marksOf(tools: readonly Item[]): ReadonlyMap<string, ParamHeaders> {
 	return found;
 }
 
-type Place = {
-	readonly start: number;
-	readonly end: number;
-	readonly isUri: boolean;
-};
-
-/** Where the name stands in the params. @throws RpcError when it is missing */
-function nameIn(
-	kind: "tool" | "prompt" | "resource" | "reference",
-	params: Bytes,
-): Place {
-	if (kind !== "reference") {
-		const member = memberOf(params, 0, kind === "resource" ? "uri" : "name");
-		if (!member)
-			throw invalidParams(
-				kind === "resource"
-					? "params.uri is missing"
-					: "params.name is missing",
-			);
-		return { start: member.start, end: member.end, isUri: kind === "resource" };
-	}
-	const ref = memberOf(params, 0, "ref");
-	if (!ref || params[ref.start] !== 0x7b)
-		throw invalidParams("params.ref is missing");
-	const uri = memberOf(params, ref.start, "uri");
-	const member = uri ?? memberOf(params, ref.start, "name");
-	if (!member) throw invalidParams("params.ref must have a name or a uri");
-	return { start: member.start, end: member.end, isUri: uri !== undefined };
-}
-
-/** The name of what is asked for, for the record; null when the server itself must judge the params. */
-function plainName(
-	kind: "tool" | "prompt" | "resource" | "reference",
-	params: Bytes | null,
-): string | null {
-	if (!params) return null;
-	try {
-		const value = parseJson(params, nameIn(kind, params));
-		return typeof value === "string" ? value : null;
-	} catch {
-		return null; // at a server's own endpoint its own error is the better answer
-	}
-}
-
-async function ownerOf(
-	view: View,
-	era: Era,
-	isUri: boolean,
-	exposed: string,
-	listerOf: (view: View, uri: string) => Promise<Server | null>,
-): Promise<{ readonly server: Server; readonly name: string }> {
-	if (isUri && isWebAddress(exposed)) {
-		const server = await listerOf(view, exposed);
-		if (server) return { server, name: exposed };
-	}
-	const owned: Owned | null = isUri ? splitUri(exposed) : splitName(exposed);
-	const server =
-		owned && view.servers.find((candidate) => candidate.slug === owned.slug);
-	if (!owned || !server)
-		throw isUri
-			? resourceNotFound(era, exposed)
-			: invalidParams(`unknown name: ${exposed.slice(0, 200)}`);
-	return { server, name: owned.name };
-}
-
 function isAllowed({ server, name }: Target): boolean {
 	return (
 		server.tools === null || (name !== null && server.tools.includes(name))
@@ -404,97 +266,4 @@ function isToolError(method: string, { body }: Reply): boolean {
 
 async function whole(body: Bytes | ReadableStream<Bytes>): Promise<Bytes> {
 	return body instanceof Uint8Array ? body : new Response(body).bytes();
-}
-
-async function factsOf(
-	upstreamOf: (view: View, server: Server) => Upstream,
-	view: View,
-	server: Server,
-	log: Log,
-): Promise<ServerFacts | null> {
-	try {
-		const upstream = upstreamOf(view, server);
-		return (
-			upstream.knownFacts() ??
-			(await upstream.facts(AbortSignal.timeout(DESCRIBE_DEADLINE_MS)))
-		);
-	} catch (error) {
-		if (!(error instanceof SallyportError)) throw error;
-		log.warn("server not described", {
-			slug: server.slug,
-			reason: error.message,
-		});
-		return null;
-	}
-}
-
-/** The union of what the servers can really do and we carry. A declared list always answers, if with nothing. */
-function capabilitiesOf(
-	all: readonly (ServerFacts | null)[],
-): Readonly<Record<string, unknown>> {
-	const has = (name: string): boolean =>
-		all.some((facts) => facts?.capabilities[name] !== undefined);
-	const watches = all.some(
-		(facts) =>
-			(facts?.capabilities["resources"] as { subscribe?: unknown } | undefined)
-				?.subscribe === true,
-	);
-	return {
-		tools: { listChanged: true },
-		...(has("prompts") ? { prompts: { listChanged: true } } : {}),
-		...(has("resources")
-			? {
-					resources: {
-						listChanged: true,
-						...(watches ? { subscribe: true } : {}),
-					},
-				}
-			: {}),
-		...(has("completions") ? { completions: {} } : {}),
-		...(has("logging") ? { logging: {} } : {}),
-	};
-}
-
-function instructionsOf(
-	view: View,
-	known: readonly {
-		readonly server: Server;
-		readonly facts: ServerFacts | null;
-	}[],
-): string | undefined {
-	if (view.only) return known[0]?.facts?.instructions;
-	const parts = known.flatMap(({ server, facts }) =>
-		facts?.instructions
-			? [`Tools that begin with ${server.slug}_: ${facts.instructions}`]
-			: [],
-	);
-	return parts.length === 0
-		? undefined
-		: parts.join("\n\n").slice(0, INSTRUCTIONS_LENGTH_MAX);
-}
-
-function methodNotFound(method: string): RpcError {
-	return new RpcError(
-		RPC.methodNotFound,
-		`unknown method: ${method.slice(0, 100)}`,
-		{ status: 404 },
-	);
-}
-
-function invalidParams(message: string): RpcError {
-	return new RpcError(RPC.invalidParams, message);
-}
-
-function unknownName(what: string, routed: Routed): RpcError {
-	const member = routed.params && memberOf(routed.params, 0, "name");
-	const name = member && routed.params ? parseJson(routed.params, member) : "";
-	return invalidParams(`unknown ${what}: ${String(name).slice(0, 200)}`);
-}
-
-function resourceNotFound(era: Era, uri: string): RpcError {
-	return new RpcError(
-		era === "modern" ? RPC.invalidParams : RPC.resourceNotFound,
-		"resource not found",
-		{ data: { uri: uri.slice(0, 2000) } },
-	);
 }

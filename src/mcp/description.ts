@@ -1,0 +1,103 @@
+/**
+ * What the servers of a view can do together, and how to use them: the answer to `initialize` and `server/discover`.
+ * Only what is really there and what we carry is declared; a server that cannot be asked now is left out.
+ */
+import { SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Server } from "../store/servers.ts";
+import type { ServerFacts, Upstream } from "../upstream/upstream.ts";
+import type { View } from "./view.ts";
+
+export type Description = {
+	readonly capabilities: Readonly<Record<string, unknown>>;
+	readonly instructions: string | undefined;
+};
+
+/** How long `initialize` and `server/discover` wait for a server that has never been asked. */
+const DESCRIBE_DEADLINE_MS = 5000;
+const INSTRUCTIONS_LENGTH_MAX = 16_000;
+
+/** Asks every server of the view that has never been asked. */
+export async function describe(
+	view: View,
+	upstreamOf: (view: View, server: Server) => Upstream,
+	log: Log,
+): Promise<Description> {
+	const known = await Promise.all(
+		view.servers.map(async (server) => ({
+			server,
+			facts: await factsOf(upstreamOf, view, server, log),
+		})),
+	);
+	return {
+		capabilities: capabilitiesOf(known.map(({ facts }) => facts)),
+		instructions: instructionsOf(view, known),
+	};
+}
+
+async function factsOf(
+	upstreamOf: (view: View, server: Server) => Upstream,
+	view: View,
+	server: Server,
+	log: Log,
+): Promise<ServerFacts | null> {
+	try {
+		const upstream = upstreamOf(view, server);
+		return (
+			upstream.knownFacts() ??
+			(await upstream.facts(AbortSignal.timeout(DESCRIBE_DEADLINE_MS)))
+		);
+	} catch (error) {
+		if (!(error instanceof SallyportError)) throw error;
+		log.warn("server not described", {
+			slug: server.slug,
+			reason: error.message,
+		});
+		return null;
+	}
+}
+
+/** The union of what the servers can really do and we carry. A declared list always answers, if with nothing. */
+function capabilitiesOf(
+	all: readonly (ServerFacts | null)[],
+): Readonly<Record<string, unknown>> {
+	const has = (name: string): boolean =>
+		all.some((facts) => facts?.capabilities[name] !== undefined);
+	const watches = all.some(
+		(facts) =>
+			(facts?.capabilities["resources"] as { subscribe?: unknown } | undefined)
+				?.subscribe === true,
+	);
+	return {
+		tools: { listChanged: true },
+		...(has("prompts") ? { prompts: { listChanged: true } } : {}),
+		...(has("resources")
+			? {
+					resources: {
+						listChanged: true,
+						...(watches ? { subscribe: true } : {}),
+					},
+				}
+			: {}),
+		...(has("completions") ? { completions: {} } : {}),
+		...(has("logging") ? { logging: {} } : {}),
+	};
+}
+
+function instructionsOf(
+	view: View,
+	known: readonly {
+		readonly server: Server;
+		readonly facts: ServerFacts | null;
+	}[],
+): string | undefined {
+	if (view.only) return known[0]?.facts?.instructions;
+	const parts = known.flatMap(({ server, facts }) =>
+		facts?.instructions
+			? [`Tools that begin with ${server.slug}_: ${facts.instructions}`]
+			: [],
+	);
+	return parts.length === 0
+		? undefined
+		: parts.join("\n\n").slice(0, INSTRUCTIONS_LENGTH_MAX);
+}

@@ -1,0 +1,102 @@
+import { expect, test } from "bun:test";
+import { NO_CAPABILITIES } from "../../src/mcp/capabilities.ts";
+import { RpcError } from "../../src/mcp/rpc.ts";
+import { targetOf } from "../../src/mcp/target.ts";
+import type { View } from "../../src/mcp/view.ts";
+import { textOf, toBytes } from "../../src/message.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { createServer } from "../../src/store/servers.ts";
+
+const server = createServer(
+	openDatabase(":memory:"),
+	"notes",
+	{
+		transport: { kind: "command", command: "true", args: [], env: {} },
+		slots: [],
+		access: "everyone",
+		tools: null,
+		enabled: true,
+	},
+	1,
+);
+const view: View = {
+	caller: {
+		userId: "usr_1",
+		role: "member",
+		clientId: "cli_1",
+		grantId: null,
+		scopes: ["mcp"],
+	},
+	only: null,
+	capabilities: NO_CAPABILITIES,
+	servers: [server],
+};
+
+async function target(
+	method: string,
+	params: string | null,
+	seen: View = view,
+): Promise<string | number> {
+	const request = {
+		era: "legacy" as const,
+		method,
+		params: params === null ? null : toBytes(params),
+	};
+	try {
+		const found = await targetOf(seen, request, async (_, uri) =>
+			uri === "https://notes.example/a" ? server : null,
+		);
+		return `${found.server.slug} ${found.name} ${found.params && textOf(found.params)}`;
+	} catch (error) {
+		if (error instanceof RpcError) return error.code;
+		throw error;
+	}
+}
+
+test("a name at the shared endpoint says the server, and is its own again in the params", async () => {
+	expect(
+		await target(
+			"tools/call",
+			'{"arguments":{"name":"notes_read"},"name":"notes_read"}',
+		),
+	).toBe('notes read {"arguments":{"name":"notes_read"},"name":"read"}');
+	expect(
+		await target(
+			"completion/complete",
+			'{"ref":{"type":"ref/prompt","name":"notes_ask"}}',
+		),
+	).toBe('notes ask {"ref":{"type":"ref/prompt","name":"ask"}}');
+	expect(await target("resources/read", '{"uri":"notes+x://1"}')).toBe(
+		'notes x://1 {"uri":"x://1"}',
+	);
+});
+
+test("a web address belongs to whoever lists it", async () => {
+	expect(
+		await target("resources/read", '{"uri":"https://notes.example/a"}'),
+	).toBe('notes https://notes.example/a {"uri":"https://notes.example/a"}');
+	expect(
+		await target("resources/read", '{"uri":"https://notes.example/b"}'),
+	).toBe(-32002);
+});
+
+test("what no server in view has is unknown", async () => {
+	expect(await target("tools/call", '{"name":"other_read"}')).toBe(-32602);
+	expect(await target("tools/call", "{}")).toBe(-32602);
+	expect(await target("tools/call", '{"name":7}')).toBe(-32602);
+});
+
+test("a method without a name is nobody's there, whatever it is called", async () => {
+	for (const method of ["vendor/thing", "constructor", "toString", "__proto__"])
+		expect(await target(method, '{"name":"notes_read"}')).toBe(-32601);
+});
+
+test("at a server's own endpoint every method and every name is the server's", async () => {
+	const own: View = { ...view, only: server };
+	expect(await target("vendor/thing", '{"a":1}', own)).toBe(
+		'notes null {"a":1}',
+	);
+	expect(await target("tools/call", '{"name":"notes_read"}', own)).toBe(
+		'notes notes_read {"name":"notes_read"}',
+	);
+});
