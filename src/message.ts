@@ -60,6 +60,8 @@ export type Message =
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();
 
+const LF = 0x0a;
+const CR = 0x0d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
@@ -249,6 +251,26 @@ export function splice(bytes: Bytes, edits: readonly Edit[]): Bytes {
 	}
 	parts.push(bytes.subarray(at));
 	return join(parts);
+}
+
+/** Whether these bytes stand anywhere in the message: what is scanned for before anything is parsed. */
+export function holds(bytes: Bytes, needle: Uint8Array | string): boolean {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(
+		needle,
+	);
+}
+
+/** The same message on one line. Raw line breaks are only ever white space between tokens: strings escape them. */
+export function oneLine(message: Bytes): Bytes {
+	if (!message.includes(LF) && !message.includes(CR)) return message;
+	return message.map((byte) => (byte === LF || byte === CR ? 0x20 : byte));
+}
+
+/** A parsed value as an object, or an empty one when it is something else. */
+export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+	return value !== null && typeof value === "object" && !Array.isArray(value)
+		? (value as Readonly<Record<string, unknown>>)
+		: {};
 }
 
 /** All parts in one. */

@@ -14,6 +14,7 @@ import {
 } from "../message.ts";
 import type { CallRecord } from "../store/calls.ts";
 import { listServers, mayUse, type Server } from "../store/servers.ts";
+import { wholeBody } from "../upstream/reply.ts";
 import type { Item, Reply } from "../upstream/upstream.ts";
 import { readBody } from "./body.ts";
 import { envelopeAround, jsonResponse } from "./envelope.ts";
@@ -144,7 +145,7 @@ async function call(ask: Ask): Promise<Answer> {
 	);
 	return reply.member === "result"
 		? envelopeAround(200, '{"success":true,"data":', reply.body, "}")
-		: refusalOf(ask, server, await whole(reply.body));
+		: refusalOf(ask, server, await wholeBody(reply.body));
 }
 
 /** `{"name": …, "arguments": …}` with the arguments as the body wrote them. */
@@ -266,10 +267,6 @@ async function inTurns<T>(
 		for (const [index, item] of queue) await work(item, index);
 	});
 	await Promise.all(turns);
-}
-
-async function whole(body: Bytes | ReadableStream<Bytes>): Promise<Bytes> {
-	return body instanceof Uint8Array ? body : new Response(body).bytes();
 }
 
 /** Text of a server's, on one line and not endless. */

@@ -14,12 +14,12 @@ import {
 } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
+import { inputRequired } from "./input.ts";
 
 /** Every modern result says how it ended; a read also says how long it may be kept. */
 const COMPLETE = '"resultType":"complete"';
 const UNCACHED = '"ttlMs":0,"cacheScope":"private"';
 const CLOSE_OBJECT = 0x7d;
-const INPUT_REQUIRED = Buffer.from('"input_required"');
 
 /** The reply as the client's era wants it. */
 export function adaptResult(
@@ -31,7 +31,7 @@ export function adaptResult(
 	if (reply.member === "error")
 		return { ...reply, body: adaptError(era, method, reply.body) };
 	// A parked call's question has the modern shape already.
-	if (era === "modern" && asksForInput(reply.body)) return reply;
+	if (era === "modern" && inputRequired(reply)) return reply;
 	if (era === "modern")
 		return {
 			...reply,
@@ -78,18 +78,4 @@ function adaptError(
 	return code && textOf(body, code) === String(from)
 		? splice(body, [{ start: code.start, end: code.end, text: String(to) }])
 		: body;
-}
-
-function asksForInput(body: Reply["body"]): boolean {
-	return (
-		body instanceof Uint8Array &&
-		Buffer.from(body.buffer, body.byteOffset, body.length).indexOf(
-			INPUT_REQUIRED,
-		) >= 0 &&
-		membersOf(body, 0).some(
-			(member) =>
-				member.key === "resultType" &&
-				textOf(body, member) === '"input_required"',
-		)
-	);
 }

@@ -3,6 +3,7 @@
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
 import { type Bytes, join, toBytes } from "../message.ts";
+import { wholeBody } from "../upstream/reply.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import {
 	createEventStream,
@@ -65,7 +66,7 @@ export async function answer(answering: Answering): Promise<Response> {
 			finished = true;
 			if (!stream) return jsonResponse(id, reply, statusOf(reply), headers);
 			stream.send(
-				join([...wrap(id, reply.member), await whole(reply.body), "}"]),
+				join([...wrap(id, reply.member), await wholeBody(reply.body), "}"]),
 			);
 			stream.end();
 			return null;
@@ -110,8 +111,4 @@ function around(
 			flush: (controller) => controller.enqueue(tail),
 		}),
 	);
-}
-
-async function whole(body: Reply["body"]): Promise<Bytes> {
-	return body instanceof Uint8Array ? body : new Response(body).bytes();
 }

@@ -4,6 +4,7 @@
  *
  * @see specification 2025-11-25, basic/lifecycle ("Capability Negotiation"); 2026-07-28, basic ("_meta")
  */
+import { objectOf } from "../message.ts";
 
 /** Nothing can be asked. */
 export const NO_CAPABILITIES = "{}";
@@ -16,18 +17,12 @@ const CARRIED: Readonly<Record<string, readonly string[]>> = {
 
 /** The canonical JSON of declared capabilities, whatever else they hold. */
 export function canonicalCapabilities(declared: unknown): string {
-	const known = record(declared);
+	const known = objectOf(declared);
 	const kept = Object.entries(CARRIED).flatMap(([name, parts]) => {
 		if (known[name] === undefined) return [];
-		const inner = record(known[name]);
+		const inner = objectOf(known[name]);
 		const own = parts.filter((part) => inner[part] !== undefined);
 		return [[name, Object.fromEntries(own.map((part) => [part, {}]))] as const];
 	});
 	return JSON.stringify(Object.fromEntries(kept));
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-	return typeof value === "object" && value !== null && !Array.isArray(value)
-		? (value as Readonly<Record<string, unknown>>)
-		: {};
 }

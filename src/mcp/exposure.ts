@@ -7,6 +7,7 @@ import {
 	type Bytes,
 	type Edit,
 	elementsOf,
+	holds,
 	type Member,
 	memberOf,
 	membersOf,
@@ -49,12 +50,7 @@ export function mayHoldUris(method: string): boolean {
 
 /** A result with the URIs of its resources exposed: contents, links and embedded resources. */
 export function exposeResult(slug: string, body: Bytes): Bytes {
-	if (
-		Buffer.from(body.buffer, body.byteOffset, body.length).indexOf(URI_KEY) <
-			0 ||
-		body[0] !== OBJECT
-	)
-		return body;
+	if (!holds(body, URI_KEY) || body[0] !== OBJECT) return body;
 	const edits: Edit[] = [];
 	for (const member of membersOf(body, 0)) {
 		if (body[member.start] !== ARRAY) continue;

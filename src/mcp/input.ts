@@ -11,6 +11,7 @@
 import { type Clock, delay } from "../clock.ts";
 import {
 	type Bytes,
+	holds,
 	join,
 	type Member,
 	memberOf,
@@ -260,14 +261,9 @@ export function createInput(deps: {
 type Asked = { readonly body: Bytes; readonly members: readonly Member[] };
 
 /** The result of a server that needs input; null for any other. */
-function inputRequired({ member, body }: Reply): Asked | null {
+export function inputRequired({ member, body }: Reply): Asked | null {
 	if (member !== "result" || !(body instanceof Uint8Array)) return null;
-	if (
-		!Buffer.from(body.buffer, body.byteOffset, body.length).includes(
-			'"input_required"',
-		)
-	)
-		return null;
+	if (!holds(body, '"input_required"')) return null;
 	const members = membersOf(body, 0);
 	const type = members.find(({ key }) => key === "resultType");
 	return type && textOf(body, type) === '"input_required"'

@@ -6,6 +6,7 @@
  */
 import {
 	type Bytes,
+	holds,
 	memberOf,
 	parseJson,
 	parseMessage,
@@ -35,14 +36,7 @@ const LOG_METHOD = Buffer.from('"notifications/message"');
 /** Whether a notification may be shown to a client that wants log lines from `level` on; null: none at all. */
 export function mayShow(notification: Bytes, level: LogLevel | null): boolean {
 	// Most notifications are progress: they are not parsed to find that out.
-	if (
-		!Buffer.from(
-			notification.buffer,
-			notification.byteOffset,
-			notification.length,
-		).includes(LOG_METHOD)
-	)
-		return true;
+	if (!holds(notification, LOG_METHOD)) return true;
 	const message = parseMessage(notification);
 	if (
 		message.kind !== "notification" ||

@@ -4,7 +4,7 @@
  *
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
-import { type Bytes, join } from "../message.ts";
+import { type Bytes, join, objectOf } from "../message.ts";
 import { isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { answer } from "./answer.ts";
@@ -128,7 +128,7 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 /** A stream of changes: acknowledged first, with the part of the wish that will be heard. */
 async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
 	const { envelope, id, view, patient } = exchange;
-	const wished = record(envelope.params["notifications"]);
+	const wished = objectOf(envelope.params["notifications"]);
 	const lists = CHANGES.filter((list) => wished[`${list}ListChanged`] === true);
 	const uris = stringsIn(wished["resourceSubscriptions"]);
 	patient();
@@ -181,12 +181,6 @@ function stringsIn(value: unknown): readonly string[] {
 	if (!Array.isArray(value)) return [];
 	const strings = value.filter((each) => typeof each === "string");
 	return [...new Set(strings)].slice(0, WATCHED_MAX);
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-	return typeof value === "object" && value !== null
-		? (value as Readonly<Record<string, unknown>>)
-		: {};
 }
 
 /** Lists come whole, so no cursor of ours exists. */

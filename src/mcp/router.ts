@@ -12,6 +12,7 @@ import type { Era } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Server } from "../store/servers.ts";
 import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
+import { wholeBody } from "../upstream/reply.ts";
 import type {
 	Item,
 	ListKind,
@@ -142,7 +143,7 @@ export function createRouter(deps: {
 			hasResources(upstream)
 				? {
 						...reply,
-						body: exposeResult(target.server.slug, await whole(reply.body)),
+						body: exposeResult(target.server.slug, await wholeBody(reply.body)),
 					}
 				: reply;
 		return adaptResult(routed, era, exposed);
@@ -262,8 +263,4 @@ function isToolError(method: string, { body }: Reply): boolean {
 			Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"),
 		)
 	);
-}
-
-async function whole(body: Bytes | ReadableStream<Bytes>): Promise<Bytes> {
-	return body instanceof Uint8Array ? body : new Response(body).bytes();
 }

@@ -3,7 +3,7 @@
  * A client that does not read is cut when too much waits for it, so that it cannot hold the gateway's memory.
  */
 import { every } from "../clock.ts";
-import { type Bytes, join } from "../message.ts";
+import { type Bytes, join, oneLine } from "../message.ts";
 
 const HEARTBEAT_MS = 15_000;
 /** What may wait for a slow client before it is cut; one message more may always wait. */
@@ -65,12 +65,7 @@ export function createEventStream(): EventStream {
 	};
 }
 
-/** One message as one event. JSON has no raw line breaks inside strings, so those between its tokens may go. */
+/** One message as one event. */
 function eventOf(message: Bytes): Bytes {
 	return join(["data: ", oneLine(message), "\n\n"]);
-}
-
-function oneLine(message: Bytes): Bytes {
-	if (!message.includes(0x0a) && !message.includes(0x0d)) return message;
-	return message.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte));
 }

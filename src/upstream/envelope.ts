@@ -43,8 +43,6 @@ export type Enveloped = {
 };
 
 const OPEN_OBJECT = 0x7b;
-const LF = 0x0a;
-const CR = 0x0d;
 
 /** Wraps a request. @throws MalformedMessage when the params are not an object, or a member stands twice */
 export function wrapRequest(envelope: Envelope): Enveloped {
@@ -83,12 +81,6 @@ export function wrapAnswer(
 	body: Bytes | string,
 ): Bytes {
 	return join([`{"jsonrpc":"2.0","id":${id},"${member}":`, body, "}"]);
-}
-
-/** The same message on one line. Raw line breaks are only ever white space between tokens: strings escape them. */
-export function oneLine(message: Bytes): Bytes {
-	if (!message.includes(LF) && !message.includes(CR)) return message;
-	return message.map((byte) => (byte === LF || byte === CR ? 0x20 : byte));
 }
 
 /** A progress notification with the client's own token in place of ours; null when it is not about `id`. */

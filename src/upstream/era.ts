@@ -6,13 +6,7 @@
  *
  * @see specification 2026-07-28, basic/versioning ("Compatibility"); 2025-11-25, basic/lifecycle
  */
-import { SallyportError } from "../errors.ts";
-import {
-	type Bytes,
-	MalformedMessage,
-	parseJson,
-	toBytes,
-} from "../message.ts";
+import { MalformedMessage, objectOf, parseJson, toBytes } from "../message.ts";
 import {
 	isModernErrorCode,
 	LATEST_LEGACY_REVISION,
@@ -24,6 +18,7 @@ import {
 import type { Talk } from "./connection.ts";
 import { clientInfo, wrapNotification } from "./envelope.ts";
 import { LinkError, type Speaking } from "./link.ts";
+import { READ_BYTES_MAX, wholeBody } from "./reply.ts";
 import type { Reply, ServerFacts } from "./upstream.ts";
 
 const MODERN: Speaking = { era: "modern", protocolVersion: MODERN_REVISION };
@@ -63,8 +58,8 @@ export async function discover(
 	return {
 		era: "modern",
 		protocolVersion: MODERN_REVISION,
-		capabilities: record(capabilities),
-		serverInfo: record(record(body["_meta"])[META.serverInfo]),
+		capabilities: objectOf(capabilities),
+		serverInfo: objectOf(objectOf(body["_meta"])[META.serverInfo]),
 		instructions: textIn(instructions),
 	};
 }
@@ -97,8 +92,8 @@ export async function initialize(
 	return {
 		era: "legacy",
 		protocolVersion,
-		capabilities: record(capabilities),
-		serverInfo: record(serverInfo),
+		capabilities: objectOf(capabilities),
+		serverInfo: objectOf(serverInfo),
 		instructions: textIn(instructions),
 	};
 }
@@ -115,7 +110,7 @@ export function isEraEvidence(error: unknown): boolean {
 function judgeRefusal(error: Readonly<Record<string, unknown>>): null {
 	const { code, data } = error;
 	if (!isModernErrorCode(code)) return null;
-	const { supported } = record(data);
+	const { supported } = objectOf(data);
 	if (code === RPC.unsupportedProtocolVersion && Array.isArray(supported)) {
 		if (supported.some(isLegacy)) return null;
 		throw strangeRevisions(supported);
@@ -148,7 +143,7 @@ function strangeRevisions(revisions: readonly unknown[]): LinkError {
 async function contentOf(
 	reply: Reply,
 ): Promise<Readonly<Record<string, unknown>>> {
-	const bytes = await wholeBody(reply.body);
+	const bytes = await wholeBody(reply.body, READ_BYTES_MAX);
 	try {
 		const value = parseJson(bytes);
 		if (value !== null && typeof value === "object" && !Array.isArray(value))
@@ -160,28 +155,6 @@ async function contentOf(
 		"final",
 		"the server answered with something that is not an MCP message",
 	);
-}
-
-const BODY_BYTES_MAX = 32 * 1024 * 1024;
-
-/** A body in one piece. @throws SallyportError `upstream` when it is too large */
-export async function wholeBody(body: Reply["body"]): Promise<Bytes> {
-	if (body instanceof Uint8Array) return body;
-	const parts: Bytes[] = [];
-	let held = 0;
-	for await (const part of body) {
-		held += part.length;
-		if (held > BODY_BYTES_MAX)
-			throw new SallyportError("upstream", "the server's answer is too large");
-		parts.push(part);
-	}
-	return Buffer.concat(parts);
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-	return value !== null && typeof value === "object" && !Array.isArray(value)
-		? (value as Readonly<Record<string, unknown>>)
-		: {};
 }
 
 function textIn(value: unknown): string | undefined {

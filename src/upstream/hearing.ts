@@ -16,9 +16,9 @@ import {
 } from "../message.ts";
 import { RPC } from "../protocol.ts";
 import { wrapAnswer } from "./envelope.ts";
-import { wholeBody } from "./era.ts";
 import type { Hearing, Notification, ServerRequest } from "./link.ts";
 import type { Patience } from "./patience.ts";
+import { READ_BYTES_MAX, wholeBody } from "./reply.ts";
 import type { Call, ListKind, UpstreamEvent } from "./upstream.ts";
 
 /** One of our requests while it runs. */
@@ -152,7 +152,11 @@ async function answerOf(call: Call, request: ServerRequest): Promise<Bytes> {
 			params: params && bytes.slice(params.start, params.end),
 		});
 		if (!reply) return refusal(id, ...UNABLE);
-		return wrapAnswer(id, reply.member, await wholeBody(reply.body));
+		return wrapAnswer(
+			id,
+			reply.member,
+			await wholeBody(reply.body, READ_BYTES_MAX),
+		);
 	} catch {
 		// Whoever asks the client knows why it failed; to the server it is a question without an answer.
 		return refusal(id, ...UNANSWERED);

@@ -16,11 +16,11 @@ import {
 import { type Cutter, createCutter } from "./cutter.ts";
 import { createEventSplitter, type EventSplitter } from "./events.ts";
 import { LinkError, MESSAGE_BYTES_MAX } from "./link.ts";
+import { STREAMED_BYTES_MAX } from "./reply.ts";
 import type { Reply } from "./upstream.ts";
 
 /** A JSON answer longer than this is streamed. */
 const WHOLE_BYTES_MAX = 64 * 1024;
-const STREAMED_BYTES_MAX = 1024 * 1024 * 1024;
 /** A streamed answer that brings nothing for this long has broken. */
 const STALL_MS = 300_000;
 

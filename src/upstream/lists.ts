@@ -17,9 +17,9 @@ import {
 } from "../message.ts";
 import { RPC } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
-import { wholeBody } from "./era.ts";
 import { LinkError } from "./link.ts";
 import { type ParamHeaders, paramHeadersOf } from "./mirror.ts";
+import { READ_BYTES_MAX, wholeBody } from "./reply.ts";
 import { withoutTasks } from "./tasks.ts";
 import { type Item, LISTS, type ListKind } from "./upstream.ts";
 
@@ -74,7 +74,7 @@ export async function fetchList(
 			{ method, params, signal },
 			LIST_TIMEOUT_MS,
 		);
-		const body = await wholeBody(reply.body);
+		const body = await wholeBody(reply.body, READ_BYTES_MAX);
 		if (reply.member === "error") {
 			// Servers with resources often have no templates, and say so in this way.
 			if (codeOf(body) === RPC.methodNotFound) return EMPTY;

@@ -6,7 +6,7 @@
  *
  * @see specification 2026-07-28, basic/transports/streamable-http ("Request Headers", "Schema Extension"), SEP-2243
  */
-import { type Bytes, memberOf, parseJson } from "../message.ts";
+import { type Bytes, holds, memberOf, parseJson } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 
 /** The arguments of a tool that travel as headers: header name to where the argument stands. */
@@ -54,8 +54,7 @@ export function mirrorHeaders(
  * @returns null when the tool asks for it in a way the specification forbids: it MUST be left out then
  */
 export function paramHeadersOf(tool: Bytes): ParamHeaders | null {
-	if (!Buffer.from(tool.buffer, tool.byteOffset, tool.length).includes(MARK))
-		return [];
+	if (!holds(tool, MARK)) return [];
 	const schema = memberOf(tool, 0, "inputSchema");
 	const found: { header: string; path: readonly string[] }[] = [];
 	if (!schema) return [];

@@ -8,9 +8,9 @@
  */
 import { delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
-import { type Bytes, join } from "../message.ts";
+import { type Bytes, join, oneLine } from "../message.ts";
 import type { Child, Exit } from "./child.ts";
-import { oneLine, wrapCancellation } from "./envelope.ts";
+import { wrapCancellation } from "./envelope.ts";
 import { createLineSplitter } from "./lines.ts";
 import {
 	type Hearing,

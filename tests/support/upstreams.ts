@@ -16,7 +16,7 @@ import {
 	type Transport,
 } from "../../src/store/servers.ts";
 import { createUser } from "../../src/store/users.ts";
-import { wholeBody } from "../../src/upstream/era.ts";
+import { wholeBody } from "../../src/upstream/reply.ts";
 import type { Call, Upstream, Upstreams } from "../../src/upstream/upstream.ts";
 import { createUpstreams } from "../../src/upstream/upstreams.ts";
 import { createKeyring, openVault, type Vault } from "../../src/vault.ts";

@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
-import { MalformedMessage, toBytes } from "../../src/message.ts";
+import { MalformedMessage, oneLine, toBytes } from "../../src/message.ts";
 import {
 	type Envelope,
-	oneLine,
 	restoreProgressToken,
 	wrapRequest,
 } from "../../src/upstream/envelope.ts";
