@@ -4,7 +4,7 @@
  *
  * Nothing outside the file is read at run time: `.env` and `bunfig.toml` of the working directory are left alone,
  * because whoever can write there must not run code in the gateway. The Argon2 add-on of this machine's C library and
- * processor is inside; on other targets it is not found, and Bun's own takes its place (`src/oauth/passwords.ts`).
+ * processor is inside; on other targets it is not found, and Bun's own takes its place (`src/people/passwords.ts`).
  *
  * A release is signed when `SALLYPORT_SIGNING_KEY` names a file with a P-256 private key (PEM); `SALLYPORT_RELEASE_URL`
  * is where its files will be found, in a folder named like the version.

@@ -21,10 +21,10 @@ import { createSubscriptions } from "./mcp/subscriptions.ts";
 import { createDirectory } from "./mcp/view.ts";
 import type { OAuthDeps } from "./oauth/authorization-server.ts";
 import { createBearer } from "./oauth/bearer.ts";
-import { createPasswords } from "./oauth/passwords.ts";
 import { oauthRoutes } from "./oauth/routes.ts";
 import { sweep } from "./ops/sweep.ts";
 import { createNpm } from "./packages/npm.ts";
+import { createPasswords } from "./people/passwords.ts";
 import { createCallRecorder } from "./store/calls.ts";
 import {
 	closeDatabase,

@@ -47,6 +47,7 @@ function placeOf(path: string): {
 	const layers: Record<string, number> = {
 		store: 1,
 		oauth: 2,
+		people: 2,
 		upstream: 2,
 		packages: 2,
 		builtin: 2,

@@ -2,8 +2,8 @@
 import { systemClock } from "../clock.ts";
 import { parseConfig } from "../config.ts";
 import { SallyportError } from "../errors.ts";
-import { createPasswords } from "../oauth/passwords.ts";
 import { createOwner } from "../ops/setup.ts";
+import { createPasswords } from "../people/passwords.ts";
 import type { Command, Context } from "./command.ts";
 import { readSecret } from "./input.ts";
 import { printJson, printLine, printNote } from "./output.ts";

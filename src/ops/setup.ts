@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { mintCredential, parseCredential } from "../mint.ts";
-import type { Passwords } from "../oauth/passwords.ts";
+import type { Passwords } from "../people/passwords.ts";
 import { recordAudit } from "../store/audit.ts";
 import { type Database, transaction } from "../store/database.ts";
 import {

@@ -9,7 +9,7 @@ import type { Role } from "../caller.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createClientDocuments } from "../oauth/client-documents.ts";
 import { createLimiter } from "../oauth/limits.ts";
-import type { Passwords } from "../oauth/passwords.ts";
+import type { Passwords } from "../people/passwords.ts";
 import type { Route } from "../route.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";

@@ -14,8 +14,8 @@ import {
 import { SallyportError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { textOf, toBytes } from "../../src/message.ts";
-import { createPasswords } from "../../src/oauth/passwords.ts";
 import { createNpm } from "../../src/packages/npm.ts";
+import { createPasswords } from "../../src/people/passwords.ts";
 import { createCallRecorder } from "../../src/store/calls.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { insertKeyring } from "../../src/store/instance.ts";

@@ -1,6 +1,6 @@
 /** What a person allowed, and how they end it. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createPasswords } from "../../src/oauth/passwords.ts";
+import { createPasswords } from "../../src/people/passwords.ts";
 import { findClient } from "../../src/store/clients.ts";
 import { createUser } from "../../src/store/users.ts";
 import {

@@ -1,5 +1,5 @@
 /** The page where an invited person chooses a password. Form fields: `password`, and hidden `csrf`. */
-import { PASSWORD_LENGTH_MIN } from "../../oauth/passwords.ts";
+import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
 import { Field, Notice, page } from "../layout.tsx";
 
 export function invitePage(fields: {

@@ -2,7 +2,7 @@
  * The page where the holder of the setup link becomes the owner. Form fields: `token`, `email`, `password`, and hidden
  * `csrf`. The token comes out of the address's fragment by a small script; without scripts it is pasted.
  */
-import { PASSWORD_LENGTH_MIN } from "../../oauth/passwords.ts";
+import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
 import { listAssets } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 

@@ -1,6 +1,6 @@
 /** Password hashing and its bounds. */
 import { expect, test } from "bun:test";
-import { createPasswords } from "../../src/oauth/passwords.ts";
+import { createPasswords } from "../../src/people/passwords.ts";
 
 test("a password is known by its hash, in any spelling of its characters", async () => {
 	const passwords = createPasswords("testing");
