@@ -40,8 +40,8 @@ function isAllowed(text: string, allowed: readonly Network[]): boolean {
 	const range = address.range();
 	if (range === "linkLocal" || METADATA.includes(address.toString()))
 		return false;
-	if (range === "rfc6052" && !isAllowed(embedded(address), allowed))
-		return false;
+	// Through a NAT64, which is how a machine without IPv4 reaches the rest: it leads where the address inside says.
+	if (range === "rfc6052") return isAllowed(embedded(address), allowed);
 	const isPublic =
 		range === "unicast" &&
 		(address.kind() === "ipv4" || address.match(GLOBAL_UNICAST));

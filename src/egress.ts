@@ -78,13 +78,16 @@ export function createEgress(options: {
 	readonly ca?: string;
 }): Egress {
 	const isAllowed = createJudge(options.allowPrivate);
+	const isPublic = createJudge([]);
 	const lookup = options.lookup ?? lookupAll;
 	const verdicts = new Map<string, Promise<string[]>>();
 
 	const judge = async (host: string): Promise<string[]> => {
 		const found = isAddress(host) ? [host] : await inTime(lookup(host));
 		const good = found.filter((address) => isAllowed(address));
-		if (good.length === 0) throw forbiddenAddress();
+		// Public and private at once is not a host, but a way to make the one look like the other.
+		const isMixed = good.length < found.length && good.some(isPublic);
+		if (good.length === 0 || isMixed) throw forbiddenAddress();
 		// IPv4 first: a machine without IPv6 must not wait for it. What refuses moves to the end.
 		return good
 			.toSorted((a, b) => Number(a.includes(":")) - Number(b.includes(":")))

@@ -131,6 +131,32 @@ test("a private network that is allowed is called, and link-local and metadata s
 		).toBe("forbidden");
 });
 
+// 77
+test("a name with public and private addresses is called at none of them", async () => {
+	for (const found of [
+		["127.0.0.1", "44.0.0.1"],
+		["44.0.0.1", "10.0.0.1"],
+		["2600::1", "fd00::1"],
+	]) {
+		const egress = createEgress({
+			allowPrivate: [],
+			lookup: async () => found,
+		});
+		expect(
+			await codeOf(egress.fetch("http://mixed.test/", { timeoutMs: 500 })),
+		).toBe("forbidden");
+	}
+	// A network that was allowed is no secret: of `localhost` the allowed address is taken.
+	const egress = createEgress({
+		allowPrivate: ["127.0.0.0/8"],
+		lookup: async () => ["::1", "127.0.0.1"],
+	});
+	const response = await egress.fetch(`http://here.test:${port()}/`, {
+		timeoutMs: 2000,
+	});
+	expect(response.status).toBe(200);
+});
+
 test("a name is resolved once for many calls, and they share one connection", async () => {
 	let lookups = 0;
 	const egress = createEgress({

@@ -13,7 +13,7 @@ import {
 } from "../oauth/authority.ts";
 import { startGateway } from "../support/gateway.ts";
 import { describeWith, executable } from "../support/tools.ts";
-import { advance, IS_EXECUTABLE, openTarget, type Target } from "./target.ts";
+import { advance, openTarget, type Target } from "./target.ts";
 
 setDefaultTimeout(30_000);
 
@@ -53,37 +53,29 @@ test("32: twenty at once make one successor", async () => {
 		expect(new Set(answers.map((answer) => answer[name])).size).toBe(1);
 });
 
-test.skipIf(IS_EXECUTABLE)(
-	"33: an old token within ten minutes is refused, and the family lives",
-	async () => {
-		const { client, tokens } = await begin();
-		const second = await refresh(target, client, tokens.refresh_token);
-		const third = await refresh(target, client, second.refresh_token);
-		advance(61);
-		const old = await refresh(target, client, tokens.refresh_token);
-		expect(old.error).toBe("invalid_grant");
-		expect(await target.use(third.access_token)).toBe(200);
-		expect((await refresh(target, client, third.refresh_token)).status).toBe(
-			200,
-		);
-	},
-);
+test("33: an old token within ten minutes is refused, and the family lives", async () => {
+	const { client, tokens } = await begin();
+	const second = await refresh(target, client, tokens.refresh_token);
+	const third = await refresh(target, client, second.refresh_token);
+	advance(61);
+	const old = await refresh(target, client, tokens.refresh_token);
+	expect(old.error).toBe("invalid_grant");
+	expect(await target.use(third.access_token)).toBe(200);
+	expect((await refresh(target, client, third.refresh_token)).status).toBe(200);
+});
 
-test.skipIf(IS_EXECUTABLE)(
-	"34, 35: a token older than that, as a thief's victim would present it, ends the family",
-	async () => {
-		const { client, tokens } = await begin();
-		// The thief refreshes, and again; the victim comes later with what it has.
-		const stolen = await refresh(target, client, tokens.refresh_token);
-		const further = await refresh(target, client, stolen.refresh_token);
-		advance(601);
-		const victim = await refresh(target, client, tokens.refresh_token);
-		expect(victim.error).toBe("invalid_grant");
-		expect(await target.use(further.access_token)).toBe(401);
-		const thief = await refresh(target, client, further.refresh_token);
-		expect(thief.error).toBe("invalid_grant");
-	},
-);
+test("34, 35: a token older than that, as a thief's victim would present it, ends the family", async () => {
+	const { client, tokens } = await begin();
+	// The thief refreshes, and again; the victim comes later with what it has.
+	const stolen = await refresh(target, client, tokens.refresh_token);
+	const further = await refresh(target, client, stolen.refresh_token);
+	advance(601);
+	const victim = await refresh(target, client, tokens.refresh_token);
+	expect(victim.error).toBe("invalid_grant");
+	expect(await target.use(further.access_token)).toBe(401);
+	const thief = await refresh(target, client, further.refresh_token);
+	expect(thief.error).toBe("invalid_grant");
+});
 
 test("36: a wider scope is refused, a narrower one works and may widen again", async () => {
 	const { client, tokens } = await begin({ scope: "mcp:a mcp:ab" });

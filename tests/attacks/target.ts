@@ -1,13 +1,14 @@
 /**
- * The gateway under attack: a running one, reached over HTTP and nothing else. In this process by default, with a
- * clock that can be moved; with `ATTACK_EXECUTABLE=1` the executable, whose clock cannot. Each request comes from an
- * address of its own (a proxy on loopback is trusted), so that one attack's limit does not answer for another.
+ * The gateway under attack: a running one, reached over HTTP and nothing else. In this process by default; with
+ * `ATTACK_EXECUTABLE=1` the executable. Its clock can be moved either way. Each request comes from an address of its
+ * own (a proxy on loopback is trusted), so that one attack's limit does not answer for another.
  */
 
 import { expect } from "bun:test";
 import { connect } from "node:net";
 import type { Place } from "../oauth/authority.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
+import { createMovedClock } from "../support/moved-clock.ts";
 import { fixtureCommand } from "../support/processes.ts";
 
 export type Target = Place & {
@@ -19,7 +20,7 @@ export type Target = Place & {
 	readonly stop: () => Promise<void>;
 };
 
-/** Whether the executable is under attack, so that its clock stands still for nobody. */
+/** Whether the executable is under attack. */
 export const IS_EXECUTABLE = Bun.env["ATTACK_EXECUTABLE"] === "1";
 
 const TRUST_LOOPBACK = [
@@ -28,11 +29,13 @@ const TRUST_LOOPBACK = [
 ];
 const RAW_TIMEOUT_MS = 3000;
 
+const moved = IS_EXECUTABLE ? createMovedClock() : null;
 let later = 0;
 
-/** Moves the clock of every gateway in this process. */
+/** Moves the clock of every gateway under attack. */
 export function advance(seconds: number): void {
 	later += seconds;
+	moved?.moveTo(later);
 }
 
 /** Starts a gateway with the servers `a` and `ab`. */
@@ -42,6 +45,7 @@ export async function openTarget(
 	const gateway = await startGateway({
 		compiled: IS_EXECUTABLE,
 		flags: options.trustProxy === false ? [] : TRUST_LOOPBACK,
+		...(moved && { env: moved.env }),
 		clock: {
 			now: () => Math.floor(Date.now() / 1000) + later,
 			nowMs: () => performance.now() + later * 1000,

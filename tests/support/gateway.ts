@@ -50,6 +50,10 @@ export type GatewayOptions = {
 	readonly flags?: readonly string[];
 	/** Its public URL, when that is not the address it listens on. Compiled only. */
 	readonly publicUrl?: (port: number) => string;
+	/** Where it listens; a free port if absent. */
+	readonly port?: number;
+	/** The command line of `serve`, made to run somewhere else (another network). Compiled only. */
+	readonly inside?: (command: readonly string[]) => readonly string[];
 	/** Variables of the gateway's own process. Compiled only. */
 	readonly env?: Readonly<Record<string, string>>;
 	readonly ownerPassword?: string;
@@ -68,7 +72,7 @@ export async function startGateway(
 		email: "owner@example.org",
 		password: options.ownerPassword ?? "correct horse battery",
 	};
-	const port = await freePort();
+	const port = options.port ?? (await freePort());
 	const url = options.publicUrl?.(port) ?? `http://localhost:${port}`;
 	const program = options.compiled
 		? [executable().path ?? ""]
@@ -119,7 +123,8 @@ export async function startGateway(
 			stopApp = app.stop;
 			return;
 		}
-		running = run([...program, "serve", ...flags], { env: environment });
+		const command = [...program, "serve", ...flags];
+		running = run(options.inside?.(command) ?? command, { env: environment });
 		await ready(join(dataDir, "admin.sock"), running);
 	}
 

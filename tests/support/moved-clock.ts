@@ -1,0 +1,40 @@
+/**
+ * A clock that a test can move, for a program that is not in this process: libfaketime answers its questions for the
+ * time, and asks a file how far off it is. Both clocks move, the wall's and the monotonic one, as after a suspend.
+ */
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export type MovedClock = {
+	/** What the program's environment must say. */
+	readonly env: Readonly<Record<string, string>>;
+	/** How many seconds it is off, from now on. */
+	readonly moveTo: (offsetSeconds: number) => void;
+};
+
+const LIBRARIES = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(
+	(machine) => `/usr/lib/${machine}/faketime/libfaketime.so.1`,
+);
+
+/** @throws when the library is not there: an attack that waits must not be skipped in silence */
+export function createMovedClock(): MovedClock {
+	const library = LIBRARIES.find((path) => existsSync(path));
+	if (library === undefined)
+		throw new Error("libfaketime is absent: apt-get install faketime");
+	const file = join(mkdtempSync(join(tmpdir(), "sallyport-clock-")), "offset");
+	const moveTo = (offsetSeconds: number): void =>
+		writeFileSync(
+			file,
+			`${offsetSeconds < 0 ? "-" : "+"}${Math.abs(offsetSeconds)}s\n`,
+		);
+	moveTo(0);
+	return {
+		env: {
+			LD_PRELOAD: library,
+			FAKETIME_TIMESTAMP_FILE: file,
+			FAKETIME_NO_CACHE: "1",
+		},
+		moveTo,
+	};
+}
