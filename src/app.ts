@@ -5,10 +5,10 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createApi } from "./api/api.ts";
+import { type Api, createApi } from "./api/api.ts";
 import type { Role } from "./caller.ts";
 import { type Clock, every, systemClock } from "./clock.ts";
-import type { Config } from "./config.ts";
+import type { Config, Origin } from "./config.ts";
 import { createEgress } from "./egress.ts";
 import { createAdmission } from "./http/admission.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -22,6 +22,12 @@ import { createDirectory } from "./mcp/view.ts";
 import type { OAuthDeps } from "./oauth/authorization-server.ts";
 import { createBearer } from "./oauth/bearer.ts";
 import { oauthRoutes } from "./oauth/routes.ts";
+import {
+	createAddress,
+	type FixedBy,
+	type GatewayAddress,
+	storedSettings,
+} from "./ops/address.ts";
 import { sweep } from "./ops/sweep.ts";
 import { createNpm } from "./packages/npm.ts";
 import { createPasswords } from "./people/passwords.ts";
@@ -37,7 +43,7 @@ import {
 import { insertKeyring, listKeyring } from "./store/instance.ts";
 import { findPackage } from "./store/packages.ts";
 import { mayUse, type Server } from "./store/servers.ts";
-import { openFront } from "./tls/front.ts";
+import { type Front, openFront } from "./tls/front.ts";
 import { type Handler, listenSocket } from "./tls/listeners.ts";
 import { reapOrphans } from "./upstream/child.ts";
 import { createUpstreams } from "./upstream/upstreams.ts";
@@ -138,24 +144,105 @@ export type AppOptions = {
 
 /** Starts the gateway and resolves when it serves. @throws SallyportError when something it needs is not there */
 export async function startApp(
-	config: Config,
+	given: Config,
 	options: AppOptions = {},
 ): Promise<App> {
 	const clock = options.clock ?? systemClock;
 	const log =
 		options.log ??
-		createLog({ level: config.logLevel, format: config.logFormat });
-	const { db, vault, close: closeData } = openData(config, clock);
+		createLog({ level: given.logLevel, format: given.logFormat });
+	const { db, vault, close: closeData } = openData(given, clock);
+	const config = given.withDatabase(storedSettings(db));
 	reapOrphans(db);
 
 	// Listeners open first, because a port of 0 is only known then; nothing is served until all else stands.
-	let handler: Handler = () => new Response("starting\n", { status: 503 });
+	let service: Service | null = null;
+	let retiring: Promise<unknown> = Promise.resolve();
 	const front = await openFront(
 		{ db, vault, clock, log },
 		config,
-		(request, connection) => handler(request, connection),
+		(request, connection) =>
+			service?.handler(request, connection) ??
+			new Response("starting\n", { status: 503 }),
 	);
-	const { origin } = front;
+	const address = createAddress({
+		db,
+		now: clock.now,
+		front,
+		fixedBy: fixedOutside(config.origins["public_url"]),
+		isBehindProxy: config.trustedProxies.length > 0,
+		// Whatever is running goes on with the old one until it has ended.
+		moved: () => {
+			const old = service;
+			service = openService(base);
+			log.info("moved", { url: front.origin() });
+			retiring = Promise.allSettled([retiring, old?.stop()]);
+		},
+	});
+	const base: Base = { config, options, db, vault, clock, log, front, address };
+	service = openService(base);
+	const adminSocket = join(config.dataDir, "admin.sock");
+	const admin = listenSocket(adminSocket, (request, connection) => {
+		connection.patient();
+		return (service as Service).api.handle(request, {
+			userId: null,
+			role: "owner",
+			via: "socket",
+		});
+	});
+	const stopSweeping = every(SWEEP_MS, () => {
+		sweep(db, clock.now());
+		service?.sweep();
+	});
+	front.start();
+	log.info("serving", { url: front.origin(), version: VERSION });
+
+	return {
+		url: front.origin(),
+		adminSocket,
+		stop: async () => {
+			stopSweeping();
+			service?.drain();
+			await Promise.all([admin.close(DRAIN_MS), front.close(DRAIN_MS)]);
+			await Promise.all([service?.stop(), retiring]);
+			closeData();
+		},
+	};
+}
+
+/** Where the public URL is set, if that is not for people to change in the browser. */
+function fixedOutside(origin: Origin | undefined): FixedBy | null {
+	return origin === "flag" || origin === "environment" || origin === "file"
+		? origin
+		: null;
+}
+
+/** What lives as long as the process. */
+type Base = {
+	readonly config: Config;
+	readonly options: AppOptions;
+	readonly db: Database;
+	readonly vault: Vault;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly front: Front;
+	readonly address: GatewayAddress;
+};
+
+/** What lives as long as the public URL: everything that names it, and everything behind that. */
+type Service = {
+	readonly handler: Handler;
+	readonly api: Api;
+	readonly sweep: () => void;
+	/** Takes nothing new, and ends what would never end by itself. */
+	readonly drain: () => void;
+	/** Ends all the rest. */
+	readonly stop: () => Promise<void>;
+};
+
+function openService(base: Base): Service {
+	const { config, options, db, vault, clock, log, front, address } = base;
+	const origin = front.origin();
 
 	const serverDir = (slug: string): string =>
 		join(config.dataDir, "servers", slug);
@@ -214,6 +301,7 @@ export async function startApp(
 		},
 		credentialsChanged: bearer.invalidate,
 		certificates: front.certificates,
+		address,
 		version: VERSION,
 		publicUrl: origin,
 	});
@@ -231,8 +319,12 @@ export async function startApp(
 		clientAddress,
 		invalidate: bearer.invalidate,
 	});
-	handler = createHttpServer({
-		admission: createAdmission(front.origins, config.trustedProxies),
+	const handler = createHttpServer({
+		admission: createAdmission(
+			front.origins(),
+			config.trustedProxies,
+			front.isNamed(),
+		),
 		endpoint,
 		judge: bearer.judge,
 		origin,
@@ -259,31 +351,22 @@ export async function startApp(
 		isReady: () => ready,
 		log,
 	});
-	const adminSocket = join(config.dataDir, "admin.sock");
-	const admin = listenSocket(adminSocket, (request, connection) => {
-		connection.patient();
-		return api.handle(request, { userId: null, role: "owner", via: "socket" });
-	});
-	const stopSweeping = every(SWEEP_MS, () => {
-		sweep(db, clock.now());
-		sessions.sweep();
-	});
-	front.start();
-	log.info("serving", { url: origin, version: VERSION });
+	const drain = (): void => {
+		ready = false;
+		subscriptions.close();
+		input.close();
+	};
 
 	return {
-		url: origin,
-		adminSocket,
+		handler,
+		api,
+		sweep: sessions.sweep,
+		drain,
 		stop: async () => {
-			ready = false;
-			stopSweeping();
-			subscriptions.close();
-			input.close();
-			await Promise.all([admin.close(DRAIN_MS), front.close(DRAIN_MS)]);
+			drain();
 			await upstreams.close();
 			calls.close();
 			bearer.stop();
-			closeData();
 		},
 	};
 }

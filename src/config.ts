@@ -1,6 +1,7 @@
 /**
- * Configuration: flags, then `SALLYPORT_*`, then a TOML file, then defaults, parsed once into one frozen value that
- * knows where each setting came from. Unknown keys are errors with a suggestion; `.env` is never read.
+ * Configuration: flags, then `SALLYPORT_*`, then a TOML file, then the database, then defaults, parsed into one frozen
+ * value that knows where each setting came from. Unknown keys are errors with a suggestion; `.env` is never read.
+ * The database is only open once the others are read, so what it holds is added afterwards (`withDatabase`).
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -10,7 +11,7 @@ import { SallyportError } from "./errors.ts";
 import { type LogFormat, type LogLevel, parseLogLevel } from "./log.ts";
 import { parseServing, type Serving } from "./serving.ts";
 
-export type Origin = "flag" | "environment" | "file" | "default";
+export type Origin = "flag" | "environment" | "file" | "database" | "default";
 
 export type Config = Serving & {
 	readonly dataDir: string;
@@ -22,6 +23,11 @@ export type Config = Serving & {
 	readonly logFormat: LogFormat;
 	/** Where each setting came from, by its name in the file. */
 	readonly origins: Readonly<Record<string, Origin>>;
+	/**
+	 * The same with what people chose in the browser, wherever nothing else says otherwise.
+	 * @throws SallyportError `invalid` when that does not go together with the rest
+	 */
+	readonly withDatabase: (stored: Readonly<Record<string, string>>) => Config;
 };
 
 type Setting = {
@@ -81,6 +87,12 @@ export const SETTINGS: readonly Setting[] = [
 		list: false,
 		placeholder: "URL",
 		summary: "tls acme: another CA than Let's Encrypt",
+	},
+	{
+		name: "acme_staging",
+		list: false,
+		placeholder: "URL",
+		summary: "tls acme: where that CA lets names be proved first",
 	},
 	{
 		name: "acme_ca",
@@ -291,7 +303,22 @@ function freeze(
 		origins: Object.fromEntries(
 			[...values].map(([name, { origin }]) => [name, origin]),
 		),
+		withDatabase: (stored: Readonly<Record<string, string>>) =>
+			freeze(addStored(values, stored), environment),
 	});
+}
+
+function addStored(
+	values: Values,
+	stored: Readonly<Record<string, string>>,
+): Values {
+	const all: Values = new Map(values);
+	for (const [name, value] of Object.entries(stored)) {
+		const origin = all.get(name)?.origin ?? "default";
+		if (origin === "default")
+			all.set(name, { value: [value], origin: "database" });
+	}
+	return all;
 }
 
 /** A systemd credential wins, then the setting, then the file beside the data. */

@@ -21,6 +21,8 @@ export type Tls =
 			readonly mode: "acme";
 			/** Null: the directory of the CA we chose. */
 			readonly directory: string | null;
+			/** Its directory for rehearsals; null: the one that is known of it, if any. */
+			readonly staging: string | null;
 			/** Whom to trust for that directory, in PEM; null: the public authorities. */
 			readonly caFile: string | null;
 			readonly profile: string | null;
@@ -60,6 +62,7 @@ const BELONGS_TO: Readonly<Record<string, readonly Mode[]>> = {
 	tls_cert: ["files"],
 	tls_key: ["files"],
 	acme_directory: ["acme"],
+	acme_staging: ["acme"],
 	acme_ca: ["acme"],
 	acme_profile: ["acme"],
 	acme_email: ["acme"],
@@ -141,15 +144,14 @@ function requireSecureOrigin(
 			`tls ${mode} serves https, and ${publicUrl} does not begin with it`,
 			{ hint: "set --public-url https://…" },
 		);
+	// With a CA the name may come later: the wizard asks for it, and orders its certificate.
 	const isKnown =
-		mode === "files" && listen.every(({ host }) => LOOPBACK_HOSTS.has(host));
+		mode === "acme" || listen.every(({ host }) => LOOPBACK_HOSTS.has(host));
 	if (publicUrl === null && !isKnown)
 		throw new SallyportError(
 			"invalid",
 			`tls ${mode} needs to know the name of this gateway`,
-			{
-				hint: "set --public-url https://NAME, whose DNS points to this machine; or listen on localhost with --tls off",
-			},
+			{ hint: "set --public-url https://NAME, which the certificate is for" },
 		);
 }
 
@@ -165,6 +167,7 @@ function parseTls(given: Given, mode: Mode, publicUrl: string | null): Tls {
 	return {
 		mode,
 		directory,
+		staging: parseDirectory(given.one("acme_staging")),
 		caFile: caFile === undefined ? null : resolve(caFile),
 		profile: given.one("acme_profile") ?? null,
 		email: parseContact(given.one("acme_email")),
@@ -267,7 +270,8 @@ function parseAddress(text: string): Address {
 	return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port };
 }
 
-function parseOrigin(text: string | undefined): string | null {
+/** Reads a public URL. @throws SallyportError `invalid` */
+export function parseOrigin(text: string | undefined): string | null {
 	if (text === undefined) return null;
 	const url = URL.parse(text);
 	if (

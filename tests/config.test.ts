@@ -76,3 +76,16 @@ test("how to serve is read from flags, variables and the file alike", () => {
 		listen: "default",
 	});
 });
+
+test("what was chosen in the browser counts where nothing else is said, and is judged like the rest", () => {
+	const stored = { public_url: "https://chosen.example.org" };
+	const open = (...args: readonly string[]) =>
+		parseConfig(args, NO_FILE).withDatabase(stored);
+	const chosen = open("--tls", "acme");
+	expect(chosen.publicUrl).toBe("https://chosen.example.org");
+	expect(chosen.origins["public_url"]).toBe("database");
+	const fixed = open("--public-url", "https://fixed.example.org");
+	expect(fixed.publicUrl).toBe("https://fixed.example.org");
+	expect(fixed.origins["public_url"]).toBe("flag");
+	expect(() => open("--tls", "off")).toThrow("in clear");
+});

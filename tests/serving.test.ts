@@ -27,12 +27,20 @@ test("a public https URL means a certificate of our own, on 443 and 80 of every 
 		tls: {
 			mode: "acme",
 			directory: null,
+			staging: null,
 			caFile: null,
 			profile: null,
 			email: null,
 			binding: null,
 		},
 		httpListen: { host: "::", port: 80 },
+	});
+});
+
+test("with a CA the name may come later: it is asked for in the browser", () => {
+	expect(serving("--listen 0.0.0.0:443")).toMatchObject({
+		publicUrl: null,
+		tls: { mode: "acme" },
 	});
 });
 
@@ -65,14 +73,15 @@ test("files are absolute paths, and on loopback need no public URL", () => {
 	});
 });
 
-test("another CA is named with its directory, its root and an account binding", () => {
+test("another CA is named with its directories, its root and an account binding", () => {
 	expect(
 		serving(
-			`${GATE} --acme-directory https://ca.lan/dir --acme-ca /r --acme-profile p --acme-email a@b --acme-eab-kid k --acme-eab-key-file /k`,
+			`${GATE} --acme-directory https://ca.lan/dir --acme-staging https://ca.lan/try --acme-ca /r --acme-profile p --acme-email a@b --acme-eab-kid k --acme-eab-key-file /k`,
 		).tls,
 	).toEqual({
 		mode: "acme",
 		directory: "https://ca.lan/dir",
+		staging: "https://ca.lan/try",
 		caFile: "/r",
 		profile: "p",
 		email: "a@b",
@@ -99,12 +108,6 @@ describe("what does not go together is refused, with what to do", () => {
 			`${GATE} --listen localhost:8080 --tls off`,
 			"in clear",
 			"--trusted-proxy",
-		],
-		[
-			"a public address without a name",
-			"--listen 0.0.0.0:443",
-			"tls acme needs to know the name of this gateway",
-			"--public-url https://NAME",
 		],
 		[
 			"an http URL with a certificate",

@@ -6,6 +6,7 @@ import type { Role } from "../caller.ts";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { GatewayAddress } from "../ops/address.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { CallRecorder } from "../store/calls.ts";
@@ -30,6 +31,7 @@ export type ApiDeps = {
 	readonly npm: Npm;
 	readonly calls: CallRecorder;
 	readonly certificates: Certificates;
+	readonly address: GatewayAddress;
 	readonly passwords: Pick<Passwords, "hash">;
 	/** Whoever keeps server rows in memory forgets them. */
 	readonly serversChanged: () => void;

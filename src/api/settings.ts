@@ -1,4 +1,7 @@
-/** `/api/settings`: what the administrator chose for the whole gateway. So far: which clients may come by themselves. */
+/**
+ * `/api/settings`: what the administrator chose for the whole gateway: which clients may come by themselves, and the
+ * public URL.
+ */
 import * as z from "zod";
 import {
 	type ClientPolicy,
@@ -6,15 +9,24 @@ import {
 	REGISTRATION_MODES,
 	readClientPolicy,
 } from "../oauth/policy.ts";
+import type { FixedBy } from "../ops/address.ts";
 import { recordAudit } from "../store/audit.ts";
 import { transaction } from "../store/database.ts";
 import { readBody } from "./body.ts";
 import { type Answer, type Ask, actorName, type Route } from "./route.ts";
 
 /** The settings as the API shows them. */
-export type SettingsView = { readonly clients: ClientPolicy };
+export type SettingsView = {
+	readonly clients: ClientPolicy;
+	readonly publicUrl: {
+		readonly value: string;
+		/** Who sets it outside of the database, where it is changed then; null: it may be changed here. */
+		readonly fixedBy: FixedBy | null;
+	};
+};
 
 const Change = z.strictObject({
+	publicUrl: z.string().max(300, { error: "must be shorter" }).optional(),
 	clients: z
 		.strictObject({
 			registration: z.enum(REGISTRATION_MODES).optional(),
@@ -30,13 +42,27 @@ export const settingRoutes: readonly Route[] = [
 ];
 
 function show({ deps }: Ask): Answer {
-	return { body: { clients: readClientPolicy(deps.db) } };
+	const { origin, fixedBy } = deps.address;
+	const view: SettingsView = {
+		clients: readClientPolicy(deps.db),
+		publicUrl: { value: origin(), fixedBy },
+	};
+	return { body: view };
 }
 
 /** Changes what the body names and leaves the rest. */
 async function change(ask: Ask): Promise<Answer> {
 	const { deps, actor, request } = ask;
-	const { clients = {} } = (await readBody(request, Change)).value;
+	const { clients, publicUrl } = (await readBody(request, Change)).value;
+	if (publicUrl !== undefined) deps.address.move(publicUrl, actorName(actor));
+	if (clients !== undefined) changePolicy(ask, clients);
+	return show(ask);
+}
+
+function changePolicy(
+	{ deps, actor }: Ask,
+	clients: Parameters<typeof changeClientPolicy>[1],
+): void {
 	transaction(deps.db, () => {
 		changeClientPolicy(deps.db, clients);
 		recordAudit(
@@ -50,5 +76,4 @@ async function change(ask: Ask): Promise<Answer> {
 			deps.clock.now(),
 		);
 	});
-	return show(ask);
 }

@@ -15,10 +15,18 @@ export type Admission = {
 	readonly clientAddress: (request: Request, peer: string) => string;
 };
 
-/** @param origins the gateway's own origins: the public one, and those of loopback listeners */
+/** An address, or this machine by its own name, with or without a port: what no DNS can point elsewhere. */
+const WITHOUT_DNS =
+	/^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
+
+/**
+ * @param origins the gateway's own origins: the public one, and those of loopback listeners
+ * @param isNamed whether there is a public URL yet; before, it is set up at any address that reaches it
+ */
 export function createAdmission(
 	origins: readonly string[],
 	trustedProxies: readonly string[],
+	isNamed = true,
 ): Admission {
 	const ourOrigins = new Set(origins);
 	const ourHosts = new Set(origins.map((origin) => new URL(origin).host));
@@ -33,8 +41,10 @@ export function createAdmission(
 	};
 
 	return {
-		isOurHost: (request) =>
-			ourHosts.has(request.headers.get("host")?.toLowerCase() ?? ""),
+		isOurHost: (request) => {
+			const host = request.headers.get("host")?.toLowerCase() ?? "";
+			return ourHosts.has(host) || (!isNamed && WITHOUT_DNS.test(host));
+		},
 		isOurOrigin: (request) => {
 			const origin = request.headers.get("origin");
 			return origin === null || ourOrigins.has(origin);

@@ -26,13 +26,11 @@ const STAGING: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** An authority by its directory; Let's Encrypt when none is named. */
-export function authorityOf(
-	options: Partial<Omit<Authority, "staging">>,
-): Authority {
+export function authorityOf(options: Partial<Authority>): Authority {
 	const directory = options.directory ?? LETS_ENCRYPT;
 	return {
 		directory,
-		staging: STAGING.get(directory) ?? null,
+		staging: options.staging ?? STAGING.get(directory) ?? null,
 		profile: options.profile ?? null,
 		email: options.email ?? null,
 		binding: options.binding ?? null,

@@ -4,6 +4,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import type { Tls } from "../serving.ts";
+import type { OrderFailure } from "../store/certificate-orders.ts";
 import { type CertificateFacts, spellFingerprint } from "./certificate.ts";
 import type { CertificateFiles } from "./certificate-files.ts";
 import type { CertificateStatus, Keeper } from "./keeper.ts";
@@ -45,6 +46,21 @@ export type Certificates = {
 	 * @throws SallyportError `upstream` when the CA refused, `invalid` when the files do not fit or there are none
 	 */
 	readonly renew: () => Promise<void>;
+	/** Certificates for further names; null where none are ordered by us. */
+	readonly orders: Orders | null;
+};
+
+/** How a name that clients do not know yet gets its certificate. Failures are values, told in words. */
+export type Orders = {
+	/** Whether there is somewhere to rehearse; without it `rehearse` proves nothing. */
+	readonly hasStaging: boolean;
+	/** Proves at a staging directory that this name or address leads here. Keeps nothing. @throws SallyportError `invalid` */
+	readonly rehearse: (host: string) => Promise<CertificateFailure | null>;
+	/**
+	 * Orders a certificate for this name or address, and shows it beside the others from then on.
+	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (an order is running)
+	 */
+	readonly obtain: (host: string) => Promise<CertificateFailure | null>;
 };
 
 /** Those a keeper keeps. */
@@ -62,6 +78,11 @@ export function keptCertificates(keeper: Keeper): Certificates {
 						{ hint: failure.remedy },
 					);
 			}
+		},
+		orders: {
+			hasStaging: keeper.hasStaging,
+			rehearse: async (host) => viewFailure(await keeper.rehearse([host])),
+			obtain: async (host) => viewFailure(await keeper.obtain([host])),
 		},
 	};
 }
@@ -92,6 +113,7 @@ export function filedCertificates(files: CertificateFiles): Certificates {
 			const problem = files.problem();
 			if (problem !== null) throw problem;
 		},
+		orders: null,
 	};
 }
 
@@ -109,23 +131,24 @@ export function noCertificates(): Certificates {
 				},
 			);
 		},
+		orders: null,
 	};
 }
 
 function viewKept(status: CertificateStatus): CertificateView {
-	const { failure } = status;
 	return {
 		...viewFacts(status),
 		trusted: status.trusted,
 		renewAt: Math.max(status.renewAt ?? 0, status.nextAttemptAt),
 		explanationUrl: status.explanationUrl,
-		failure: failure && {
-			at: failure.at,
-			directory: failure.directory,
-			detail: failure.detail,
-			remedy: failure.remedy,
-		},
+		failure: viewFailure(status.failure),
 	};
+}
+
+function viewFailure(failure: OrderFailure | null): CertificateFailure | null {
+	if (failure === null) return null;
+	const { at, directory, detail, remedy } = failure;
+	return { at, directory, detail, remedy };
 }
 
 function viewFacts({

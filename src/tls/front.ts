@@ -33,9 +33,13 @@ import {
 
 export type Front = {
 	/** The origin clients use. */
-	readonly origin: string;
-	/** Every origin that a client may have reached us by: the public one, and those of the listeners. */
-	readonly origins: readonly string[];
+	readonly origin: () => string;
+	/** Whether that is a public URL, and not only how this machine reaches itself. */
+	readonly isNamed: () => boolean;
+	/** Every origin that a client may have reached us by: the public one, those of the listeners, former public ones. */
+	readonly origins: () => readonly string[];
+	/** Makes this the public URL. Its certificate is there already (`certificates.orders`), or is somebody else's. */
+	readonly move: (publicUrl: string) => void;
 	readonly certificates: Certificates;
 	/** Begins to order and to renew: when challenges can be answered and requests be served. */
 	readonly start: () => void;
@@ -73,6 +77,8 @@ const PRIVATE_NETWORKS = [
 	"::1/128",
 	"fc00::/7",
 ];
+/** Former public URLs still lead their visitors on, until a restart. */
+const PUBLIC_URLS_MAX = 5;
 const WILDCARDS = new Set(["0.0.0.0", "::"]);
 
 /**
@@ -107,15 +113,23 @@ export async function openFront(
 	const own = facing.map(({ port }, index) =>
 		originOf(scheme, serving.listen[index] as Address, port),
 	);
-	const origin = publicUrl ?? (own[0] as string);
+	const publicUrls = publicUrl === null ? [] : [publicUrl];
+	const named = (): string | null => publicUrls.at(-1) ?? null;
 	const listeners =
 		httpListen === null
 			? facing
-			: [...facing, listenPlain(httpListen, challenges, origin)];
+			: [...facing, listenPlain(httpListen, challenges, named)];
 
 	return {
-		origin,
-		origins: [origin, ...own],
+		origin: () => named() ?? (own[0] as string),
+		isNamed: () => named() !== null,
+		origins: () => [...publicUrls.toReversed(), ...own],
+		move: (next) => {
+			const at = publicUrls.indexOf(next);
+			if (at >= 0) publicUrls.splice(at, 1);
+			publicUrls.push(next);
+			if (publicUrls.length > PUBLIC_URLS_MAX) publicUrls.shift();
+		},
 		certificates: ways.certificates,
 		start: ways.start,
 		close: async (graceMs) => {
@@ -194,9 +208,10 @@ async function withAuthority(
 }
 
 function requireAuthority(tls: Acme): Authority {
-	const { directory, profile, email, binding } = tls;
+	const { directory, staging, profile, email, binding } = tls;
 	return authorityOf({
 		...(directory !== null && { directory }),
+		staging,
 		profile,
 		email,
 		binding: binding && {
@@ -217,13 +232,9 @@ function egressTo({ directory, caFile }: Acme): Egress {
 function listenPlain(
 	{ host, port }: Address,
 	challenges: Challenges,
-	origin: string,
+	named: () => string | null,
 ): Listener {
-	return listen(
-		host,
-		port,
-		challenges.handler(() => origin),
-	);
+	return listen(host, port, challenges.handler(named));
 }
 
 function hostOf(origin: string): string {

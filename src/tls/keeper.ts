@@ -7,6 +7,7 @@ import { type Clock, delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import {
+	clearOrderState,
 	findOrderState,
 	type OrderFailure,
 } from "../store/certificate-orders.ts";
@@ -56,6 +57,15 @@ export type Keeper = {
 	 * @throws SallyportError `not_found` (not held), `too_many` (the CA asked to wait), `conflict` (an order is running)
 	 */
 	readonly renew: (names: readonly string[]) => Promise<OrderFailure | null>;
+	/**
+	 * Orders a certificate for a set that is not held yet. Once it is there it is held, and shown, beside the others;
+	 * until then nothing changes, and nothing is tried again.
+	 * @returns what went wrong, or null
+	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (an order is running)
+	 */
+	readonly obtain: (names: readonly string[]) => Promise<OrderFailure | null>;
+	/** Whether there is a staging directory; without one `rehearse` proves nothing. */
+	readonly hasStaging: boolean;
 	/** Proves names at the staging directory, and keeps nothing. @returns what went wrong, or null */
 	readonly rehearse: (names: readonly string[]) => Promise<OrderFailure | null>;
 	/** Does what is due; then nothing is due before the returned instant. */
@@ -180,6 +190,15 @@ export async function openKeeper(
 		}
 	};
 
+	/** Orders in production now. @returns what was issued, or what went wrong */
+	const order = async (one: Held): Promise<Held | OrderFailure> => {
+		refuseTooSoon(findOrderState(db, one.names).failure, clock.now());
+		const outcome = await attempt(one, "production");
+		if (outcome.kind === "failed") return outcome.failure;
+		if (outcome.kind === "issued") return outcome.held;
+		throw orderRunning();
+	};
+
 	const check = async (): Promise<number> => {
 		await showIfChanged();
 		for (const { names } of held) {
@@ -215,15 +234,33 @@ export async function openKeeper(
 		status: () => held.map((one) => statusOf(db, one)),
 		hold,
 		renew: async (names) => {
-			const one = requireOne(held, names);
-			refuseTooSoon(findOrderState(db, one.names).failure, clock.now());
-			const outcome = await attempt(one, "production");
-			if (outcome.kind === "busy") throw orderRunning();
-			if (outcome.kind === "issued") put(outcome.held);
+			const result = await order(requireOne(held, names));
+			if (isHeld(result)) put(result);
 			await showIfChanged();
 			wake.abort();
-			return outcome.kind === "failed" ? outcome.failure : null;
+			return isHeld(result) ? null : result;
 		},
+		obtain: async (names) => {
+			const identifiers = parseIdentifiers(names);
+			const known = find(namesKey(identifiers));
+			const before = known ?? (await requireHeld(deps, identifiers));
+			const isGood =
+				before.directory === directory &&
+				(renewalAt(before) ?? 0) > clock.now();
+			const result = isGood ? before : await order(before);
+			if (!isHeld(result)) {
+				// Nobody tries it again, so the next person who asks must not wait for a plan.
+				if (!known) forgetPlan(db, before.names);
+				return result;
+			}
+			const others = held.filter((one) => one.names !== result.names);
+			if (others.length >= SETS_MAX) others.shift();
+			held = [...others, result];
+			await showIfChanged();
+			wake.abort();
+			return null;
+		},
+		hasStaging: acme.hasStaging,
 		rehearse: (names) => rehearse(parseIdentifiers(names)),
 		check,
 		start: () => {
@@ -257,6 +294,16 @@ function requireOne(held: readonly Held[], names: readonly string[]): Held {
 	throw new SallyportError("not_found", `no certificate is kept for ${key}`, {
 		hint: "see sallyport certificate show",
 	});
+}
+
+function isHeld(result: Held | OrderFailure): result is Held {
+	return "pair" in result;
+}
+
+/** Keeps only what the CA itself asked for: to wait. */
+function forgetPlan(db: Database, names: string): void {
+	const { failure } = findOrderState(db, names);
+	if ((failure?.retryAt ?? null) === null) clearOrderState(db, names);
 }
 
 function refuseTooSoon(failure: OrderFailure | null, now: number): void {

@@ -21,7 +21,7 @@ const VIEW = {
 
 function open(renew: Certificates["renew"]): void {
 	fixture = createFixture({
-		certificates: { source: "acme", list: () => [VIEW], renew },
+		certificates: { source: "acme", list: () => [VIEW], renew, orders: null },
 	});
 }
 

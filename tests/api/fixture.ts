@@ -100,6 +100,16 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		}),
 		calls: createCallRecorder({ db, clock }),
 		certificates: noCertificates(),
+		address: {
+			origin: () => "https://gate.example.org",
+			isNamed: () => true,
+			fixedBy: "flag",
+			security: "own",
+			orders: null,
+			move: () => {
+				throw new SallyportError("conflict", "the public URL is set by a flag");
+			},
+		},
 		passwords: createPasswords("testing"),
 		serversChanged: () => {},
 		credentialsChanged: () => {},
