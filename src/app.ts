@@ -11,6 +11,7 @@ import { type Clock, every, systemClock } from "./clock.ts";
 import type { Config, Origin } from "./config.ts";
 import { createEgress } from "./egress.ts";
 import { createAdmission } from "./http/admission.ts";
+import { withDoors } from "./http/doors.ts";
 import { createHttpServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { createEndpoint } from "./mcp/endpoint.ts";
@@ -28,7 +29,14 @@ import {
 	type GatewayAddress,
 	storedSettings,
 } from "./ops/address.ts";
+import { isClaimed } from "./ops/setup.ts";
+import { type Approach, bringCertificate } from "./ops/setup-link.ts";
 import { sweep } from "./ops/sweep.ts";
+import {
+	type Addresses,
+	findPublicAddress,
+	listAddresses,
+} from "./ops/whereabouts.ts";
 import { createNpm } from "./packages/npm.ts";
 import { createPasswords } from "./people/passwords.ts";
 import { createCallRecorder } from "./store/calls.ts";
@@ -138,6 +146,8 @@ function openKeyring(db: Database, kekFile: string, clock: Clock): Vault {
 export type AppOptions = {
 	readonly clock?: Clock;
 	readonly log?: Log;
+	/** The machine's own addresses. */
+	readonly addresses?: Addresses;
 	/** The machine's variables, for the package installer. */
 	readonly environment?: Readonly<Record<string, string | undefined>>;
 };
@@ -158,12 +168,14 @@ export async function startApp(
 	// Listeners open first, because a port of 0 is only known then; nothing is served until all else stands.
 	let service: Service | null = null;
 	let retiring: Promise<unknown> = Promise.resolve();
+	const addresses = options.addresses ?? listAddresses;
 	const front = await openFront(
 		{ db, vault, clock, log },
 		config,
 		(request, connection) =>
 			service?.handler(request, connection) ??
 			new Response("starting\n", { status: 503 }),
+		{ isUnclaimed: !isClaimed(db), address: findPublicAddress(addresses) },
 	);
 	const address = createAddress({
 		db,
@@ -179,7 +191,11 @@ export async function startApp(
 			retiring = Promise.allSettled([retiring, old?.stop()]);
 		},
 	});
-	const base: Base = { config, options, db, vault, clock, log, front, address };
+	const approach: Approach = { ...front, address, addresses };
+	const base: Base = {
+		...{ config, options, db, vault, clock, log },
+		...{ front, address, approach },
+	};
 	service = openService(base);
 	const adminSocket = join(config.dataDir, "admin.sock");
 	const admin = listenSocket(adminSocket, (request, connection) => {
@@ -196,6 +212,9 @@ export async function startApp(
 	});
 	front.start();
 	log.info("serving", { url: front.origin(), version: VERSION });
+	// So that there may be a certificate already when the setup link is asked for.
+	if (!isClaimed(db) && config.tls.mode === "acme")
+		void bringCertificate(approach);
 
 	return {
 		url: front.origin(),
@@ -227,6 +246,7 @@ type Base = {
 	readonly log: Log;
 	readonly front: Front;
 	readonly address: GatewayAddress;
+	readonly approach: Approach;
 };
 
 /** What lives as long as the public URL: everything that names it, and everything behind that. */
@@ -241,7 +261,8 @@ type Service = {
 };
 
 function openService(base: Base): Service {
-	const { config, options, db, vault, clock, log, front, address } = base;
+	const { config, options, db, vault, clock, log } = base;
+	const { front, address, approach } = base;
 	const origin = front.origin();
 
 	const serverDir = (slug: string): string =>
@@ -266,7 +287,7 @@ function openService(base: Base): Service {
 	});
 
 	const directory = createDirectory(db);
-	const bearer = createBearer({ db, vault, clock, issuer: origin });
+	const bearer = createBearer({ db, vault, clock });
 	const subscriptions = createSubscriptions({ isAlive: bearer.isAlive });
 	const sessions = createSessions({ db, mac: vault.mac, clock });
 	const input = createInput({ vault, clock });
@@ -302,55 +323,61 @@ function openService(base: Base): Service {
 		credentialsChanged: bearer.invalidate,
 		certificates: front.certificates,
 		address,
+		approach,
 		version: VERSION,
 		publicUrl: origin,
 	});
 
 	let ready = true;
-	const oauthDeps = (clientAddress: OAuthDeps["clientAddress"]): OAuthDeps => ({
+	const oauthDeps = (
+		issuer: string,
+		clientAddress: OAuthDeps["clientAddress"],
+	): OAuthDeps => ({
 		db,
 		vault,
 		clock,
 		log,
 		// Documents of clients live on the public internet, whatever servers may live on.
 		egress: createEgress({ allowPrivate: [] }),
-		issuer: origin,
+		issuer,
 		isEndpoint: (path) => directory.server(path.slice("/mcp/".length)) !== null,
 		clientAddress,
 		invalidate: bearer.invalidate,
 	});
-	const handler = createHttpServer({
-		admission: createAdmission(
-			front.origins(),
-			config.trustedProxies,
-			front.isNamed(),
-		),
-		endpoint,
-		judge: bearer.judge,
-		origin,
-		routes: (clientAddress) => {
-			const deps = oauthDeps(clientAddress);
-			return [
-				...oauthRoutes(deps),
-				...pageRoutes({
-					...deps,
-					passwords,
-					listSlugs: (person) => usableBy(directory.servers(), person),
-				}),
-				{
-					method: "ALL",
-					path: "/api/*",
-					handler: (request, _params, { requestId, patient }) => {
-						// an install or a tool call may take minutes
-						patient();
-						return api.handleKeyed(request, requestId);
+	const speakAs = (issuer: string): Handler =>
+		createHttpServer({
+			admission: createAdmission(
+				issuer === origin ? front.origins() : [issuer],
+				config.trustedProxies,
+				issuer !== origin || front.isNamed(),
+			),
+			endpoint,
+			judge: bearer.judge,
+			origin: issuer,
+			routes: (clientAddress) => {
+				const deps = oauthDeps(issuer, clientAddress);
+				return [
+					...oauthRoutes(deps),
+					...pageRoutes({
+						...deps,
+						passwords,
+						listSlugs: (person) => usableBy(directory.servers(), person),
+					}),
+					{
+						method: "ALL",
+						path: "/api/*",
+						handler: (request, _params, { requestId, patient }) => {
+							// an install or a tool call may take minutes
+							patient();
+							return api.handleKeyed(request, requestId);
+						},
 					},
-				},
-			];
-		},
-		isReady: () => ready,
-		log,
-	});
+				];
+			},
+			isReady: () => ready,
+			log,
+		});
+	const handler = withDoors(speakAs, origin, Object.values(front.doors));
 	const drain = (): void => {
 		ready = false;
 		subscriptions.close();

@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { GatewayAddress } from "../ops/address.ts";
+import type { Approach } from "../ops/setup-link.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { CallRecorder } from "../store/calls.ts";
@@ -40,6 +41,8 @@ export type ApiDeps = {
 	readonly version: string;
 	/** The origin of links that people open. */
 	readonly publicUrl: string;
+	/** How the gateway is entered before it has an owner. */
+	readonly approach: Approach;
 };
 
 /** One request, as a handler sees it. */

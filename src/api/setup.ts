@@ -1,9 +1,8 @@
 /** `/api/setup-link` and `/api/version`: what the first day and a support question need. */
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
-import { createSetupLink } from "../ops/setup.ts";
+import { createSetupLink } from "../ops/setup-link.ts";
 import { recordAudit } from "../store/audit.ts";
-import { transaction } from "../store/database.ts";
 import { readBody } from "./body.ts";
 import { type Answer, type Ask, actorName, type Route } from "./route.ts";
 
@@ -29,13 +28,11 @@ async function setupLink({ deps, actor, request }: Ask): Promise<Answer> {
 				hint: "run there: sallyport setup-link",
 			},
 		);
-	const setupUrl = transaction(deps.db, () => {
-		recordAudit(
-			deps.db,
-			{ actor: actorName(actor), action: "setup.link", object: "gateway" },
-			deps.clock.now(),
-		);
-		return createSetupLink(deps);
-	});
-	return { status: 201, body: { setupUrl } };
+	const link = await createSetupLink(deps, deps.approach);
+	recordAudit(
+		deps.db,
+		{ actor: actorName(actor), action: "setup.link", object: "gateway" },
+		deps.clock.now(),
+	);
+	return { status: 201, body: link };
 }

@@ -3,10 +3,18 @@ import { systemClock } from "../clock.ts";
 import { parseConfig } from "../config.ts";
 import { SallyportError } from "../errors.ts";
 import { createOwner } from "../ops/setup.ts";
+import type { SetupLink } from "../ops/setup-link.ts";
 import { createPasswords } from "../people/passwords.ts";
+import type { Reply } from "./client.ts";
 import type { Command, Context } from "./command.ts";
 import { readSecret } from "./input.ts";
-import { printJson, printLine, printNote } from "./output.ts";
+import {
+	type Io,
+	printJson,
+	printLine,
+	printNote,
+	printWarning,
+} from "./output.ts";
 
 /** Commands of the first day. */
 export const setupCommands: readonly Command[] = [
@@ -86,6 +94,33 @@ function required(value: string | undefined, flag: string): string {
 async function setupLink({ io, json, client }: Context): Promise<void> {
 	const reply = await client.post("/api/setup-link", {});
 	if (json) return printJson(io, reply);
+	const link = reply as Reply & SetupLink;
+	if (link.failure !== null) printDetour(io, link, link.failure);
 	printNote(io, "open this link in a browser; it works once:");
-	printLine(io, String(reply["setupUrl"]));
+	printLine(io, link.setupUrl);
+}
+
+/** Where a browser will warn: why, a way around it, and how to be sure in spite of it. */
+function printDetour(
+	io: Io,
+	{ tunnelUrl, fingerprint, setupUrl }: SetupLink,
+	failure: NonNullable<SetupLink["failure"]>,
+): void {
+	const { hostname } = new URL(setupUrl);
+	printWarning(io, {
+		message: `browsers will warn of the link: ${failure.detail}`,
+		hint: `${failure.remedy}; then run sallyport setup-link again`,
+	});
+	if (tunnelUrl !== null) {
+		const { port } = new URL(tunnelUrl);
+		const user = io.env["SUDO_USER"] ?? io.env["USER"] ?? "root";
+		const machine = hostname === "localhost" ? "THIS-MACHINE" : hostname;
+		printNote(io, "safe at once, through SSH; on your own computer run");
+		printNote(io, `  ssh -L ${port}:localhost:${port} ${user}@${machine}`);
+		printNote(io, "and open, while that runs,");
+		printNote(io, `  ${tunnelUrl}`);
+	}
+	if (fingerprint === null || setupUrl === tunnelUrl) return;
+	printNote(io, "or go on past the warning once the certificate's SHA-256 is");
+	printNote(io, `  ${fingerprint}`);
 }

@@ -51,7 +51,6 @@ export function createBearer(deps: {
 	readonly db: Database;
 	readonly vault: Vault;
 	readonly clock: Clock;
-	readonly issuer: string;
 }): Bearer {
 	const cache = new Map<string, Known>();
 	const usedGrants = new Map<string, number>();
@@ -101,7 +100,7 @@ export function createBearer(deps: {
 			if (!known || (known.resource ?? resource) !== resource)
 				return {
 					ok: false,
-					response: challenge(deps.issuer, request, resource, presented),
+					response: challenge(request, resource, presented),
 				};
 			const { caller } = known;
 			const now = deps.clock.now();
@@ -162,13 +161,12 @@ function findByKey(db: Database, hash: Uint8Array, now: number): Known | null {
 
 /** 401 with one Bearer challenge; `error` only when a token was presented (RFC 6750 3.1). */
 function challenge(
-	issuer: string,
 	request: Request,
 	resource: string,
 	presented: boolean,
 ): Response {
 	const { pathname } = new URL(request.url);
-	const canonical = resource.slice(issuer.length);
+	const { origin: issuer, pathname: canonical } = new URL(resource);
 	// The aliases `/mcp/` and `/` have documents of their own, byte-equal to what was pasted.
 	const isAlias =
 		pathname === `${canonical}/` ||

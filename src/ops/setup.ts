@@ -30,10 +30,13 @@ import type { Vault } from "../vault.ts";
 const SETUP_LINK_SECONDS = 24 * 3600;
 const INVITE_SECONDS = 7 * 24 * 3600;
 
-type SetupDeps = {
+export type SetupDeps = {
 	readonly db: Database;
 	readonly vault: Vault;
 	readonly clock: Clock;
+};
+
+type InviteDeps = SetupDeps & {
 	/** The origin of links that people open. */
 	readonly publicUrl: string;
 };
@@ -43,9 +46,14 @@ export function isClaimed(db: Database): boolean {
 	return hasOwner(db);
 }
 
-/** A fresh one-time link that makes its opener the owner; earlier ones stop working. @throws SallyportError `conflict` when claimed */
-export function createSetupLink(deps: SetupDeps): string {
-	if (isClaimed(deps.db)) throw claimed();
+/** @throws SallyportError `conflict` when the gateway has an owner */
+export function refuseClaimed(db: Database): void {
+	if (isClaimed(db)) throw claimed();
+}
+
+/** A fresh one-time token that makes its holder the owner; earlier ones stop working. @throws SallyportError `conflict` when claimed */
+export function createSetupToken(deps: SetupDeps): string {
+	refuseClaimed(deps.db);
 	const token = mintCredential("setup");
 	const now = deps.clock.now();
 	keepInvite(
@@ -54,7 +62,7 @@ export function createSetupLink(deps: SetupDeps): string {
 		{ kind: "setup", userId: null, expiresAt: now + SETUP_LINK_SECONDS },
 		now,
 	);
-	return `${deps.publicUrl}/setup#${token}`;
+	return token;
 }
 
 /**
@@ -62,7 +70,7 @@ export function createSetupLink(deps: SetupDeps): string {
  * @throws SallyportError `not_found` when the link does not work (any more), `invalid` for a bad address or password
  */
 export async function claim(
-	deps: Omit<SetupDeps, "publicUrl"> & { readonly passwords: Passwords },
+	deps: SetupDeps & { readonly passwords: Passwords },
 	claim: {
 		readonly token: string;
 		readonly email: string;
@@ -85,7 +93,7 @@ export async function createOwner(
 	deps: Pick<SetupDeps, "db" | "clock"> & { readonly passwords: Passwords },
 	owner: { readonly email: string; readonly password: string },
 ): Promise<User> {
-	if (isClaimed(deps.db)) throw claimed();
+	refuseClaimed(deps.db);
 	parseEmail(owner.email);
 	const passwordHash = await deps.passwords.hash(owner.password);
 	return transaction(deps.db, () =>
@@ -98,7 +106,7 @@ export async function createOwner(
  * one yet, a fresh link. @throws SallyportError `conflict` when the user has a password
  */
 export function createInvite(
-	deps: SetupDeps,
+	deps: InviteDeps,
 	invited: { readonly email: string; readonly role: "admin" | "member" },
 ): { readonly user: User; readonly link: string } {
 	const token = mintCredential("invite");
@@ -125,10 +133,7 @@ export function createInvite(
 }
 
 /** Whom an invitation is for. @throws SallyportError `not_found` when the link does not work (any more) */
-export function requireInvited(
-	deps: Omit<SetupDeps, "publicUrl">,
-	token: string,
-): User {
+export function requireInvited(deps: SetupDeps, token: string): User {
 	const hash = requireLink(deps, "invite", token);
 	const invite = findInvite(deps.db, hash, "invite", deps.clock.now());
 	if (!invite?.userId) throw deadLink();
@@ -140,7 +145,7 @@ export function requireInvited(
  * @throws SallyportError `not_found` when the link does not work (any more), `invalid` for a bad password
  */
 export async function acceptInvite(
-	deps: Omit<SetupDeps, "publicUrl"> & { readonly passwords: Passwords },
+	deps: SetupDeps & { readonly passwords: Passwords },
 	accepted: { readonly token: string; readonly password: string },
 ): Promise<User> {
 	const hash = requireLink(deps, "invite", accepted.token);
@@ -177,7 +182,7 @@ function addOwner(
 
 /** The hash of a link that works now; judged before a password is hashed, so that strangers cost nothing. */
 function requireLink(
-	deps: Omit<SetupDeps, "publicUrl">,
+	deps: SetupDeps,
 	kind: InviteKind,
 	text: string,
 ): Uint8Array {

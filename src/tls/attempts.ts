@@ -24,11 +24,11 @@ export type Outcome =
 	| { readonly kind: "issued"; readonly held: Held }
 	| { readonly kind: "rehearsed" }
 	| { readonly kind: "failed"; readonly failure: OrderFailure }
-	/** Somebody else orders for these names, or the gateway is stopping. */
+	/** Another process orders for these names, or the gateway is stopping. */
 	| { readonly kind: "busy" };
 
 export type Attempts = {
-	/** Orders what is to follow `current`, and keeps what comes of it. */
+	/** Orders what is to follow `current`, and keeps what comes of it. Joins an attempt for these names that runs. */
 	readonly attempt: (
 		current: Held,
 		at: "production" | "staging",
@@ -53,7 +53,7 @@ export function createAttempts(deps: {
 }): Attempts {
 	const { db, clock, log, acme, directory } = deps;
 	const holder = mintNonce();
-	const running = new Set<string>();
+	const running = new Map<string, Promise<Outcome>>();
 	let queue: Promise<unknown> = Promise.resolve();
 
 	/** One at a time: an account is made once, and no CA is hurried. */
@@ -117,14 +117,15 @@ export function createAttempts(deps: {
 	};
 
 	return {
-		attempt: async (current, at) => {
-			if (running.has(current.names)) return { kind: "busy" };
-			running.add(current.names);
-			try {
-				return await inTurn(() => underLease(current, at));
-			} finally {
-				running.delete(current.names);
-			}
+		attempt: (current, at) => {
+			const { names } = current;
+			const joined = running.get(names);
+			if (joined) return joined;
+			const outcome = inTurn(() => underLease(current, at)).finally(() =>
+				running.delete(names),
+			);
+			running.set(names, outcome);
+			return outcome;
 		},
 		rehearse: async (identifiers) => {
 			if (!acme.hasStaging) return null;

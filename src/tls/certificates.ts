@@ -58,7 +58,7 @@ export type Orders = {
 	readonly rehearse: (host: string) => Promise<CertificateFailure | null>;
 	/**
 	 * Orders a certificate for this name or address, and shows it beside the others from then on.
-	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (an order is running)
+	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (another process orders)
 	 */
 	readonly obtain: (host: string) => Promise<CertificateFailure | null>;
 };

@@ -2,9 +2,13 @@
  * The gateway's front: which listeners face its clients, and what keeps their certificates. With a CA or with files
  * every address speaks https, and another one answers challenges and redirects; otherwise all is in clear. What is
  * served is not known here, and who may serve how was judged before (`serving.ts`).
+ *
+ * A gateway with a CA and without an owner has doors beside its origin, for whoever sets it up: its address, in case
+ * its name does not work yet, and a port on loopback to which an SSH tunnel leads, in case no certificate comes.
  */
 import type { Clock } from "../clock.ts";
 import { createEgress, type Egress } from "../egress.ts";
+import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Address, Serving, Tls } from "../serving.ts";
 import type { Database } from "../store/database.ts";
@@ -40,11 +44,28 @@ export type Front = {
 	readonly origins: () => readonly string[];
 	/** Makes this the public URL. Its certificate is there already (`certificates.orders`), or is somebody else's. */
 	readonly move: (publicUrl: string) => void;
+	/** Origins of their own, until the next start. */
+	readonly doors: Doors;
 	readonly certificates: Certificates;
 	/** Begins to order and to renew: when challenges can be answered and requests be served. */
 	readonly start: () => void;
 	/** Ends orders, then listeners, as `Listener.close` does. */
 	readonly close: (graceMs: number) => Promise<void>;
+};
+
+export type Doors = {
+	/** `https://` and the machine's address; null: it has none that the world knows. */
+	readonly address: string | null;
+	/** `http://localhost` with a port; null: no tunnel is needed. */
+	readonly tunnel: string | null;
+};
+
+/** Who may come in before all is set up. */
+export type Reception = {
+	/** Nobody owns the gateway yet. */
+	readonly isUnclaimed: boolean;
+	/** An address by which the world reaches this machine; null: none is known. */
+	readonly address: string | null;
 };
 
 type FrontDeps = {
@@ -80,6 +101,8 @@ const PRIVATE_NETWORKS = [
 /** Former public URLs still lead their visitors on, until a restart. */
 const PUBLIC_URLS_MAX = 5;
 const WILDCARDS = new Set(["0.0.0.0", "::"]);
+/** What people expect; another port serves as well. */
+const TUNNEL_PORT = 8080;
 
 /**
  * Opens the ports.
@@ -89,6 +112,7 @@ export async function openFront(
 	deps: FrontDeps,
 	serving: Serving,
 	handler: Handler,
+	reception: Reception,
 ): Promise<Front> {
 	const { tls, publicUrl, httpListen } = serving;
 	const challenges = createChallenges();
@@ -115,10 +139,19 @@ export async function openFront(
 	);
 	const publicUrls = publicUrl === null ? [] : [publicUrl];
 	const named = (): string | null => publicUrls.at(-1) ?? null;
-	const listeners =
-		httpListen === null
-			? facing
-			: [...facing, listenPlain(httpListen, challenges, named)];
+	const hasDoors = tls.mode === "acme" && reception.isUnclaimed;
+	const tunnel = hasDoors ? listenToTunnel(handler) : null;
+	const byAddress =
+		reception.address && facing[0]
+			? originOf(scheme, { host: reception.address, port: 0 }, facing[0].port)
+			: null;
+	const listeners = [
+		...facing,
+		...(tunnel === null ? [] : [tunnel]),
+		...(httpListen === null
+			? []
+			: [listenPlain(httpListen, challenges, named)]),
+	];
 
 	return {
 		origin: () => named() ?? (own[0] as string),
@@ -129,6 +162,10 @@ export async function openFront(
 			if (at >= 0) publicUrls.splice(at, 1);
 			publicUrls.push(next);
 			if (publicUrls.length > PUBLIC_URLS_MAX) publicUrls.shift();
+		},
+		doors: {
+			address: hasDoors ? byAddress : null,
+			tunnel: tunnel && `http://localhost:${tunnel.port}`,
 		},
 		certificates: ways.certificates,
 		start: ways.start,
@@ -235,6 +272,17 @@ function listenPlain(
 	named: () => string | null,
 ): Listener {
 	return listen(host, port, challenges.handler(named));
+}
+
+/** @throws SallyportError `conflict` when no port is free at all */
+function listenToTunnel(handler: Handler): Listener {
+	try {
+		return listen("localhost", TUNNEL_PORT, handler);
+	} catch (error) {
+		if (error instanceof SallyportError && error.code === "conflict")
+			return listen("localhost", 0, handler);
+		throw error;
+	}
 }
 
 function hostOf(origin: string): string {

@@ -7,7 +7,6 @@ import { type Clock, delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import {
-	clearOrderState,
 	findOrderState,
 	type OrderFailure,
 } from "../store/certificate-orders.ts";
@@ -54,14 +53,15 @@ export type Keeper = {
 	/**
 	 * Orders a certificate for a held set now, whatever the table says.
 	 * @returns what went wrong, or null
-	 * @throws SallyportError `not_found` (not held), `too_many` (the CA asked to wait), `conflict` (an order is running)
+	 * @throws SallyportError `not_found` (not held), `too_many` (the CA asked to wait), `conflict` (another process orders)
 	 */
 	readonly renew: (names: readonly string[]) => Promise<OrderFailure | null>;
 	/**
 	 * Orders a certificate for a set that is not held yet. Once it is there it is held, and shown, beside the others;
-	 * until then nothing changes, and nothing is tried again.
+	 * until then nothing changes, and nothing is tried again. Somebody waits, so it goes ahead whenever it is asked;
+	 * after a failure staging comes first, as the table says. An order that runs already is joined.
 	 * @returns what went wrong, or null
-	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (an order is running)
+	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (another process orders)
 	 */
 	readonly obtain: (names: readonly string[]) => Promise<OrderFailure | null>;
 	/** Whether there is a staging directory; without one `rehearse` proves nothing. */
@@ -190,12 +190,18 @@ export async function openKeeper(
 		}
 	};
 
-	/** Orders in production now. @returns what was issued, or what went wrong */
-	const order = async (one: Held): Promise<Held | OrderFailure> => {
-		refuseTooSoon(findOrderState(db, one.names).failure, clock.now());
-		const outcome = await attempt(one, "production");
+	/** Orders now. @returns what was issued, or what went wrong */
+	const order = async (
+		one: Held,
+		at: "production" | "as planned",
+	): Promise<Held | OrderFailure> => {
+		const { failures, rehearsed, failure } = findOrderState(db, one.names);
+		refuseTooSoon(failure, clock.now());
+		const planned = nextAttempt(failures, rehearsed, null).at;
+		const outcome = await attempt(one, at === "production" ? at : planned);
 		if (outcome.kind === "failed") return outcome.failure;
 		if (outcome.kind === "issued") return outcome.held;
+		if (outcome.kind === "rehearsed") return order(one, at);
 		throw orderRunning();
 	};
 
@@ -234,7 +240,7 @@ export async function openKeeper(
 		status: () => held.map((one) => statusOf(db, one)),
 		hold,
 		renew: async (names) => {
-			const result = await order(requireOne(held, names));
+			const result = await order(requireOne(held, names), "production");
 			if (isHeld(result)) put(result);
 			await showIfChanged();
 			wake.abort();
@@ -242,17 +248,13 @@ export async function openKeeper(
 		},
 		obtain: async (names) => {
 			const identifiers = parseIdentifiers(names);
-			const known = find(namesKey(identifiers));
-			const before = known ?? (await requireHeld(deps, identifiers));
+			const before =
+				find(namesKey(identifiers)) ?? (await requireHeld(deps, identifiers));
 			const isGood =
 				before.directory === directory &&
 				(renewalAt(before) ?? 0) > clock.now();
-			const result = isGood ? before : await order(before);
-			if (!isHeld(result)) {
-				// Nobody tries it again, so the next person who asks must not wait for a plan.
-				if (!known) forgetPlan(db, before.names);
-				return result;
-			}
+			const result = isGood ? before : await order(before, "as planned");
+			if (!isHeld(result)) return result;
 			const others = held.filter((one) => one.names !== result.names);
 			if (others.length >= SETS_MAX) others.shift();
 			held = [...others, result];
@@ -298,12 +300,6 @@ function requireOne(held: readonly Held[], names: readonly string[]): Held {
 
 function isHeld(result: Held | OrderFailure): result is Held {
 	return "pair" in result;
-}
-
-/** Keeps only what the CA itself asked for: to wait. */
-function forgetPlan(db: Database, names: string): void {
-	const { failure } = findOrderState(db, names);
-	if ((failure?.retryAt ?? null) === null) clearOrderState(db, names);
 }
 
 function refuseTooSoon(failure: OrderFailure | null, now: number): void {

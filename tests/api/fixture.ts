@@ -69,6 +69,18 @@ export type Fixture = {
 	readonly close: () => void;
 };
 
+/** A public URL that a flag says. */
+const ADDRESS: ApiDeps["address"] = {
+	origin: () => "https://gate.example.org",
+	isNamed: () => true,
+	fixedBy: "flag",
+	security: "own",
+	orders: null,
+	move: () => {
+		throw new SallyportError("conflict", "the public URL is set by a flag");
+	},
+};
+
 export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 	const folder = mkdtempSync(join(tmpdir(), "sallyport-api-"));
 	const db = openDatabase(join(folder, "sallyport.db"));
@@ -100,15 +112,12 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		}),
 		calls: createCallRecorder({ db, clock }),
 		certificates: noCertificates(),
-		address: {
-			origin: () => "https://gate.example.org",
-			isNamed: () => true,
-			fixedBy: "flag",
-			security: "own",
-			orders: null,
-			move: () => {
-				throw new SallyportError("conflict", "the public URL is set by a flag");
-			},
+		address: ADDRESS,
+		approach: {
+			certificates: noCertificates(),
+			address: ADDRESS,
+			doors: { address: null, tunnel: null },
+			addresses: () => [],
 		},
 		passwords: createPasswords("testing"),
 		serversChanged: () => {},

@@ -58,7 +58,7 @@ export async function openAuthority(
 	const db = openDatabase(":memory:");
 	const kek = new Uint8Array(32).fill(7);
 	const vault = openVault(kek, createKeyring(kek, now));
-	const bearer = createBearer({ db, vault, clock, issuer });
+	const bearer = createBearer({ db, vault, clock });
 	const log: string[] = [];
 	const passwords = createPasswords("testing");
 	let visitor = 0;

@@ -7,7 +7,7 @@ import { createLog } from "../../src/log.ts";
 import type { Serving } from "../../src/serving.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import type { KeyPair } from "../../src/tls/certificate.ts";
-import { type Front, openFront } from "../../src/tls/front.ts";
+import { type Front, openFront, type Reception } from "../../src/tls/front.ts";
 import { parseIdentifiers } from "../../src/tls/identifiers.ts";
 import { createSelfSigned } from "../../src/tls/self-signed.ts";
 import { createKeyring, openVault } from "../../src/vault.ts";
@@ -20,7 +20,10 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function open(serving: Partial<Serving>): Promise<Front> {
+async function open(
+	serving: Partial<Serving>,
+	reception: Partial<Reception> = {},
+): Promise<Front> {
 	const front = await openFront(
 		{
 			db: openDatabase(":memory:"),
@@ -36,6 +39,7 @@ async function open(serving: Partial<Serving>): Promise<Front> {
 			...serving,
 		},
 		() => new Response("served"),
+		{ isUnclaimed: false, address: null, ...reception },
 	);
 	fronts.push(front);
 	return front;
