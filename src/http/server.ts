@@ -79,6 +79,9 @@ export function createHttpServer(deps: HttpDeps): Handler {
 		try {
 			return await app.fetch(request);
 		} catch (error) {
+			// Whoever went away in the middle of a body is told nothing, and is no fault of ours to be logged.
+			if (request.signal.aborted)
+				return problemText(408, "the request did not arrive whole");
 			return problem(error, visit.requestId, deps.log);
 		}
 	};

@@ -65,11 +65,11 @@ export type Endpoint = (request: Request, place: Place) => Promise<Response>;
 export function createEndpoint(parts: Omit<McpDeps, "guarded">): Endpoint {
 	const deps: McpDeps = {
 		...parts,
-		guarded: async ({ place }, work) => {
+		guarded: async ({ request, place }, work) => {
 			try {
 				return await work();
 			} catch (error) {
-				return errorReply(known(parts.log, place, error));
+				return errorReply(known(parts.log, request, place, error));
 			}
 		},
 	};
@@ -89,7 +89,7 @@ export function createEndpoint(parts: Omit<McpDeps, "guarded">): Endpoint {
 				exchangeOf(request, place, view, message, incoming),
 			);
 		} catch (error) {
-			const rpc = known(parts.log, place, error);
+			const rpc = known(parts.log, request, place, error);
 			return jsonResponse(
 				id,
 				errorReply(rpc),
@@ -182,11 +182,19 @@ function accepts(request: Request, type: string): boolean {
 
 function known(
 	log: Log,
+	request: Request,
 	{ requestId, caller }: Place,
 	error: unknown,
 ): RpcError {
 	const rpc = asRpcError(error);
 	if (rpc) return rpc;
+	// Whoever goes away in the middle of a body makes it fail, and is no fault of ours to be logged.
+	if (request.signal.aborted)
+		return new RpcError(
+			RPC.invalidRequest,
+			"the request did not arrive whole",
+			{ status: 408 },
+		);
 	const stack =
 		error instanceof Error ? (error.stack ?? error.message) : String(error);
 	log.error("internal error", {

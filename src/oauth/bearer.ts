@@ -10,7 +10,7 @@ import { type Clock, every } from "../clock.ts";
 import { credentialKind, parseCredential } from "../mint.ts";
 import { findApiKey, isApiKeyAlive, touchApiKeys } from "../store/api-keys.ts";
 import { type Database, transaction } from "../store/database.ts";
-import { isGrantAlive, touchGrants } from "../store/grants.ts";
+import { touchGrants } from "../store/grants.ts";
 import { findCallerByAccessToken } from "../store/tokens.ts";
 import type { Vault } from "../vault.ts";
 import { resourceDocumentUrl } from "./metadata.ts";
@@ -53,6 +53,8 @@ export function createBearer(deps: {
 	readonly clock: Clock;
 }): Bearer {
 	const cache = new Map<string, Known>();
+	/** Which access token let a caller in: not the caller's own business, nor anybody's who is handed one. */
+	const tokens = new WeakMap<Caller, Uint8Array>();
 	const usedGrants = new Map<string, number>();
 	const usedKeys = new Map<string, number>();
 
@@ -82,6 +84,7 @@ export function createBearer(deps: {
 				? findByToken(deps.db, hash, now)
 				: findByKey(deps.db, hash, now);
 		if (!known) return null;
+		if (kind === "access") tokens.set(known.caller, hash);
 		cache.set(token, known);
 		for (const oldest of cache.keys()) {
 			if (cache.size <= CACHE_ENTRIES_MAX) break;
@@ -108,10 +111,12 @@ export function createBearer(deps: {
 			else usedKeys.set(caller.clientId.slice(KEY_PREFIX.length), now);
 			return { ok: true, caller };
 		},
-		isAlive: ({ grantId, clientId }) =>
-			grantId === null
-				? isApiKeyAlive(deps.db, clientId.slice(KEY_PREFIX.length))
-				: isGrantAlive(deps.db, grantId),
+		isAlive: (caller) => {
+			const hash = tokens.get(caller);
+			return hash === undefined
+				? isApiKeyAlive(deps.db, caller.clientId.slice(KEY_PREFIX.length))
+				: findCallerByAccessToken(deps.db, hash, deps.clock.now()) !== null;
+		},
 		invalidate: () => cache.clear(),
 		stop: () => {
 			stopTimer();

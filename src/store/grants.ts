@@ -268,18 +268,6 @@ export function findGrantOwner(db: Database, grantId: string): string | null {
 	);
 }
 
-/** Whether a grant still holds: not revoked, its client not removed, its user not disabled. */
-export function isGrantAlive(db: Database, grantId: string): boolean {
-	return (
-		db
-			.query<unknown, [string]>(
-				`SELECT 1 FROM grants g JOIN users u ON u.id = g.user_id
-				 WHERE g.id = ? AND g.revoked_at IS NULL AND u.disabled_at IS NULL`,
-			)
-			.get(grantId) !== null
-	);
-}
-
 /** Notes when grants were last used, many at once. */
 export function touchGrants(
 	db: Database,

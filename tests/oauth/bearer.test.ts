@@ -7,6 +7,7 @@ import {
 	revokeApiKey,
 } from "../../src/store/api-keys.ts";
 import { deleteClient } from "../../src/store/clients.ts";
+import { deleteAccessToken } from "../../src/store/tokens.ts";
 import { listUsers } from "../../src/store/users.ts";
 import {
 	type Authority,
@@ -208,7 +209,7 @@ test("an API key acts as its user at every endpoint until it is revoked", () => 
 	expect(listApiKeys(authority.db)).toEqual([]);
 });
 
-test("a caller that was let in is alive until its grant or key is revoked or its user disabled", async () => {
+test("a caller that was let in is alive until its token, grant or key has ended or its user is disabled", async () => {
 	const { client, tokens } = await signInClient(authority);
 	const verdict = judge(authority, tokens.access_token);
 	if (!verdict.ok) throw new Error("the token was just issued");
@@ -217,6 +218,12 @@ test("a caller that was let in is alive until its grant or key is revoked or its
 	authority.db.run("UPDATE users SET disabled_at = 1");
 	expect(alive()).toBe(false);
 	authority.db.run("UPDATE users SET disabled_at = NULL");
+	expect(alive()).toBe(true);
+	const { tokens: others } = await signInClient(authority);
+	const other = judge(authority, others.access_token);
+	if (!other.ok) throw new Error("the token was just issued");
+	deleteAccessToken(authority.db, authority.vault.mac(others.access_token));
+	expect(authority.bearer.isAlive(other.caller)).toBe(false);
 	expect(alive()).toBe(true);
 	deleteClient(authority.db, client.client_id);
 	expect(alive()).toBe(false);
