@@ -19,6 +19,7 @@ import { createInput } from "./mcp/input.ts";
 import { createRouter } from "./mcp/router.ts";
 import { createSessions } from "./mcp/session.ts";
 import { createSubscriptions } from "./mcp/subscriptions.ts";
+import { createTasks } from "./mcp/tasks.ts";
 import { createDirectory } from "./mcp/view.ts";
 import type { OAuthDeps } from "./oauth/authorization-server.ts";
 import { createBearer } from "./oauth/bearer.ts";
@@ -293,6 +294,7 @@ function openService(base: Base): Service {
 	const input = createInput({ vault, clock });
 	const router = createRouter({
 		upstreams,
+		tasks: createTasks({ mac: (text) => vault.mac(text), clock }),
 		onUpstream: subscriptions.hear,
 		input,
 		calls,

@@ -26,7 +26,20 @@ export const META = {
 	logLevel: "io.modelcontextprotocol/logLevel",
 	serverInfo: "io.modelcontextprotocol/serverInfo",
 	subscriptionId: "io.modelcontextprotocol/subscriptionId",
+	/** Legacy: which task a message belongs to. */
+	relatedTask: "io.modelcontextprotocol/related-task",
 } as const;
+
+/** Extensions that both ends may declare, and we know how to carry. */
+export const EXTENSION = {
+	/** Tasks of the modern era (SEP-2663). */
+	tasks: "io.modelcontextprotocol/tasks",
+	/** MCP Apps: pages as `ui://` resources. */
+	ui: "io.modelcontextprotocol/ui",
+} as const;
+
+/** The one legacy revision that has tasks. */
+export const LEGACY_TASKS_REVISION = "2025-11-25";
 
 /** Reserved envelope keys belong to one hop: never copied from one side to the other. */
 export const RESERVED_META_PREFIX = "io.modelcontextprotocol/";

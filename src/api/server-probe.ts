@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, SallyportError } from "../errors.ts";
 import type { Server } from "../store/servers.ts";
+import { withoutTasks } from "../upstream/tasks.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
 
 const PROBE_TIMEOUT_MS = 60_000;
@@ -36,7 +37,8 @@ export async function probeServer(
 		const tools = await upstreams
 			.forUser(server, userId ?? "")
 			.list("tools", deadline);
-		return { toolCount: tools.length, warnings: [] };
+		const callable = tools.filter((tool) => withoutTasks(tool) !== null);
+		return { toolCount: callable.length, warnings: [] };
 	} catch (error) {
 		if (!(error instanceof SallyportError) || error.code === "internal")
 			throw error;

@@ -15,6 +15,7 @@ import {
 import type { CallRecord } from "../store/calls.ts";
 import { listServers, mayUse, type Server } from "../store/servers.ts";
 import { wholeBody } from "../upstream/reply.ts";
+import { withoutTasks } from "../upstream/tasks.ts";
 import type { Item, Reply } from "../upstream/upstream.ts";
 import { readBody } from "./body.ts";
 import { envelopeAround, jsonResponse } from "./envelope.ts";
@@ -225,7 +226,11 @@ async function toolsOf(
 		ask.request.signal,
 		AbortSignal.timeout(LIST_TIMEOUT_MS),
 	]);
-	return ask.deps.upstreams.forUser(server, userId ?? "").list("tools", signal);
+	const tools = await ask.deps.upstreams
+		.forUser(server, userId ?? "")
+		.list("tools", signal);
+	// A script waits for its result here, so it can start no tasks.
+	return tools.flatMap((tool) => withoutTasks(tool) ?? []);
 }
 
 function toolArray(server: Server, tools: readonly Item[]): Bytes {

@@ -1,10 +1,12 @@
 /**
  * What a client can be asked through the gateway, in one canonical form: elicitation, roots and sampling, each with
- * only the parts that we carry. Two clients with the same abilities are the same to a server.
+ * only the parts that we carry, and the extensions that we carry. Two clients with the same abilities are the same to
+ * a server.
  *
  * @see specification 2025-11-25, basic/lifecycle ("Capability Negotiation"); 2026-07-28, basic ("_meta")
  */
 import { objectOf } from "../message.ts";
+import { EXTENSION } from "../protocol.ts";
 
 /** Nothing can be asked. */
 export const NO_CAPABILITIES = "{}";
@@ -24,5 +26,48 @@ export function canonicalCapabilities(declared: unknown): string {
 		const own = parts.filter((part) => inner[part] !== undefined);
 		return [[name, Object.fromEntries(own.map((part) => [part, {}]))] as const];
 	});
-	return JSON.stringify(Object.fromEntries(kept));
+	const extensions = carriedExtensions(known["extensions"]);
+	return JSON.stringify({
+		...Object.fromEntries(kept),
+		...(Object.keys(extensions).length > 0 ? { extensions } : {}),
+	});
+}
+
+/** Types that a client may name for its pages; more are of no use to anybody. */
+const MIME_TYPES_MAX = 8;
+const MIME_TYPE_LENGTH_MAX = 100;
+
+/** The extensions that we carry, of those that either end declares, each with the settings it is known to have. */
+export function carriedExtensions(
+	declared: unknown,
+): Readonly<Record<string, unknown>> {
+	const known = objectOf(declared);
+	const mimeTypes = objectOf(known[EXTENSION.ui])["mimeTypes"];
+	return {
+		...(known[EXTENSION.tasks] === undefined ? {} : { [EXTENSION.tasks]: {} }),
+		...(known[EXTENSION.ui] === undefined
+			? {}
+			: {
+					[EXTENSION.ui]: Array.isArray(mimeTypes)
+						? { mimeTypes: mimeTypes.filter(isShort).slice(0, MIME_TYPES_MAX) }
+						: {},
+				}),
+	};
+}
+
+function isShort(value: unknown): value is string {
+	return typeof value === "string" && value.length <= MIME_TYPE_LENGTH_MAX;
+}
+
+/** Whether somebody can be asked anything; extensions alone ask nobody. */
+export function isAskable(capabilities: string): boolean {
+	return (
+		capabilities !== NO_CAPABILITIES &&
+		!capabilities.startsWith('{"extensions"')
+	);
+}
+
+/** Whether the client that declared this can be handed a task instead of a result. */
+export function declaresTasks(capabilities: string): boolean {
+	return capabilities.includes(`"${EXTENSION.tasks}"`);
 }

@@ -4,8 +4,11 @@
  */
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { EXTENSION } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
 import type { ServerFacts, Upstream } from "../upstream/upstream.ts";
+import { carriedExtensions } from "./capabilities.ts";
+import { carriesTasks } from "./lists.ts";
 import type { View } from "./view.ts";
 
 export type Description = {
@@ -30,7 +33,10 @@ export async function describe(
 		})),
 	);
 	return {
-		capabilities: capabilitiesOf(known.map(({ facts }) => facts)),
+		capabilities: capabilitiesOf(
+			view,
+			known.map(({ facts }) => facts),
+		),
 		instructions: instructionsOf(view, known),
 	};
 }
@@ -59,6 +65,7 @@ async function factsOf(
 
 /** The union of what the servers can really do and we carry. A declared list always answers, if with nothing. */
 function capabilitiesOf(
+	view: View,
 	all: readonly (ServerFacts | null)[],
 ): Readonly<Record<string, unknown>> {
 	const has = (name: string): boolean =>
@@ -81,7 +88,37 @@ function capabilitiesOf(
 			: {}),
 		...(has("completions") ? { completions: {} } : {}),
 		...(has("logging") ? { logging: {} } : {}),
+		...tasksOf(view, all),
+		...extensionsOf(view, all),
 	};
+}
+
+/** What a legacy client is told of tasks; a modern one hears of them as an extension. */
+function tasksOf(
+	view: View,
+	all: readonly (ServerFacts | null)[],
+): Readonly<Record<string, unknown>> {
+	return view.tasks === "legacy" &&
+		all.some((facts) => carriesTasks(view, facts))
+		? { tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } } }
+		: {};
+}
+
+function extensionsOf(
+	view: View,
+	all: readonly (ServerFacts | null)[],
+): Readonly<Record<string, unknown>> {
+	const merged = Object.assign(
+		{},
+		...all.map((facts) => {
+			const carried = carriedExtensions(facts?.capabilities["extensions"]);
+			const { [EXTENSION.tasks]: tasks, ...others } = carried;
+			return tasks !== undefined && carriesTasks(view, facts)
+				? carried
+				: others;
+		}),
+	) as Readonly<Record<string, unknown>>;
+	return Object.keys(merged).length > 0 ? { extensions: merged } : {};
 }
 
 function instructionsOf(

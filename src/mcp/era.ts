@@ -18,7 +18,11 @@ import {
 	MODERN_REVISION,
 	RPC,
 } from "../protocol.ts";
-import { mirrorHeaders, type ParamHeaders } from "../upstream/mirror.ts";
+import {
+	mirrorHeaders,
+	NAMED_BY,
+	type ParamHeaders,
+} from "../upstream/mirror.ts";
 import { RpcError } from "./rpc.ts";
 
 /** A request's method and params, parsed; only names and `_meta` are read from them. */
@@ -89,14 +93,10 @@ export function metaOf(envelope: Envelope): Readonly<Record<string, unknown>> {
 	return isRecord(meta) ? meta : {};
 }
 
-/** What `Mcp-Name` must repeat: the tool, prompt or resource that is asked for. */
+/** What `Mcp-Name` must repeat: the tool, prompt, resource or task that is asked for. */
 function routedName({ method, params }: Envelope): string | null {
-	const name =
-		method === "tools/call" || method === "prompts/get"
-			? params["name"]
-			: method === "resources/read"
-				? params["uri"]
-				: undefined;
+	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
+	const name = key === undefined ? undefined : params[key];
 	return typeof name === "string" ? name : null;
 }
 

@@ -44,15 +44,31 @@ export function mayHoldUris(method: string): boolean {
 	return (
 		method === "tools/call" ||
 		method === "prompts/get" ||
-		method === "resources/read"
+		method === "resources/read" ||
+		method === "tasks/get" ||
+		method === "tasks/result"
 	);
 }
 
-/** A result with the URIs of its resources exposed: contents, links and embedded resources. */
-export function exposeResult(slug: string, body: Bytes): Bytes {
+/**
+ * A result with the URIs of its resources exposed: contents, links and embedded resources.
+ * @param isTask it is a task, and the result stands in it
+ */
+export function exposeResult(slug: string, body: Bytes, isTask = false): Bytes {
 	if (!holds(body, URI_KEY) || body[0] !== OBJECT) return body;
+	// A task that has ended holds its result.
+	const result = isTask ? memberOf(body, 0, "result") : undefined;
+	if (isTask && (!result || body[result.start] !== OBJECT)) return body;
+	return splice(body, resultEdits(slug, body, result?.start ?? 0));
+}
+
+function resultEdits(
+	slug: string,
+	body: Bytes,
+	start: number,
+): readonly Edit[] {
 	const edits: Edit[] = [];
-	for (const member of membersOf(body, 0)) {
+	for (const member of membersOf(body, start)) {
 		if (body[member.start] !== ARRAY) continue;
 		if (member.key === "contents")
 			for (const content of objects(body, member))
@@ -67,7 +83,7 @@ export function exposeResult(slug: string, body: Bytes): Bytes {
 					edits.push(...blockEdits(slug, body, block));
 			}
 	}
-	return splice(body, edits);
+	return edits;
 }
 
 /** `resource_link` carries its URI itself; `resource` carries it in the embedded resource. Other types are not ours to read. */

@@ -10,11 +10,16 @@ import {
 	HEADER,
 	LATEST_LEGACY_REVISION,
 	LEGACY_REVISIONS,
+	LEGACY_TASKS_REVISION,
 	RPC,
 } from "../protocol.ts";
 import { LISTS, type Reply } from "../upstream/upstream.ts";
 import { answer, jsonResponse } from "./answer.ts";
-import { canonicalCapabilities, NO_CAPABILITIES } from "./capabilities.ts";
+import {
+	canonicalCapabilities,
+	isAskable,
+	NO_CAPABILITIES,
+} from "./capabilities.ts";
 import type { Exchange, McpDeps, Place } from "./endpoint.ts";
 import type { Ask } from "./input.ts";
 import { mayShow, parseLevel } from "./logging.ts";
@@ -174,6 +179,7 @@ async function initialize(
 	const { capabilities, instructions } = await deps.router.describe({
 		...view,
 		capabilities: asked,
+		tasks: tasksIn(protocolVersion),
 	});
 	const session = deps.sessions.open(
 		place.caller,
@@ -205,12 +211,17 @@ async function reply(
 	const view: View = {
 		...exchange.view,
 		capabilities: streams ? session.row.capabilities : NO_CAPABILITIES,
+		tasks: tasksIn(session.row.protocolVersion),
 	};
 	if (method === "ping") return resultReply({});
 	if (method === "logging/setLevel")
 		return setLevel(deps, view, session, envelope.params["level"], params);
 	if (method === "resources/subscribe" || method === "resources/unsubscribe")
 		return watch(deps, view, session, exchange, signal);
+	if (method.startsWith("tasks/") && view.tasks === null)
+		throw new RpcError(RPC.methodNotFound, `unknown method: ${method}`);
+	if (method === "tasks/list")
+		return deps.router.tasks(view, envelope.params["cursor"], signal);
 	const kind = LIST_OF.get(method);
 	if (kind) {
 		refuseCursor(envelope.params);
@@ -228,14 +239,16 @@ async function reply(
 		onNotification: (message) => {
 			if (mayShow(message, session.logLevel ?? "debug")) notify(message);
 		},
-		ask:
-			view.capabilities === NO_CAPABILITIES
-				? null
-				: askOn(session, notify, signal),
+		ask: isAskable(view.capabilities) ? askOn(session, notify, signal) : null,
 		session: session.id,
 		logLevel:
 			session.logLevel === null ? null : JSON.stringify(session.logLevel),
 	});
+}
+
+/** The kind of tasks that a revision has. */
+function tasksIn(protocolVersion: string): View["tasks"] {
+	return protocolVersion === LEGACY_TASKS_REVISION ? "legacy" : null;
 }
 
 /** The level is a wish to every server that is awake and logs; one that sleeps has nothing to say. */

@@ -9,7 +9,13 @@ import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Bytes, join } from "../message.ts";
 import type { Server } from "../store/servers.ts";
-import type { Item, ListKind, Upstream } from "../upstream/upstream.ts";
+import { runsTasks, withoutTasks } from "../upstream/tasks.ts";
+import type {
+	Item,
+	ListKind,
+	ServerFacts,
+	Upstream,
+} from "../upstream/upstream.ts";
 import { exposeItem } from "./exposure.ts";
 import type { View } from "./view.ts";
 
@@ -70,11 +76,14 @@ export function createLists(deps: {
 			view.only?.slug,
 			view.caller.scopes,
 			view.capabilities,
+			view.tasks,
 			kind,
 		].join(" ");
 		const known = prepared.get(key);
 		if (known && same(known.sources, sources)) return known.bytes;
-		const bytes = prepare(view, kind, sources);
+		const bytes = prepare(view, kind, sources, (server) =>
+			carriesTasks(view, deps.upstreamOf(view, server).knownFacts()),
+		);
 		prepared.delete(key);
 		prepared.set(key, { sources, bytes });
 		if (prepared.size > PREPARED_MAX)
@@ -85,15 +94,25 @@ export function createLists(deps: {
 	return { merged, of };
 }
 
+/** Whether the client and the server have the same kind of tasks. */
+export function carriesTasks(view: View, facts: ServerFacts | null): boolean {
+	return facts !== null && view.tasks === facts.era && runsTasks(facts);
+}
+
 function prepare(
 	view: View,
 	kind: ListKind,
 	sources: readonly (readonly Item[])[],
+	hasTasks: (server: Server) => boolean,
 ): Bytes {
 	const entries = sources.flatMap((items, index) => {
 		const server = view.servers[index] as Server;
 		const allowed = kind === "tools" ? server.tools : null;
-		return items
+		const whole =
+			kind !== "tools" || items.length === 0 || hasTasks(server)
+				? items
+				: items.flatMap((item) => withoutTasks(item) ?? []);
+		return whole
 			.filter(({ key }) => allowed === null || allowed.includes(key))
 			.map((item) =>
 				view.only ? item.bytes : exposeItem(server.slug, kind, item),

@@ -5,10 +5,10 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { type Bytes, join, objectOf } from "../message.ts";
-import { isModernErrorCode, META, RPC } from "../protocol.ts";
+import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { answer } from "./answer.ts";
-import { canonicalCapabilities } from "./capabilities.ts";
+import { canonicalCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
 import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
 import { mayShow, parseLevel } from "./logging.ts";
@@ -27,11 +27,12 @@ const GONE = new Set([
 	"logging/setLevel",
 	"resources/subscribe",
 	"resources/unsubscribe",
-	"tasks/get",
 	"tasks/result",
 	"tasks/list",
-	"tasks/cancel",
 ]);
+
+/** Methods of the tasks extension, which belong to clients that declare it. */
+const TASK_METHODS = new Set(["tasks/get", "tasks/update", "tasks/cancel"]);
 
 /** Which list a method asks for. */
 export const LIST_OF: ReadonlyMap<string, ListKind> = new Map(
@@ -48,6 +49,7 @@ export async function modern(
 		throw new RpcError(RPC.methodNotFound, `unknown method: ${method}`, {
 			status: 404,
 		});
+	if (TASK_METHODS.has(method)) requireTasks(exchange);
 	if (method === "subscriptions/listen") return listen(deps, exchange);
 	const controller = new AbortController();
 	exchange.request.signal.addEventListener("abort", () => controller.abort(), {
@@ -76,6 +78,7 @@ async function reply(
 	const asking: View = {
 		...view,
 		capabilities: canonicalCapabilities(meta[META.clientCapabilities]),
+		tasks: "modern",
 	};
 	if (method === "server/discover") return discover(deps, asking);
 	const kind = LIST_OF.get(method);
@@ -131,6 +134,7 @@ async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
 	const wished = objectOf(envelope.params["notifications"]);
 	const lists = CHANGES.filter((list) => wished[`${list}ListChanged`] === true);
 	const uris = stringsIn(wished["resourceSubscriptions"]);
+	if (stringsIn(wished["taskIds"]).length > 0) requireTasks(exchange);
 	patient();
 	const stream = createEventStream();
 	exchange.request.signal.addEventListener("abort", stream.end, { once: true });
@@ -187,6 +191,20 @@ function stringsIn(value: unknown): readonly string[] {
 export function refuseCursor(params: Readonly<Record<string, unknown>>): void {
 	if (params["cursor"] !== undefined)
 		throw new RpcError(RPC.invalidParams, "the cursor is not one of ours");
+}
+
+/** @throws RpcError `-32021` for a client that did not declare the tasks extension with this request */
+function requireTasks({ envelope }: Exchange): void {
+	const declared = metaOf(envelope)[META.clientCapabilities];
+	if (declaresTasks(canonicalCapabilities(declared))) return;
+	throw new RpcError(
+		RPC.missingClientCapability,
+		"this needs a client that declares the tasks extension",
+		{
+			data: { requiredCapabilities: { extensions: { [EXTENSION.tasks]: {} } } },
+			status: 400,
+		},
+	);
 }
 
 /** An unknown method is 404 here; a header or envelope at fault was refused before. */

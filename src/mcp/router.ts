@@ -7,7 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Bytes } from "../message.ts";
+import { type Bytes, toBytes } from "../message.ts";
 import type { Era } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Server } from "../store/servers.ts";
@@ -21,7 +21,7 @@ import type {
 	Upstreams,
 } from "../upstream/upstream.ts";
 import { adaptResult } from "./adapt.ts";
-import { NO_CAPABILITIES } from "./capabilities.ts";
+import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input } from "./input.ts";
@@ -29,6 +29,8 @@ import { createLists } from "./lists.ts";
 import { splitName } from "./names.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
 import { ownerOf, type Target, targetOf, unknownTool } from "./target.ts";
+import { asTaskCall, listTasks } from "./task-calls.ts";
+import type { Tasks } from "./tasks.ts";
 import type { View } from "./view.ts";
 
 /** A request to be routed. */
@@ -62,6 +64,12 @@ export type Router = {
 	) => Promise<() => void>;
 	/** What the view's servers can do together, and how to use them. */
 	readonly describe: (view: View) => Promise<Description>;
+	/** A page of the legacy tasks of this caller. @throws RpcError for a cursor that is not ours */
+	readonly tasks: (
+		view: View,
+		cursor: unknown,
+		signal: AbortSignal,
+	) => Promise<Reply>;
 	/** Which arguments of a tool a modern client must repeat as headers. */
 	readonly mirrored: (view: View, tool: string) => Promise<ParamHeaders>;
 	/** Every upstream of the view that is awake. */
@@ -73,6 +81,7 @@ export function createRouter(deps: {
 	/** Told of every upstream that is used, again and again. */
 	readonly onUpstream: (upstream: Upstream) => void;
 	readonly input: Input;
+	readonly tasks: Tasks;
 	readonly calls: CallRecorder;
 	readonly clock: Clock;
 	readonly log: Log;
@@ -88,6 +97,20 @@ export function createRouter(deps: {
 		return upstream;
 	};
 	const lists = createLists({ upstreamOf, log: deps.log });
+
+	/** Who is asked: a task is asked for where it runs. */
+	const askedOf = (view: View, { server, task }: Target): Upstream => {
+		const usual = upstreamOf(view, server);
+		if (!task || deps.tasks.variantOf(usual) === task.variant) return usual;
+		const running = deps.upstreams
+			.live(server.id)
+			.find(
+				(each) =>
+					each.identity === usual.identity &&
+					deps.tasks.variantOf(each) === task.variant,
+			);
+		return running ?? usual;
+	};
 
 	/** A web address keeps its spelling at the shared endpoint: its owner is whoever lists it. */
 	const listerOf = async (view: View, uri: string): Promise<Server | null> => {
@@ -123,9 +146,9 @@ export function createRouter(deps: {
 				? deps.input.fulfil(interactive, ask)
 				: upstream.request(ask ? { ...call, onQuestion: ask } : call);
 		if (era === "modern") return deps.input.pass(interactive);
-		return upstream.capabilities === NO_CAPABILITIES
-			? upstream.request(call)
-			: deps.input.park(interactive);
+		return isAskable(upstream.capabilities)
+			? deps.input.park(interactive)
+			: upstream.request(call);
 	};
 
 	const forward = async (
@@ -134,8 +157,12 @@ export function createRouter(deps: {
 		target: Target,
 		upstream: Upstream,
 	): Promise<Reply> => {
-		const { era } = await upstream.facts(routed.signal);
-		const reply = await converse(view, routed, target, upstream, era);
+		const facts = await upstream.facts(routed.signal);
+		const { era } = facts;
+		const call = asTaskCall(deps.tasks, view, routed, target, upstream, facts);
+		const reply = await call.finish(
+			await converse(view, call.routed, call.target, upstream, era),
+		);
 		const exposed =
 			view.only === null &&
 			reply.member === "result" &&
@@ -143,14 +170,20 @@ export function createRouter(deps: {
 			hasResources(upstream)
 				? {
 						...reply,
-						body: exposeResult(target.server.slug, await wholeBody(reply.body)),
+						body: exposeResult(
+							target.server.slug,
+							await wholeBody(reply.body),
+							routed.method === "tasks/get",
+						),
 					}
 				: reply;
 		return adaptResult(routed, era, exposed);
 	};
 
 	const request = async (view: View, routed: Routed): Promise<Reply> => {
-		const target = await targetOf(view, routed, listerOf);
+		const target = await targetOf(view, routed, listerOf, (exposed) =>
+			deps.tasks.open(view, routed.era, exposed),
+		);
 		if (routed.method === "tools/call" && !isAllowed(target))
 			throw unknownTool(routed.params);
 		const startedMs = deps.clock.nowMs();
@@ -167,12 +200,7 @@ export function createRouter(deps: {
 				durationMs: Math.round(deps.clock.nowMs() - startedMs),
 			});
 		try {
-			const reply = await forward(
-				view,
-				routed,
-				target,
-				upstreamOf(view, target.server),
-			);
+			const reply = await forward(view, routed, target, askedOf(view, target));
 			record(
 				reply.member === "error"
 					? "error"
@@ -211,9 +239,24 @@ export function createRouter(deps: {
 		return marksOf(tools).get(owned.name) ?? [];
 	};
 
+	const tasks: Router["tasks"] = (view, cursor, signal) =>
+		listTasks(deps.tasks, view, cursor, (exposed) =>
+			request(view, {
+				era: "legacy",
+				method: "tasks/get",
+				params: toBytes(JSON.stringify({ taskId: exposed })),
+				signal,
+				onNotification: () => {},
+				ask: null,
+				session: "",
+				logLevel: null,
+			}),
+		);
+
 	return {
 		list: lists.merged,
 		request,
+		tasks,
 		watch,
 		mirrored,
 		describe: (view) => describe(view, upstreamOf, deps.log),

@@ -8,18 +8,23 @@ import {
 	memberOf,
 	parseJson,
 	splice,
+	toBytes,
 } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
 import { isWebAddress, type Owned, splitName, splitUri } from "./names.ts";
 import { RpcError } from "./rpc.ts";
+import type { Task } from "./tasks.ts";
 import type { View } from "./view.ts";
 
 /** Finds the server that lists a web address, which keeps its spelling at the shared endpoint. */
 export type ListerOf = (view: View, uri: string) => Promise<Server | null>;
 
+/** Finds the task that a caller knows under this id. */
+export type OpenTask = (exposed: string) => Task | null;
+
 /** What the name in a request names. */
-type Kind = "tool" | "prompt" | "resource" | "reference";
+type Kind = "tool" | "prompt" | "resource" | "reference" | "task";
 
 /** Which requests name what they ask for. */
 const NAMED: ReadonlyMap<string, Kind> = new Map<string, Kind>([
@@ -27,7 +32,19 @@ const NAMED: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 	["prompts/get", "prompt"],
 	["resources/read", "resource"],
 	["completion/complete", "reference"],
+	["tasks/get", "task"],
+	["tasks/result", "task"],
+	["tasks/update", "task"],
+	["tasks/cancel", "task"],
 ]);
+
+/** The member of the params that holds the name. */
+const KEYS: Readonly<Record<Exclude<Kind, "reference">, string>> = {
+	tool: "name",
+	prompt: "name",
+	resource: "uri",
+	task: "taskId",
+};
 
 /** Where a request goes. */
 export type Target = {
@@ -35,6 +52,8 @@ export type Target = {
 	readonly name: string | null;
 	/** The params with the server's own name in them. */
 	readonly params: Bytes | null;
+	/** The task that is spoken of; null where none is. */
+	readonly task: Task | null;
 };
 
 /**
@@ -49,14 +68,17 @@ export async function targetOf(
 		readonly params: Bytes | null;
 	},
 	listerOf: ListerOf,
+	openTask: OpenTask,
 ): Promise<Target> {
 	const { era, method, params } = request;
 	const kind = NAMED.get(method);
+	if (kind === "task") return taskTarget(params, openTask);
 	if (view.only)
 		return {
 			server: view.only,
 			name: kind ? plainName(kind, params) : null,
 			params,
+			task: null,
 		};
 	if (!kind || !params) throw methodNotFound(method);
 	const place = nameIn(kind, params);
@@ -71,8 +93,28 @@ export async function targetOf(
 		server: owned.server,
 		name: owned.name,
 		params: splice(params, edits),
+		task: null,
 	};
 }
+
+/** Tasks belong to one caller everywhere, and so they have ids of ours at every endpoint. */
+function taskTarget(params: Bytes | null, openTask: OpenTask): Target {
+	const place = nameIn("task", params ?? EMPTY_OBJECT);
+	const exposed = params && parseJson(params, place);
+	const task = typeof exposed === "string" ? openTask(exposed) : null;
+	if (!task || !params) throw invalidParams("the task is not known");
+	const edits: Edit[] = [
+		{ start: place.start, end: place.end, text: JSON.stringify(task.taskId) },
+	];
+	return {
+		server: task.server,
+		name: null,
+		params: splice(params, edits),
+		task,
+	};
+}
+
+const EMPTY_OBJECT = toBytes("{}");
 
 type Place = {
 	readonly start: number;
@@ -83,13 +125,8 @@ type Place = {
 /** Where the name stands in the params. @throws RpcError when it is missing */
 function nameIn(kind: Kind, params: Bytes): Place {
 	if (kind !== "reference") {
-		const member = memberOf(params, 0, kind === "resource" ? "uri" : "name");
-		if (!member)
-			throw invalidParams(
-				kind === "resource"
-					? "params.uri is missing"
-					: "params.name is missing",
-			);
+		const member = memberOf(params, 0, KEYS[kind]);
+		if (!member) throw invalidParams(`params.${KEYS[kind]} is missing`);
 		return { start: member.start, end: member.end, isUri: kind === "resource" };
 	}
 	const ref = memberOf(params, 0, "ref");

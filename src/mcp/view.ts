@@ -5,6 +5,7 @@
  * rows; whoever changes them says so with `refresh`.
  */
 import type { Caller } from "../caller.ts";
+import type { Era } from "../protocol.ts";
 import type { Database } from "../store/database.ts";
 import { listServers, mayUse, type Server } from "../store/servers.ts";
 import { NO_CAPABILITIES } from "./capabilities.ts";
@@ -15,6 +16,8 @@ export type View = {
 	readonly only: Server | null;
 	/** What the calling client can be asked, in canonical JSON. */
 	readonly capabilities: string;
+	/** The era of the tasks that the client can be handed; null: none. */
+	readonly tasks: Era | null;
 	/** Enabled servers, by slug. */
 	readonly servers: readonly Server[];
 };
@@ -56,11 +59,12 @@ export function viewOf(
 			caller,
 			only: null,
 			capabilities,
+			tasks: null,
 			servers: directory.servers().filter(usable),
 		};
 	const server = directory.server(slug);
 	return server && usable(server)
-		? { caller, only: server, capabilities, servers: [server] }
+		? { caller, only: server, capabilities, tasks: null, servers: [server] }
 		: null;
 }
 

@@ -41,6 +41,8 @@ const BACK_OFF_MS = [0, 1000, 2000, 5000, 15_000, 30_000, 60_000] as const;
 const STABLE_MS = 60_000;
 /** Without progress or an answer for this long, a call has failed. */
 const CALL_TIMEOUT_MS = 15 * 60_000;
+/** `tasks/result` waits for the whole task. */
+const TASK_TIMEOUT_MS = 24 * 3600_000;
 const CALLS_MAX = 512;
 /** How long a list holds that says nothing of it: changes are announced, this is for servers that forget to. */
 const LIST_TTL_MS = 10 * 60_000;
@@ -55,6 +57,8 @@ const SAFE = new Set([
 	"resources/templates/list",
 	"resources/read",
 	"completion/complete",
+	"tasks/get",
+	"tasks/result",
 ]);
 
 type Cached = {
@@ -87,6 +91,7 @@ export function createUpstream(deps: {
 	let retryAtMs = 0;
 	let open = 0;
 	let usedMs = clock.nowMs();
+	let keptUntilMs = 0;
 	let changes = 0;
 	let reviving = false;
 	/** The end of the connection that was put to sleep last. */
@@ -268,13 +273,15 @@ export function createUpstream(deps: {
 			!isProcess && live.facts.era === "modern" && call.method === "tools/call";
 		return live.request(
 			call,
-			CALL_TIMEOUT_MS,
+			call.method === "tasks/result" ? TASK_TIMEOUT_MS : CALL_TIMEOUT_MS,
 			mirrors ? await paramHeaders(call) : [],
 		);
 	};
 
 	const restingSinceMs = (): number | null =>
-		open === 0 && !watches.any() ? usedMs : null;
+		open === 0 && !watches.any() && clock.nowMs() >= keptUntilMs
+			? usedMs
+			: null;
 
 	return {
 		server,
@@ -314,6 +321,9 @@ export function createUpstream(deps: {
 					throw named(server, error);
 				}),
 			),
+		keepAwake: (ms) => {
+			keptUntilMs = Math.max(keptUntilMs, clock.nowMs() + ms);
+		},
 		state: () => {
 			if (connection) return "ready";
 			if (connecting) return "starting";

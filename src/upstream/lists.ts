@@ -20,7 +20,6 @@ import type { Connection } from "./connection.ts";
 import { LinkError } from "./link.ts";
 import { type ParamHeaders, paramHeadersOf } from "./mirror.ts";
 import { READ_BYTES_MAX, wholeBody } from "./reply.ts";
-import { withoutTasks } from "./tasks.ts";
 import { type Item, LISTS, type ListKind } from "./upstream.ts";
 
 export type Listing = {
@@ -84,13 +83,11 @@ export async function fetchList(
 		if (bytes > LIST_BYTES_MAX) throw endless(method);
 		const read = readPage(body, member, key, method);
 		for (const item of read.items) {
-			const tool = kind === "tools" ? withoutTasks(item) : item;
-			if (tool === null) continue;
 			const headers =
 				mirrors && kind === "tools" ? paramHeadersOf(item.bytes) : [];
 			if (headers === null || items.has(item.key)) continue;
 			if (headers.length > 0) paramHeaders.set(item.key, headers);
-			items.set(tool.key, tool);
+			items.set(item.key, item);
 		}
 		if (items.size > ITEMS_MAX) throw endless(method);
 		if (read.ttlMs !== undefined)

@@ -15,10 +15,14 @@ export type ParamHeaders = readonly {
 	readonly path: readonly string[];
 }[];
 
-const NAMED_BY: Readonly<Record<string, string>> = {
+/** Which of its params `Mcp-Name` repeats, by method. */
+export const NAMED_BY: Readonly<Record<string, string>> = {
 	"tools/call": "name",
 	"prompts/get": "name",
 	"resources/read": "uri",
+	"tasks/get": "taskId",
+	"tasks/update": "taskId",
+	"tasks/cancel": "taskId",
 };
 
 const MARK = "x-mcp-header";

@@ -1,19 +1,34 @@
 /**
- * Tasks are withheld: they differ wholly between the eras, and half carried they would lose work. A tool loses its
+ * Which servers can run a call as a task, and what a tool looks like to those who cannot ask for one: it loses its
  * `execution`, which speaks of nothing else, and one that cannot be called without a task is left out.
  *
- * @see specification 2025-11-25, basic/utilities/tasks; 2026-07-28 has them as an extension
+ * @see specification 2025-11-25, basic/utilities/tasks; the extension `io.modelcontextprotocol/tasks` of 2026-07-28
  */
 import {
 	type Bytes,
 	memberOf,
 	membersOf,
+	objectOf,
 	parseJson,
 	splice,
 } from "../message.ts";
-import type { Item } from "./upstream.ts";
+import { EXTENSION, LEGACY_TASKS_REVISION } from "../protocol.ts";
+import type { Item, ServerFacts } from "./upstream.ts";
 
-/** The tool as it can be called through us, or null when it cannot. */
+/** Whether the server can run a tool call as a task, in the words of its own era. */
+export function runsTasks(facts: ServerFacts | null): boolean {
+	if (!facts) return false;
+	const { era, protocolVersion, capabilities } = facts;
+	if (era === "modern")
+		return objectOf(capabilities["extensions"])[EXTENSION.tasks] !== undefined;
+	const { requests } = objectOf(capabilities["tasks"]);
+	return (
+		protocolVersion === LEGACY_TASKS_REVISION &&
+		objectOf(objectOf(requests)["tools"])["call"] !== undefined
+	);
+}
+
+/** The tool as it can be called without a task, or null when it cannot. */
 export function withoutTasks(tool: Item): Item | null {
 	const execution = memberOf(tool.bytes, 0, "execution");
 	if (!execution) return tool;
@@ -26,7 +41,7 @@ export function withoutTasks(tool: Item): Item | null {
 }
 
 /** The object without one of its members and that member's comma. */
-function withoutMember(bytes: Bytes, key: string): Bytes {
+export function withoutMember(bytes: Bytes, key: string): Bytes {
 	const members = membersOf(bytes, 0);
 	const at = members.findIndex((member) => member.key === key);
 	const member = members[at];

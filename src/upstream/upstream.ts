@@ -101,6 +101,8 @@ export type Upstream = {
 	 * @throws SallyportError `upstream` when the server refuses
 	 */
 	readonly watch: (uri: string, signal?: AbortSignal) => Promise<() => void>;
+	/** Something goes on at the server although nobody waits for an answer: its process is not stopped meanwhile. */
+	readonly keepAwake: (ms: number) => void;
 	readonly state: () => "asleep" | "starting" | "ready" | "failed";
 	/** The last failure in our words, for `servers show`. */
 	readonly lastError: () => string | null;

@@ -212,6 +212,7 @@ function scriptedUpstreams(
 						bytes: toBytes(text),
 					}));
 				},
+				keepAwake: () => {},
 				request: async ({ params, signal }: Call) => {
 					signal.throwIfAborted();
 					if (!script?.call) throw dead();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { describeWith } from "../support/tools.ts";
-import { HOLLOW_WITHOUT_TASKS, type HttpKind, NO_TASKS } from "./expected.ts";
+import { type HttpKind, MODERN_ON_MODERN } from "./expected.ts";
 import {
 	type FixtureServer,
 	fixtureCommand,
@@ -33,11 +33,7 @@ const WAYS: readonly {
 		kind: "http-modern",
 		requirements: "2026-07-28",
 		requiredCount: 37,
-		expected: {
-			failed: NO_TASKS,
-			warned: {},
-			hollow: HOLLOW_WITHOUT_TASKS,
-		},
+		expected: MODERN_ON_MODERN,
 	},
 	{
 		kind: "http-legacy",

@@ -16,6 +16,7 @@ const view: View = {
 	caller,
 	only: null,
 	capabilities: NO_CAPABILITIES,
+	tasks: null,
 	servers: [],
 };
 

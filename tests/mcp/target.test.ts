@@ -29,6 +29,7 @@ const view: View = {
 	},
 	only: null,
 	capabilities: NO_CAPABILITIES,
+	tasks: null,
 	servers: [server],
 };
 
@@ -43,8 +44,12 @@ async function target(
 		params: params === null ? null : toBytes(params),
 	};
 	try {
-		const found = await targetOf(seen, request, async (_, uri) =>
-			uri === "https://notes.example/a" ? server : null,
+		const found = await targetOf(
+			seen,
+			request,
+			async (_, uri) => (uri === "https://notes.example/a" ? server : null),
+			(exposed) =>
+				exposed === "mine" ? { server, variant: "", taskId: "theirs" } : null,
 		);
 		return `${found.server.slug} ${found.name} ${found.params && textOf(found.params)}`;
 	} catch (error) {
@@ -89,6 +94,16 @@ test("what no server in view has is unknown", async () => {
 test("a method without a name is nobody's there, whatever it is called", async () => {
 	for (const method of ["vendor/thing", "constructor", "toString", "__proto__"])
 		expect(await target(method, '{"name":"notes_read"}')).toBe(-32601);
+});
+
+test("a task belongs to one caller at every endpoint, and is the server's own again in the params", async () => {
+	for (const seen of [view, { ...view, only: server }]) {
+		expect(await target("tasks/get", '{"taskId":"mine"}', seen)).toBe(
+			'notes null {"taskId":"theirs"}',
+		);
+		for (const params of ['{"taskId":"theirs"}', '{"taskId":7}', "{}", null])
+			expect(await target("tasks/get", params, seen)).toBe(-32602);
+	}
 });
 
 test("at a server's own endpoint every method and every name is the server's", async () => {

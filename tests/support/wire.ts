@@ -94,16 +94,23 @@ function modernHeaders(
 	method: string,
 	params: Record<string, unknown>,
 ): Readonly<Record<string, string | null>> {
-	const name = params["name"] ?? params["uri"];
-	const named = ["tools/call", "prompts/get", "resources/read"].includes(
-		method,
-	);
+	const name = params[NAMED[method] ?? ""];
 	return {
 		[HEADER.protocolVersion]: MODERN_REVISION,
 		[HEADER.method]: method,
-		[HEADER.name]: named && typeof name === "string" ? name : null,
+		[HEADER.name]: typeof name === "string" ? name : null,
 	};
 }
+
+/** Which of its params `Mcp-Name` repeats. */
+const NAMED: Readonly<Record<string, string>> = {
+	"tools/call": "name",
+	"prompts/get": "name",
+	"resources/read": "uri",
+	"tasks/get": "taskId",
+	"tasks/update": "taskId",
+	"tasks/cancel": "taskId",
+};
 
 export type OpenStream = {
 	/** The next message; null when the stream has ended or broken. */
@@ -205,12 +212,14 @@ export async function openLegacySession(
 	token: string,
 	known?: string,
 	capabilities: Record<string, unknown> = {},
+	revision = "2025-11-25",
 ): Promise<LegacySession> {
-	const id = known ?? (await initialize(endpoint, token, capabilities));
+	const id =
+		known ?? (await initialize(endpoint, token, capabilities, revision));
 	let last = 1;
 	return {
 		id,
-		headers: { [HEADER.sessionId]: id, [HEADER.protocolVersion]: "2025-11-25" },
+		headers: { [HEADER.sessionId]: id, [HEADER.protocolVersion]: revision },
 		request: (method, params = {}, options = {}) =>
 			send(
 				endpoint,
@@ -220,7 +229,7 @@ export async function openLegacySession(
 					...options,
 					headers: {
 						[HEADER.sessionId]: id,
-						[HEADER.protocolVersion]: "2025-11-25",
+						[HEADER.protocolVersion]: revision,
 						...options.headers,
 					},
 				},
@@ -232,6 +241,7 @@ async function initialize(
 	endpoint: string,
 	token: string,
 	capabilities: Record<string, unknown>,
+	revision: string,
 ): Promise<string> {
 	const answer = await send(
 		endpoint,
@@ -241,7 +251,7 @@ async function initialize(
 			id: 1,
 			method: "initialize",
 			params: {
-				protocolVersion: "2025-11-25",
+				protocolVersion: revision,
 				capabilities,
 				clientInfo: { name: "wire", version: "1.0.0" },
 			},

@@ -1,0 +1,370 @@
+/**
+ * Tasks, by pairing of eras, through the shared endpoint: npm's `server-everything` has those of 2025-11-25, our
+ * conformance fixture those of the extension. What the messages look like is judged by the conformance suite; here it
+ * is who sees a task, and what those are told who cannot be handed one.
+ *
+ * @see specification 2025-11-25, basic/utilities/tasks; the extension io.modelcontextprotocol/tasks (SEP-2663)
+ */
+import {
+	afterAll,
+	beforeAll,
+	describe,
+	expect,
+	setDefaultTimeout,
+	test,
+} from "bun:test";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+	CallToolResultSchema,
+	ElicitRequestSchema,
+} from "@modelcontextprotocol/sdk/types.js";
+import { META } from "../../src/protocol.ts";
+import {
+	fixtureCommand,
+	startFixture as startModernHttp,
+} from "../conformance/fixtures.ts";
+import { type Gateway, startGateway } from "../support/gateway.ts";
+import { type FixtureServer, startEverything } from "../support/processes.ts";
+import { REPOSITORY } from "../support/tools.ts";
+import { until } from "../support/until.ts";
+import {
+	type LegacySession,
+	openLegacySession,
+	openModern,
+	sendModern,
+	type WireAnswer,
+} from "../support/wire.ts";
+
+setDefaultTimeout(60_000);
+
+const TASKS = "io.modelcontextprotocol/tasks";
+const DECLARED = { extensions: { [TASKS]: {} } };
+const RESEARCH = "simulate-research-query";
+const NEVER = { name: "modern-http_slow_compute", arguments: { seconds: 600 } };
+
+let gateway: Gateway;
+let everything: FixtureServer;
+let modern: FixtureServer;
+/** Two clients of one user, and one of another. */
+let ada: string;
+let adaElsewhere: string;
+let bob: string;
+
+beforeAll(async () => {
+	[everything, modern, gateway] = await Promise.all([
+		startEverything("streamableHttp"),
+		startModernHttp("http-modern"),
+		startGateway(),
+	]);
+	const [command, ...args] = fixtureCommand("stdio-modern");
+	const own = `${REPOSITORY}/node_modules/@modelcontextprotocol/server-everything/dist/index.js`;
+	for (const [slug, ...how] of [
+		["legacy-http", "--url", everything.url],
+		["legacy-stdio", "--command", process.execPath, "--", own, "stdio"],
+		["modern-http", "--url", modern.url],
+		["modern-stdio", "--command", command, "--", ...args],
+	])
+		await gateway.cli(["servers", "add", String(slug), ...how]);
+	const keyOf = async (name: string, email: string): Promise<string> =>
+		(await gateway.cli(["keys", "create", name, "--user", email])).trim();
+	ada = await keyOf("one", gateway.owner.email);
+	adaElsewhere = await keyOf("two", gateway.owner.email);
+	bob = await keyOf("one", (await gateway.addUser("bob@example.org")).email);
+}, 120_000);
+
+afterAll(async () => {
+	await gateway?.stop();
+	await everything?.stop();
+	await modern?.stop();
+});
+
+function ask(
+	method: string,
+	params: Record<string, unknown>,
+	token = ada,
+	capabilities: unknown = DECLARED,
+): Promise<WireAnswer> {
+	return sendModern(gateway.endpoint(), token, method, {
+		...params,
+		_meta: { [META.clientCapabilities]: capabilities },
+	});
+}
+
+type Listed = { readonly tools: readonly Record<string, unknown>[] };
+type Created = { readonly task: { readonly taskId: string } };
+
+function resultOf<Result>({ last, text }: WireAnswer): Result {
+	if (!last?.result) throw new Error(`no result: ${text}`);
+	return last.result as Result;
+}
+
+async function started(slug: string, seconds: number): Promise<string> {
+	const { last } = await ask("tools/call", {
+		name: `${slug}_slow_compute`,
+		arguments: { seconds, label: slug },
+	});
+	expect(last?.result?.["resultType"]).toBe("task");
+	return String(last?.result?.["taskId"]);
+}
+
+describe.each(["modern-http", "modern-stdio"])("modern to %s", (slug) => {
+	test("a task is handed out, polled and read, under an id of ours", async () => {
+		const taskId = await started(slug, 0.2);
+		expect(taskId).toStartWith(`${slug}.`);
+		let ended: WireAnswer["last"];
+		await until("the task ends", async () => {
+			ended = (await ask("tasks/get", { taskId })).last;
+			return ended?.result?.["status"] === "completed";
+		});
+		expect(ended?.result).toMatchObject({
+			taskId,
+			result: { content: [{ text: `Computed ${slug}` }] },
+		});
+	});
+
+	test("its question is answered with tasks/update", async () => {
+		const { last } = await ask("tools/call", {
+			name: `${slug}_confirm_delete`,
+			arguments: { filename: "a" },
+		});
+		const taskId = last?.result?.["taskId"];
+		expect((await ask("tasks/get", { taskId })).last?.result).toMatchObject({
+			status: "input_required",
+			inputRequests: { confirm: { method: "elicitation/create" } },
+		});
+		const inputResponses = { confirm: { action: "accept" } };
+		await ask("tasks/update", { taskId, inputResponses });
+		await until("the task ends", async () =>
+			(await ask("tasks/get", { taskId })).text.includes("Deleted a"),
+		);
+	});
+
+	test("it is nobody else's, and gone for good when it is cancelled", async () => {
+		const taskId = await started(slug, 600);
+		for (const token of [bob, adaElsewhere])
+			for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+				const params = { taskId, inputResponses: {} };
+				const { last } = await ask(method, params, token);
+				expect(last?.error?.code).toBe(-32602);
+			}
+		// What the server itself calls it is nothing out here.
+		const inner = Buffer.from(taskId.split(".").at(-1) ?? "", "base64url");
+		const guessed = await ask("tasks/get", { taskId: inner.toString() });
+		expect(guessed.last?.error?.code).toBe(-32602);
+		expect((await ask("tasks/cancel", { taskId })).last?.result).toEqual({
+			resultType: "complete",
+		});
+		expect((await ask("tasks/get", { taskId })).text).toContain("cancelled");
+	});
+
+	test("a client without the extension gets results, and is told which tool needs it", async () => {
+		const plain = await ask(
+			"tools/call",
+			{ name: `${slug}_slow_compute`, arguments: { seconds: 0 } },
+			ada,
+			{},
+		);
+		expect(plain.last?.result?.["resultType"]).toBe("complete");
+		const refused = await ask(
+			"tools/call",
+			{ name: `${slug}_failing_job`, arguments: {} },
+			ada,
+			{},
+		);
+		expect(refused.status).toBe(400);
+		expect(refused.last?.error).toMatchObject({
+			code: -32021,
+			data: { requiredCapabilities: DECLARED },
+		});
+	});
+
+	test("a legacy client gets results, whatever it wishes for", async () => {
+		const session = await openLegacySession(gateway.endpoint(), ada);
+		const { last } = await session.request("tools/call", {
+			name: `${slug}_slow_compute`,
+			arguments: { seconds: 0, label: "at once" },
+			task: { ttl: 60_000 },
+		});
+		expect(last?.result?.["content"]).toMatchObject([
+			{ text: "Computed at once" },
+		]);
+	});
+});
+
+test("a modern client is told of the extension, and must declare it to speak of tasks", async () => {
+	const { last } = await ask("server/discover", {});
+	expect(last?.result?.["capabilities"]).toMatchObject(DECLARED);
+	for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+		const refused = await ask(method, { taskId: "x" }, ada, {});
+		expect([refused.status, refused.last?.error?.code]).toEqual([400, -32021]);
+	}
+	const listening = await sendModern(
+		gateway.endpoint(),
+		ada,
+		"subscriptions/listen",
+		{ notifications: { taskIds: ["x"] } },
+	);
+	expect(listening.last?.error?.code).toBe(-32021);
+});
+
+test("news of tasks is not promised: the acknowledgement leaves it out, and polling is what there is", async () => {
+	const listening = await openModern(
+		gateway.endpoint(),
+		ada,
+		"subscriptions/listen",
+		{
+			notifications: { taskIds: ["x"], toolsListChanged: true },
+			_meta: { [META.clientCapabilities]: DECLARED },
+		},
+	);
+	expect((await listening.next())?.params?.["notifications"]).toEqual({
+		toolsListChanged: true,
+	});
+	listening.close();
+});
+
+test("a modern task outlives the gateway where its server does", async () => {
+	const { last } = await ask("tools/call", NEVER);
+	const taskId = last?.result?.["taskId"];
+	await gateway.restart();
+	expect((await ask("tasks/get", { taskId })).last?.result).toMatchObject({
+		taskId,
+		status: "working",
+	});
+	await ask("tasks/cancel", { taskId });
+});
+
+describe.each(["legacy-http", "legacy-stdio"])("legacy to %s", (slug) => {
+	const tool = `${slug}_${RESEARCH}`;
+
+	test("the official client runs a tool as a task, is asked in the middle, and reads its result", async () => {
+		const client = new Client(
+			{ name: "tasks", version: "1.0.0" },
+			{ capabilities: { elicitation: { form: {} }, tasks: {} } },
+		);
+		client.setRequestHandler(ElicitRequestSchema, async () => ({
+			action: "accept",
+			content: { interpretation: "technical" },
+		}));
+		const transport = new StreamableHTTPClientTransport(
+			new URL(gateway.endpoint()),
+			{ requestInit: { headers: { Authorization: `Bearer ${ada}` } } },
+		);
+		await client.connect(transport as Parameters<Client["connect"]>[0]);
+		expect(client.getServerCapabilities()?.tasks).toEqual({
+			list: {},
+			cancel: {},
+			requests: { tools: { call: {} } },
+		});
+		const { tools } = await client.listTools();
+		expect(
+			tools.find(({ name }) => name === tool)?.execution?.taskSupport,
+		).toBe("required");
+		const said: string[] = [];
+		let text = "";
+		for await (const message of client.experimental.tasks.callToolStream(
+			{ name: tool, arguments: { topic: "gates", ambiguous: true } },
+			CallToolResultSchema,
+			{ task: { ttl: 60_000 } },
+		)) {
+			said.push(message.type);
+			if (message.type === "result")
+				text = JSON.stringify(message.result.content);
+			if (message.type === "error") throw message.error;
+		}
+		expect(said[0]).toBe("taskCreated");
+		expect(said.at(-1)).toBe("result");
+		expect(text).toContain("Clarification**: technical");
+		await client.close();
+	});
+
+	describe("by hand", () => {
+		let session: LegacySession;
+		let taskId: string;
+
+		beforeAll(async () => {
+			session = await openLegacySession(gateway.endpoint(), ada);
+			const created = await session.request("tools/call", {
+				name: tool,
+				arguments: { topic: "gates" },
+				task: { ttl: 60_000 },
+			});
+			taskId = resultOf<Created>(created).task.taskId;
+		});
+
+		test("its id is ours, in every answer about it", async () => {
+			expect(taskId).toStartWith(`${slug}.`);
+			const { last } = await session.request("tasks/get", { taskId });
+			expect(last?.result).toMatchObject({ taskId, status: "working" });
+			const result = await session.request("tasks/result", { taskId });
+			expect(result.last?.result).toMatchObject({
+				content: [{ type: "text" }],
+				_meta: { [META.relatedTask]: { taskId } },
+			});
+		});
+
+		test("a list has it, and only for its own client", async () => {
+			const idsOf = async (token: string): Promise<unknown> => {
+				const its = await openLegacySession(gateway.endpoint(), token);
+				const answer = await its.request("tasks/list");
+				return resultOf<{ readonly tasks: readonly Created["task"][] }>(
+					answer,
+				).tasks.map((task) => task.taskId);
+			};
+			expect(await idsOf(ada)).toContain(taskId);
+			expect(await idsOf(adaElsewhere)).toEqual([]);
+			expect(await idsOf(bob)).toEqual([]);
+			const cursor = await session.request("tasks/list", { cursor: "none" });
+			expect(cursor.last?.error?.code).toBe(-32602);
+		});
+
+		test("nobody else can ask for it", async () => {
+			for (const token of [bob, adaElsewhere]) {
+				const its = await openLegacySession(gateway.endpoint(), token);
+				for (const method of ["tasks/get", "tasks/result", "tasks/cancel"])
+					expect(
+						(await its.request(method, { taskId })).last?.error?.code,
+					).toBe(-32602);
+			}
+		});
+
+		test("a running one can be cancelled", async () => {
+			const created = await session.request("tools/call", {
+				name: tool,
+				arguments: { topic: "none" },
+				task: {},
+			});
+			const { task } = resultOf<Created>(created);
+			const { last } = await session.request("tasks/cancel", {
+				taskId: task.taskId,
+			});
+			expect(last?.result).toMatchObject({
+				taskId: task.taskId,
+				status: "cancelled",
+			});
+		});
+	});
+
+	test("a modern client sees no tool that needs a task, whatever it declares", async () => {
+		const { tools } = resultOf<Listed>(await ask("tools/list", {}));
+		const own = tools.filter((each) => String(each["name"]).startsWith(slug));
+		expect(own.length).toBeGreaterThan(5);
+		expect(own.map((each) => each["name"])).not.toContain(tool);
+		expect(own.filter((each) => "execution" in each)).toEqual([]);
+	});
+});
+
+test("a legacy client of an older revision is told nothing of tasks", async () => {
+	const endpoint = gateway.endpoint("legacy-stdio");
+	const session = await openLegacySession(
+		endpoint,
+		ada,
+		undefined,
+		{},
+		"2025-06-18",
+	);
+	const { tools } = resultOf<Listed>(await session.request("tools/list"));
+	expect(tools.filter((each) => "execution" in each)).toEqual([]);
+	expect((await session.request("tasks/list")).last?.error?.code).toBe(-32601);
+});
