@@ -99,6 +99,23 @@ CREATE TABLE codes (
 	tries          INTEGER NOT NULL DEFAULT 0,
 	used_at        INTEGER,
 	expires_at     INTEGER NOT NULL
+, answer_sealed BLOB, answered_to BLOB) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device_codes (
+	hash           BLOB PRIMARY KEY,
+	user_code_hash BLOB NOT NULL UNIQUE,
+	client_id      TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+	resource       TEXT NOT NULL,
+	scope          TEXT NOT NULL,
+	address        TEXT NOT NULL,
+	agent          TEXT NOT NULL,
+	created_at     INTEGER NOT NULL,
+	expires_at     INTEGER NOT NULL,
+	interval       INTEGER NOT NULL,
+	polled_at      INTEGER NOT NULL,
+	user_id        TEXT REFERENCES users (id) ON DELETE CASCADE,
+	decision       TEXT CHECK (decision IN ('allowed', 'denied')),
+	CHECK (decision IS NOT 'allowed' OR user_id IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE grants (
@@ -111,7 +128,7 @@ CREATE TABLE grants (
 	created_at   INTEGER NOT NULL,
 	last_used_at INTEGER,
 	revoked_at   INTEGER
-) STRICT, WITHOUT ROWID;
+, last_address TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE instance (
 	name  TEXT PRIMARY KEY,
@@ -213,6 +230,19 @@ CREATE TABLE slots (
 	PRIMARY KEY (server_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE timeline (
+	id        INTEGER PRIMARY KEY,
+	at        INTEGER NOT NULL,
+	step      TEXT NOT NULL,
+	outcome   TEXT NOT NULL CHECK (outcome IN ('ok', 'waiting', 'refused')),
+	detail    TEXT,
+	client_id TEXT,
+	user_id   TEXT,
+	grant_id  TEXT,
+	address   TEXT NOT NULL,
+	agent     TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE users (
 	id            TEXT PRIMARY KEY,
 	email         TEXT NOT NULL UNIQUE COLLATE NOCASE,
@@ -234,6 +264,10 @@ CREATE INDEX clients_user ON clients (user_id);
 
 CREATE INDEX codes_grant ON codes (grant_id);
 
+CREATE INDEX device_codes_client ON device_codes (client_id);
+
+CREATE INDEX device_codes_user ON device_codes (user_id);
+
 CREATE INDEX grants_client ON grants (client_id);
 
 CREATE INDEX grants_user ON grants (user_id);
@@ -245,5 +279,7 @@ CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
 CREATE INDEX secrets_user ON secrets (user_id);
 
 CREATE INDEX sessions_user ON sessions (user_id);
+
+CREATE INDEX timeline_client ON timeline (client_id, id);
 
 CREATE UNIQUE INDEX users_one_owner ON users (role) WHERE role = 'owner';

@@ -52,6 +52,7 @@ import {
 import { insertKeyring, listKeyring } from "./store/instance.ts";
 import { findPackage } from "./store/packages.ts";
 import { mayUse, type Server } from "./store/servers.ts";
+import { createTimelineRecorder } from "./store/timeline.ts";
 import { type Front, openFront } from "./tls/front.ts";
 import { type Handler, listenSocket } from "./tls/listeners.ts";
 import { reapOrphans } from "./upstream/child.ts";
@@ -270,6 +271,7 @@ function openService(base: Base): Service {
 		join(config.dataDir, "servers", slug);
 	const passwords = createPasswords();
 	const calls = createCallRecorder({ db, clock, log });
+	const timeline = createTimelineRecorder({ db, clock, log });
 	const npm = createNpm({
 		dir: serverDir,
 		cacheDir: join(config.dataDir, "cache", "npm"),
@@ -317,6 +319,7 @@ function openService(base: Base): Service {
 		upstreams,
 		npm,
 		calls,
+		timeline,
 		passwords,
 		serversChanged: () => {
 			directory.refresh();
@@ -334,6 +337,7 @@ function openService(base: Base): Service {
 	const oauthDeps = (
 		issuer: string,
 		clientAddress: OAuthDeps["clientAddress"],
+		note: OAuthDeps["note"],
 	): OAuthDeps => ({
 		db,
 		vault,
@@ -345,6 +349,8 @@ function openService(base: Base): Service {
 		isEndpoint: (path) => directory.server(path.slice("/mcp/".length)) !== null,
 		clientAddress,
 		invalidate: bearer.invalidate,
+		isUnused: timeline.isUnused,
+		note,
 	});
 	const speakAs = (issuer: string): Handler =>
 		createHttpServer({
@@ -356,13 +362,14 @@ function openService(base: Base): Service {
 			endpoint,
 			judge: bearer.judge,
 			origin: issuer,
-			routes: (clientAddress) => {
-				const deps = oauthDeps(issuer, clientAddress);
+			routes: (clientAddress, note) => {
+				const deps = oauthDeps(issuer, clientAddress, note);
 				return [
 					...oauthRoutes(deps),
 					...pageRoutes({
 						...deps,
 						passwords,
+						flushTimeline: timeline.flush,
 						listSlugs: (person) => usableBy(directory.servers(), person),
 					}),
 					{
@@ -377,6 +384,8 @@ function openService(base: Base): Service {
 				];
 			},
 			isReady: () => ready,
+			timeline,
+			clock,
 			log,
 		});
 	const handler = withDoors(speakAs, origin, Object.values(front.doors));
@@ -395,6 +404,7 @@ function openService(base: Base): Service {
 			drain();
 			await upstreams.close();
 			calls.close();
+			timeline.close();
 			bearer.stop();
 		},
 	};

@@ -17,6 +17,8 @@ const CODES = {
 	internal: { status: 500, exit: 1 },
 	upstream: { status: 502, exit: 7 },
 	unavailable: { status: 503, exit: 6 },
+	/** A check found a failure: what `doctor` and `verify` end with. */
+	unsound: { status: 500, exit: 8 },
 } as const;
 
 export type ErrorCode = keyof typeof CODES;

@@ -6,6 +6,7 @@ import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
 import { certificateRoutes } from "./certificate.ts";
 import { clientRoutes } from "./clients.ts";
+import { doctorRoutes } from "./doctor.ts";
 import { failure, HttpRefusal, success } from "./envelope.ts";
 import { grantRoutes } from "./grants.ts";
 import { actorOfKey } from "./key-holder.ts";
@@ -47,6 +48,7 @@ const ROUTES: readonly Route[] = [
 	...userRoutes,
 	...keyRoutes,
 	...clientRoutes,
+	...doctorRoutes,
 	...grantRoutes,
 	...settingRoutes,
 	...certificateRoutes,

@@ -12,6 +12,7 @@ import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Database } from "../store/database.ts";
+import type { TimelineRecorder } from "../store/timeline.ts";
 import type { Certificates } from "../tls/certificates.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
 import type { Vault } from "../vault.ts";
@@ -31,6 +32,7 @@ export type ApiDeps = {
 	readonly upstreams: Upstreams;
 	readonly npm: Npm;
 	readonly calls: CallRecorder;
+	readonly timeline: Pick<TimelineRecorder, "flush">;
 	readonly certificates: Certificates;
 	readonly address: GatewayAddress;
 	readonly passwords: Pick<Passwords, "hash">;

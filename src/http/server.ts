@@ -6,13 +6,16 @@
  */
 import { Elysia } from "elysia";
 import type { Caller } from "../caller.ts";
+import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Endpoint } from "../mcp/endpoint.ts";
 import { mintId } from "../mint.ts";
 import type { Params, Route, Visit } from "../route.ts";
+import type { TimelineRecorder } from "../store/timeline.ts";
 import type { Connection, Handler } from "../tls/listeners.ts";
 import type { Admission } from "./admission.ts";
 import { problem, problemText } from "./problems.ts";
+import { createWitness, type Witness } from "./witness.ts";
 
 /** A judged credential: the caller, or the 401 that says where to get one. */
 export type Judgement =
@@ -23,14 +26,21 @@ export type HttpDeps = {
 	readonly admission: Admission;
 	readonly endpoint: Endpoint;
 	/** Judges the bearer credential of a request for a resource. */
-	readonly judge: (request: Request, resource: string) => Judgement;
+	readonly judge: (
+		request: Request,
+		resource: string,
+		address: () => string,
+	) => Judgement;
 	/** The public origin. */
 	readonly origin: string;
-	/** Every other route, given the way to learn who sent a request. */
+	/** Every other route, given the way to learn who sent a request, and to put its step on the timeline. */
 	readonly routes: (
 		clientAddress: (request: Request) => string,
+		note: Witness["note"],
 	) => readonly Route[];
 	readonly isReady: () => boolean;
+	readonly timeline: TimelineRecorder;
+	readonly clock: Clock;
 	readonly log: Log;
 };
 
@@ -48,14 +58,16 @@ export function createHttpServer(deps: HttpDeps): Handler {
 			arrivalOf(request).connection.address,
 		);
 
+	const witness = createWitness({ ...deps, clientAddress });
+
 	const app = new Elysia({ normalize: false }).onError(({ code, error }) => {
 		if (code === "NOT_FOUND") return problemText(404, "there is nothing here");
 		throw error;
 	});
 	for (const { method, path, handler } of [
 		...probeRoutes(deps),
-		...mcpRoutes(deps),
-		...deps.routes(clientAddress),
+		...mcpRoutes(deps, clientAddress, witness.heard),
+		...deps.routes(clientAddress, witness.note),
 	])
 		app.route(
 			method,
@@ -115,8 +127,12 @@ function probeRoutes(deps: HttpDeps): readonly Route[] {
 }
 
 /** `/mcp` with its aliases, and `/mcp/<slug>`. */
-function mcpRoutes(deps: HttpDeps): readonly Route[] {
-	const handler: Route["handler"] = (request, params, visit) => {
+function mcpRoutes(
+	deps: HttpDeps,
+	clientAddress: (request: Request) => string,
+	heard: Witness["heard"],
+): readonly Route[] {
+	const handler: Route["handler"] = async (request, params, visit) => {
 		if (request.method === "OPTIONS")
 			return new Response(null, {
 				status: 204,
@@ -128,9 +144,16 @@ function mcpRoutes(deps: HttpDeps): readonly Route[] {
 		const judged = deps.judge(
 			request,
 			slug === null ? `${deps.origin}/mcp` : `${deps.origin}/mcp/${slug}`,
+			() => clientAddress(request),
 		);
-		if (!judged.ok) return judged.response;
-		return deps.endpoint(request, { caller: judged.caller, slug, ...visit });
+		if (!judged.ok) {
+			heard(request, null, judged.response);
+			return judged.response;
+		}
+		const { caller } = judged;
+		const response = await deps.endpoint(request, { caller, slug, ...visit });
+		heard(request, caller, response);
+		return response;
 	};
 	return [
 		{ method: "POST", path: "/", handler },

@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { Egress } from "../egress.ts";
 import type { Log } from "../log.ts";
 import type { Database } from "../store/database.ts";
+import type { Step } from "../store/timeline.ts";
 import type { Vault } from "../vault.ts";
 
 export type OAuthDeps = {
@@ -23,6 +24,10 @@ export type OAuthDeps = {
 	readonly clientAddress: (request: Request) => string;
 	/** Forgets cached callers (the bearer's `invalidate`): called after anything was revoked. */
 	readonly invalidate: () => void;
+	/** Whether a grant's first tokens were issued by this process and never used since. */
+	readonly isUnused: (grantId: string) => boolean;
+	/** Puts a step of the client that sends this request on the timeline. */
+	readonly note: (request: Request, step: Step) => void;
 };
 
 const MINUTE = 60;
@@ -35,6 +40,8 @@ export const ACCESS_TOKEN_SECONDS = 8 * HOUR;
 export const CODE_SECONDS = 2 * MINUTE;
 /** Wrong verifiers after which a code is burnt. */
 export const CODE_TRIES_MAX = 5;
+/** How long the same request for a code's tokens gets the same answer, while they are unused (decision 16). */
+export const CODE_REPEAT_SECONDS = 10;
 /** How long an ended code is remembered, to tell a replay from a made-up code. */
 export const CODE_KEPT_SECONDS = DAY;
 

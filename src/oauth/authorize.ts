@@ -36,11 +36,21 @@ export type AuthorizationRequest = {
 export type Judgement =
 	| { readonly outcome: "ready"; readonly request: AuthorizationRequest }
 	/** The client is told: this is where to send the browser. */
-	| { readonly outcome: "redirect"; readonly location: string }
+	| {
+			readonly outcome: "redirect";
+			readonly location: string;
+			readonly client: Client;
+			readonly error: OAuthError;
+	  }
 	/** The person is told that an administrator must let the client in first. */
 	| { readonly outcome: "waiting"; readonly client: Client }
 	/** The person is told, because nobody else may be trusted with the answer. */
-	| { readonly outcome: "refused"; readonly error: OAuthError };
+	| {
+			readonly outcome: "refused";
+			readonly error: OAuthError;
+			/** Null when it is not even known who asks. */
+			readonly client: Client | null;
+	  };
 
 type Judge = Pick<OAuthDeps, "db" | "issuer" | "isEndpoint">;
 
@@ -52,15 +62,16 @@ export async function judgeAuthorization(
 ): Promise<Judgement> {
 	let trusted: { client: Client; redirectUri: string; state: string | null };
 	let parameters: Parameters;
+	let client: Client | null = null;
 	try {
 		parameters = requireReadable(query);
 		requireSingle(parameters, ["client_id", "redirect_uri"]);
-		const client = await requireClient(deps, documents, parameters);
+		client = await requireClient(deps, documents, parameters);
 		const redirectUri = requireRedirectUri(client, parameters);
 		trusted = { client, redirectUri, state: parameters.get("state") };
 	} catch (error) {
 		if (!(error instanceof OAuthError)) throw error;
-		return { outcome: "refused", error };
+		return { outcome: "refused", error, client };
 	}
 	if (trusted.client.approvedAt === null)
 		return { outcome: "waiting", client: trusted.client };
@@ -80,6 +91,8 @@ export async function judgeAuthorization(
 		return {
 			outcome: "redirect",
 			location: errorLocation(deps, trusted, error),
+			client: trusted.client,
+			error,
 		};
 	}
 }

@@ -10,7 +10,7 @@ import { type Clock, every } from "../clock.ts";
 import { credentialKind, parseCredential } from "../mint.ts";
 import { findApiKey, isApiKeyAlive, touchApiKeys } from "../store/api-keys.ts";
 import { type Database, transaction } from "../store/database.ts";
-import { touchGrants } from "../store/grants.ts";
+import { type GrantUse, touchGrants } from "../store/grants.ts";
 import { findCallerByAccessToken } from "../store/tokens.ts";
 import type { Vault } from "../vault.ts";
 import { resourceDocumentUrl } from "./metadata.ts";
@@ -24,8 +24,13 @@ export type Bearer = {
 	/**
 	 * Who sends this request to that resource, `<issuer>/mcp` or `<issuer>/mcp/<slug>`; or the 401 to answer with.
 	 * Which document the challenge names follows the request's own path, so that `/mcp/` and `/` get theirs.
+	 * @param address where it comes from; looked up once in a while, to remember where a grant was last used from
 	 */
-	readonly judge: (request: Request, resource: string) => Verdict;
+	readonly judge: (
+		request: Request,
+		resource: string,
+		address?: () => string,
+	) => Verdict;
 	/** Whether a caller that was let in would still be: what an open stream asks now and then. Reads the store. */
 	readonly isAlive: (caller: Caller) => boolean;
 	/** Forgets what is cached. Call it after anything was revoked, disabled or deleted. */
@@ -55,7 +60,7 @@ export function createBearer(deps: {
 	const cache = new Map<string, Known>();
 	/** Which access token let a caller in: not the caller's own business, nor anybody's who is handed one. */
 	const tokens = new WeakMap<Caller, Uint8Array>();
-	const usedGrants = new Map<string, number>();
+	const usedGrants = new Map<string, GrantUse>();
 	const usedKeys = new Map<string, number>();
 
 	function flush(): void {
@@ -95,7 +100,7 @@ export function createBearer(deps: {
 
 	const stopTimer = every(TOUCH_INTERVAL_MS, flush);
 	return {
-		judge: (request, resource) => {
+		judge: (request, resource, address = () => "") => {
 			const header = request.headers.get("Authorization");
 			const presented = header !== null && /^bearer(\s|$)/i.test(header);
 			const token = /^bearer +(\S+)$/i.exec(header ?? "")?.[1];
@@ -107,8 +112,11 @@ export function createBearer(deps: {
 				};
 			const { caller } = known;
 			const now = deps.clock.now();
-			if (caller.grantId !== null) usedGrants.set(caller.grantId, now);
-			else usedKeys.set(caller.clientId.slice(KEY_PREFIX.length), now);
+			if (caller.grantId !== null) {
+				const use = usedGrants.get(caller.grantId);
+				if (use) use.at = now;
+				else usedGrants.set(caller.grantId, { at: now, address: address() });
+			} else usedKeys.set(caller.clientId.slice(KEY_PREFIX.length), now);
 			return { ok: true, caller };
 		},
 		isAlive: (caller) => {

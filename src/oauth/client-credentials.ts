@@ -25,6 +25,7 @@ const TOKENS_MAX = 100;
 export function clientCredentials(
 	deps: OAuthDeps,
 	client: Client,
+	request: Request,
 	form: Parameters,
 ): Response {
 	if (
@@ -48,6 +49,13 @@ export function clientCredentials(
 		TOKENS_MAX,
 		now,
 	);
+	deps.note(request, {
+		step: "token",
+		outcome: "ok",
+		clientId: client.id,
+		userId: client.userId,
+		grantId,
+	});
 	deps.log.info("client token issued", {
 		client_id: client.id,
 		grant_id: grantId,

@@ -33,9 +33,20 @@ const BUNDLED_SECONDS = 10 * 60;
 const FAILURES_MAX = 500;
 
 export type ClientDocuments = {
-	/** The client that this URL describes; null when it describes none, whatever the reason (which is logged). */
-	readonly find: (url: string) => Promise<Client | null>;
+	/**
+	 * The client that this URL describes; null when it describes none, whatever the reason (which is logged).
+	 * @param told hears how it was found, if it had to be looked for
+	 */
+	readonly find: (
+		url: string,
+		told?: (finding: DocumentFinding) => void,
+	) => Promise<Client | null>;
 };
+
+/** How a document was found: read, as the bundled copy because it could not be read, or not at all. */
+export type DocumentFinding =
+	| { readonly how: "read" }
+	| { readonly how: "bundled" | "refused"; readonly reason: string };
 
 /** Whether a client id is meant as the URL of a document. */
 export function isDocumentId(clientId: string): boolean {
@@ -67,53 +78,84 @@ export function createClientDocuments(
 	deps: Pick<OAuthDeps, "db" | "clock" | "egress" | "log">,
 ): ClientDocuments {
 	const failedUntil = new Map<string, number>();
-	const underWay = new Map<string, Promise<Client | null>>();
+	const underWay = new Map<string, Promise<Found>>();
 	const perOrigin = createLimiter(deps.clock, PER_ORIGIN);
 
-	async function read(url: string): Promise<Client | null> {
+	async function read(url: string): Promise<Found> {
 		try {
 			const client = await fetchDocument(deps, url);
 			putClient(deps.db, client);
 			trimUnusedClients(deps.db, UNUSED_CLIENTS_MAX);
-			return client;
+			return { client, finding: { how: "read" } };
 		} catch (error) {
-			deps.log.warn("client document refused", {
-				url,
-				reason: describeError(error),
-			});
+			const reason = describeError(error);
+			deps.log.warn("client document refused", { url, reason });
 			const bundled = bundledClient(deps, url);
-			if (bundled) return bundled;
+			if (bundled)
+				return { client: bundled, finding: { how: "bundled", reason } };
 			failedUntil.delete(url);
 			failedUntil.set(url, deps.clock.now() + FAILURE_SECONDS);
 			for (const oldest of failedUntil.keys()) {
 				if (failedUntil.size <= FAILURES_MAX) break;
 				failedUntil.delete(oldest);
 			}
-			return null;
+			return { client: null, finding: { how: "refused", reason } };
 		} finally {
 			underWay.delete(url);
 		}
 	}
 
 	return {
-		find: async (url) => {
-			if (!isDocumentUrl(url) || !readClientPolicy(deps.db).documents)
+		find: async (url, told = () => {}) => {
+			const refuse = (reason: string): null => {
+				told({ how: "refused", reason });
 				return null;
+			};
+			if (!isDocumentUrl(url)) return refuse("not a URL that may be fetched");
+			if (!readClientPolicy(deps.db).documents)
+				return refuse("client documents are switched off");
 			const now = deps.clock.now();
 			const known = findClient(deps.db, url);
 			if (known && (known.expiresAt ?? 0) > now) return known;
-			if ((failedUntil.get(url) ?? 0) > now) return null;
+			if ((failedUntil.get(url) ?? 0) > now)
+				return refuse("could not be read a moment ago");
 			const shared = underWay.get(url);
-			if (shared) return shared;
+			if (shared) return tell(await shared, told);
 			if (
 				underWay.size >= FETCHES_MAX ||
 				perOrigin.take(new URL(url).origin) > 0
 			)
-				return bundledClient(deps, url);
+				return tell(crowdedOut(deps, url), told);
 			const reading = read(url);
 			underWay.set(url, reading);
-			return reading;
+			return tell(await reading, told);
 		},
+	};
+}
+
+/** What looking for a document came to. */
+type Found = {
+	readonly client: Client | null;
+	readonly finding: DocumentFinding;
+};
+
+function tell(
+	{ client, finding }: Found,
+	told: (finding: DocumentFinding) => void,
+): Client | null {
+	told(finding);
+	return client;
+}
+
+function crowdedOut(
+	deps: Pick<OAuthDeps, "db" | "clock" | "log">,
+	url: string,
+): Found {
+	const client = bundledClient(deps, url);
+	const reason = "too many documents are being read";
+	return {
+		client,
+		finding: { how: client === null ? "refused" : "bundled", reason },
 	};
 }
 

@@ -13,7 +13,7 @@ import { createLimiter, type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
 import { readText } from "./parameters.ts";
 import { type RegistrationMode, readClientPolicy } from "./policy.ts";
-import { answer, json } from "./responses.ts";
+import { answer, json, noting } from "./responses.ts";
 
 const METADATA_BYTES_MAX = 16 * 1024;
 const PER_ADDRESS = { count: 20, seconds: 3600 } as const;
@@ -44,52 +44,67 @@ export function register(
 	limits: RegistrationLimits,
 	request: Request,
 ): Promise<Response> {
-	return answer(request, "POST", async () => {
-		const wait = limits.perAddress.take(networkOf(deps.clientAddress(request)));
-		if (wait > 0) throw tooMany(wait);
-		const { metadata, approved } = judgeRegistration(
-			readClientPolicy(deps.db).registration,
-			await readMetadata(request),
-		);
-		const waitAltogether = limits.altogether.take("");
-		if (waitAltogether > 0) throw tooMany(waitAltogether);
-		const id = mintId("cli");
-		const now = deps.clock.now();
-		const secret =
-			metadata.authMethod === "none" ? null : mintCredential("clientSecret");
-		putClient(deps.db, {
-			...metadata,
-			id,
-			kind: "registered",
-			secretHash: secret === null ? null : deps.vault.mac(secret),
-			jwks: null,
-			userId: null,
-			introspects: [],
-			createdAt: now,
-			approvedAt: approved ? now : null,
-			expiresAt: null,
-		});
-		trimUnusedClients(deps.db, UNUSED_CLIENTS_MAX);
-		deps.log.info("client registered", {
-			client_id: id,
-			outcome: approved ? "accepted" : "waits for an administrator",
-		});
-		return json(
-			{
-				client_id: id,
-				client_id_issued_at: now,
-				...(secret === null
-					? {}
-					: { client_secret: secret, client_secret_expires_at: 0 }),
-				...(metadata.name === "" ? {} : { client_name: metadata.name }),
-				redirect_uris: metadata.redirectUris,
-				grant_types: ["authorization_code", "refresh_token"],
-				response_types: ["code"],
-				token_endpoint_auth_method: metadata.authMethod,
-			},
-			{ status: 201 },
-		);
+	return answer(request, "POST", () =>
+		noting(deps, request, "registration", null, () =>
+			admit(deps, limits, request),
+		),
+	);
+}
+
+async function admit(
+	deps: OAuthDeps,
+	limits: RegistrationLimits,
+	request: Request,
+): Promise<Response> {
+	const wait = limits.perAddress.take(networkOf(deps.clientAddress(request)));
+	if (wait > 0) throw tooMany(wait);
+	const { metadata, approved } = judgeRegistration(
+		readClientPolicy(deps.db).registration,
+		await readMetadata(request),
+	);
+	const waitAltogether = limits.altogether.take("");
+	if (waitAltogether > 0) throw tooMany(waitAltogether);
+	const id = mintId("cli");
+	const now = deps.clock.now();
+	const secret =
+		metadata.authMethod === "none" ? null : mintCredential("clientSecret");
+	putClient(deps.db, {
+		...metadata,
+		id,
+		kind: "registered",
+		secretHash: secret === null ? null : deps.vault.mac(secret),
+		jwks: null,
+		userId: null,
+		introspects: [],
+		createdAt: now,
+		approvedAt: approved ? now : null,
+		expiresAt: null,
 	});
+	trimUnusedClients(deps.db, UNUSED_CLIENTS_MAX);
+	deps.note(request, {
+		step: "registration",
+		outcome: approved ? "ok" : "waiting",
+		clientId: id,
+	});
+	deps.log.info("client registered", {
+		client_id: id,
+		outcome: approved ? "accepted" : "waits for an administrator",
+	});
+	return json(
+		{
+			client_id: id,
+			client_id_issued_at: now,
+			...(secret === null
+				? {}
+				: { client_secret: secret, client_secret_expires_at: 0 }),
+			...(metadata.name === "" ? {} : { client_name: metadata.name }),
+			redirect_uris: metadata.redirectUris,
+			grant_types: ["authorization_code", "refresh_token"],
+			response_types: ["code"],
+			token_endpoint_auth_method: metadata.authMethod,
+		},
+		{ status: 201 },
+	);
 }
 
 /**

@@ -39,7 +39,8 @@ export function protectedResource(
 		);
 		const path = suffix === "" ? DEFAULT_PATH : suffix;
 		const bare = path.replace(/\/$/, "") || DEFAULT_PATH;
-		if (!isServed(deps, bare)) return notFound();
+		if (!isServed(deps, bare)) return missing(deps, request);
+		noteRead(deps, request);
 		return json({
 			resource: deps.issuer + path,
 			authorization_servers: [deps.issuer],
@@ -64,12 +65,24 @@ export function authorizationServer(
 		const suffix = pathname
 			.slice((openid ? OPENID_DOCUMENT : SERVER_DOCUMENT).length)
 			.replace(/\/$/, "");
-		if (suffix !== "" && !isServed(deps, suffix)) return notFound();
+		if (suffix !== "" && !isServed(deps, suffix)) return missing(deps, request);
+		noteRead(deps, request);
 		return json({
 			...serverDocument(deps),
 			...(openid ? openidMembers(deps.issuer) : {}),
 		});
 	});
+}
+
+function noteRead(deps: OAuthDeps, request: Request): void {
+	const detail = new URL(request.url).pathname;
+	deps.note(request, { step: "metadata", outcome: "ok", detail });
+}
+
+function missing(deps: OAuthDeps, request: Request): Response {
+	const detail = "a document of an endpoint that is not served";
+	deps.note(request, { step: "metadata", outcome: "refused", detail });
+	return notFound();
 }
 
 /** `/.well-known/jwks.json`: we sign nothing, so it holds no key; OpenID's document must point at one. */

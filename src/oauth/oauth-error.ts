@@ -27,6 +27,8 @@ export class OAuthError extends Error {
 	readonly error: OAuthErrorCode;
 	readonly status: number;
 	readonly headers: Readonly<Record<string, string>>;
+	/** The exact reason, for the log and the timeline; never for the world. */
+	readonly reason: string;
 
 	constructor(
 		error: OAuthErrorCode,
@@ -34,6 +36,7 @@ export class OAuthError extends Error {
 		options: {
 			readonly status?: number;
 			readonly headers?: Readonly<Record<string, string>>;
+			readonly reason?: string;
 		} = {},
 	) {
 		super(description);
@@ -41,6 +44,7 @@ export class OAuthError extends Error {
 		this.error = error;
 		this.status = options.status ?? 400;
 		this.headers = options.headers ?? {};
+		this.reason = options.reason ?? description;
 	}
 }
 

@@ -2,9 +2,13 @@
  * How the endpoints that programs talk to answer: JSON, never stored, readable from any origin.
  * No cookie means anything on these routes, so `*` gives nothing away; credentials are never allowed with it.
  */
+import type { StepName } from "../store/timeline.ts";
+import type { OAuthDeps } from "./authorization-server.ts";
 import { OAuthError } from "./oauth-error.ts";
 
 const CORS = { "Access-Control-Allow-Origin": "*" } as const;
+
+const PENDING: readonly string[] = ["authorization_pending", "slow_down"];
 
 /** A JSON answer. */
 export function json(
@@ -31,6 +35,26 @@ export function notFound(): Response {
 		{ error: "not_found", error_description: "there is nothing here" },
 		{ status: 404 },
 	);
+}
+
+/** Does a step's work; a refusal is put on the timeline with its exact reason on its way out. */
+export async function noting(
+	deps: Pick<OAuthDeps, "note">,
+	request: Request,
+	step: StepName,
+	clientId: string | null,
+	work: () => Promise<Response> | Response,
+): Promise<Response> {
+	try {
+		return await work();
+	} catch (error) {
+		// A device that asks whether its person has decided yet takes no step.
+		if (error instanceof OAuthError && !PENDING.includes(error.error)) {
+			const detail = error.reason;
+			deps.note(request, { step, outcome: "refused", clientId, detail });
+		}
+		throw error;
+	}
 }
 
 /**

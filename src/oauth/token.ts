@@ -6,8 +6,9 @@
  * @see RFC 6749 4.1.3, 5.1, 5.2 and 6, RFC 7636 4.6, RFC 8707 2.2
  */
 import { createHash } from "node:crypto";
-import { type Credential, mintCredential, parseCredential } from "../mint.ts";
+import { mintCredential, parseCredential } from "../mint.ts";
 import { recordAudit } from "../store/audit.ts";
+import { findClient } from "../store/clients.ts";
 import { transaction } from "../store/database.ts";
 import { redeemCode } from "../store/grants.ts";
 import { rotateRefreshToken } from "../store/refresh-tokens.ts";
@@ -15,6 +16,7 @@ import { createAccessToken, findCallerByAccessToken } from "../store/tokens.ts";
 import { openFor, sealFor } from "../vault.ts";
 import {
 	ACCESS_TOKEN_SECONDS,
+	CODE_REPEAT_SECONDS,
 	CODE_TRIES_MAX,
 	type OAuthDeps,
 	REFRESH_LIMITS,
@@ -28,7 +30,7 @@ import { type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
 import { type Parameters, readForm } from "./parameters.ts";
 import { narrowedScope, parseResource } from "./resources.ts";
-import { answer, json } from "./responses.ts";
+import { answer, json, noting } from "./responses.ts";
 
 /** How often one client at one address may ask. */
 export const TOKEN_REQUESTS = { count: 60, seconds: 60 } as const;
@@ -50,25 +52,44 @@ export function token(
 ): Promise<Response> {
 	return answer(request, "POST", async () => {
 		const form = await readForm(request);
-		const wait = limiter.take(
-			`${networkOf(deps.clientAddress(request))} ${form.get("client_id") ?? ""}`,
+		const step =
+			form.get("grant_type") === "refresh_token" ? "refresh" : "token";
+		return noting(deps, request, step, claimedClient(deps, form), () =>
+			issue(deps, limiter, request, form),
 		);
-		if (wait > 0) throw tooMany(wait);
-		const client = await authenticateClient(deps, request, form);
-		const grantType = form.get("grant_type");
-		if (grantType === "authorization_code")
-			return tokenResponse(redeem(deps, client.id, form));
-		if (grantType === "refresh_token")
-			return tokenResponse(refresh(deps, client.id, form));
-		if (grantType === "client_credentials")
-			return clientCredentials(deps, client, form);
-		throw grantType === null
-			? new OAuthError("invalid_request", "grant_type is missing")
-			: new OAuthError(
-					"unsupported_grant_type",
-					"grant_type must be authorization_code, refresh_token or client_credentials",
-				);
 	});
+}
+
+/** Who asks by its own words, if there is such a client; only for the timeline. */
+function claimedClient(deps: OAuthDeps, form: Parameters): string | null {
+	const id = form.get("client_id");
+	return id !== null && findClient(deps.db, id) ? id : null;
+}
+
+async function issue(
+	deps: EndpointDeps,
+	limiter: Limiter,
+	request: Request,
+	form: Parameters,
+): Promise<Response> {
+	const wait = limiter.take(
+		`${networkOf(deps.clientAddress(request))} ${form.get("client_id") ?? ""}`,
+	);
+	if (wait > 0) throw tooMany(wait);
+	const client = await authenticateClient(deps, request, form);
+	const grantType = form.get("grant_type");
+	if (grantType === "authorization_code")
+		return tokenResponse(redeem(deps, client.id, request, form));
+	if (grantType === "refresh_token")
+		return tokenResponse(refresh(deps, client.id, request, form));
+	if (grantType === "client_credentials")
+		return clientCredentials(deps, client, request, form);
+	throw grantType === null
+		? new OAuthError("invalid_request", "grant_type is missing")
+		: new OAuthError(
+				"unsupported_grant_type",
+				"grant_type must be authorization_code, refresh_token or client_credentials",
+			);
 }
 
 function tokenResponse(tokens: Tokens): Response {
@@ -81,7 +102,12 @@ function tokenResponse(tokens: Tokens): Response {
 	});
 }
 
-function redeem(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
+function redeem(
+	deps: OAuthDeps,
+	clientId: string,
+	request: Request,
+	form: Parameters,
+): Tokens {
 	const presented = form.get("code");
 	const verifier = form.get("code_verifier");
 	if (presented === null || verifier === null)
@@ -91,10 +117,12 @@ function redeem(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
 		);
 	const resource = requestedResource(deps, form);
 	const code = parseCredential("code", presented);
-	if (code === null) throw invalidGrant();
+	if (code === null) throw invalidGrant("not a code");
 	const now = deps.clock.now();
 	const access = mintCredential("access");
 	const refreshToken = mintCredential("refresh");
+	// Only whoever has the code and its verifier opens it.
+	const holder = `${code} ${verifier}`;
 	const redeemed = redeemCode(
 		deps.db,
 		{
@@ -115,6 +143,11 @@ function redeem(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
 				hash: deps.vault.mac(refreshToken),
 				expiresAt: now + REFRESH_LIMITS.idleSeconds,
 			},
+			answer: {
+				sealed: sealFor(holder, `${refreshToken} ${access}`),
+				to: deps.vault.mac(`answered/${senderOf(deps, request)}`),
+			},
+			repeat: { seconds: CODE_REPEAT_SECONDS, isUnused: deps.isUnused },
 		},
 		now,
 	);
@@ -123,23 +156,42 @@ function redeem(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
 		deps.log.warn("code refused", fields(clientId, grantId, reason));
 		if (reason === "other resource") throw invalidTarget();
 		if (reason === "replayed") noteRevoked(deps, grantId, "code replayed");
-		throw invalidGrant();
+		throw invalidGrant(reason);
 	}
+	const { grantId, scope } = redeemed;
+	if (redeemed.outcome === "repeated")
+		return {
+			...openPair(holder, redeemed.answerSealed),
+			scope,
+			expiresIn: ACCESS_TOKEN_SECONDS,
+		};
+	deps.note(request, { step: "token", outcome: "ok", clientId, grantId });
 	return {
 		access,
 		refresh: refreshToken,
-		scope: redeemed.scope,
+		scope,
 		expiresIn: ACCESS_TOKEN_SECONDS,
 	};
 }
 
-function refresh(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
+/** Who sends a request, as far as the same sender would look the same a moment later. */
+function senderOf(deps: OAuthDeps, request: Request): string {
+	const agent = request.headers.get("User-Agent") ?? "";
+	return `${networkOf(deps.clientAddress(request))} ${agent}`;
+}
+
+function refresh(
+	deps: OAuthDeps,
+	clientId: string,
+	request: Request,
+	form: Parameters,
+): Tokens {
 	const text = form.get("refresh_token");
 	if (text === null)
 		throw new OAuthError("invalid_request", "refresh_token is missing");
 	const resource = requestedResource(deps, form);
 	const presented = parseCredential("refresh", text);
-	if (presented === null) throw invalidGrant();
+	if (presented === null) throw invalidGrant("not a refresh token");
 	const now = deps.clock.now();
 	const successor = mintCredential("refresh");
 	const access = mintCredential("access");
@@ -173,9 +225,16 @@ function refresh(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
 					"invalid_scope",
 					"the scope is wider than what was granted",
 				);
-			return invalidGrant();
+			return invalidGrant(reason);
 		}
 		const { grantId, scope } = rotated;
+		deps.note(request, {
+			step: "refresh",
+			outcome: "ok",
+			detail: rotated.outcome,
+			clientId,
+			grantId,
+		});
 		if (rotated.outcome === "rotated")
 			return {
 				access,
@@ -204,11 +263,11 @@ function refresh(deps: OAuthDeps, clientId: string, form: Parameters): Tokens {
 
 /** The successor and its access token, as they were sealed for the holder of the rotated token. */
 function openPair(
-	presented: Credential,
+	presented: string,
 	sealed: Uint8Array,
 ): { readonly refresh: string; readonly access: string } {
 	const [refreshToken, access] = (openFor(presented, sealed) ?? "").split(" ");
-	if (!refreshToken || !access) throw invalidGrant();
+	if (!refreshToken || !access) throw invalidGrant("sealed for another");
 	return { refresh: refreshToken, access };
 }
 
@@ -239,10 +298,11 @@ function fields(
 	return { client_id: clientId, grant_id: grantId ?? undefined, reason };
 }
 
-function invalidGrant(): OAuthError {
+function invalidGrant(reason: string): OAuthError {
 	return new OAuthError(
 		"invalid_grant",
 		"the code or token is not valid, or is not yours",
+		{ reason },
 	);
 }
 

@@ -15,6 +15,10 @@ import type { Database } from "../store/database.ts";
 import { deleteExpiredGrants } from "../store/grants.ts";
 import { deleteExpiredInvites } from "../store/invites.ts";
 import { deleteExpiredLogins } from "../store/logins.ts";
+import { deleteOldSteps } from "../store/timeline.ts";
+
+/** How long the timeline remembers. */
+const TIMELINE_SECONDS = 30 * 24 * 3600;
 
 /** Removes what has expired. Call it now and then. */
 export function sweep(db: Database, now: number): void {
@@ -31,4 +35,5 @@ export function sweep(db: Database, now: number): void {
 		now - LOGIN_ATTEMPTS_WINDOW_SECONDS,
 	);
 	deleteExpiredInvites(db, now);
+	deleteOldSteps(db, now - TIMELINE_SECONDS);
 }

@@ -97,6 +97,13 @@ type Redemption = {
 	readonly triesMax: number;
 	readonly access: NewToken;
 	readonly refresh: NewToken;
+	/** The answer that this will be, sealed for whoever asks the same again, and a keyed hash of who asks. */
+	readonly answer: { readonly sealed: Uint8Array; readonly to: Uint8Array };
+	/** How long the same may be asked again, and whether what a grant was given is still unused. */
+	readonly repeat: {
+		readonly seconds: number;
+		readonly isUnused: (grantId: string) => boolean;
+	};
 };
 
 type Redeemed =
@@ -104,6 +111,13 @@ type Redeemed =
 			readonly outcome: "redeemed";
 			readonly grantId: string;
 			readonly scope: string;
+	  }
+	| {
+			/** The same request again, right after the first: this was its answer. No token was made. */
+			readonly outcome: "repeated";
+			readonly grantId: string;
+			readonly scope: string;
+			readonly answerSealed: Uint8Array;
 	  }
 	| {
 			readonly outcome: "refused";
@@ -133,11 +147,14 @@ type CodeRow = {
 	readonly usedAt: number | null;
 	readonly expiresAt: number;
 	readonly alive: number;
+	readonly answerSealed: Uint8Array | null;
+	readonly answeredTo: Uint8Array | null;
 };
 
 /**
  * Turns a code into the grant's first tokens.
- * A code that was used already is proof of a leak: its grant is revoked (OAuth 2.1 4.1.3). Anything else that does
+ * A code that was used already is proof of a leak: its grant is revoked (OAuth 2.1 4.1.3); but the very same request,
+ * sent twice in a moment, is one request and gets one answer. Anything else that does
  * not fit leaves the code usable for whoever holds the right verifier, but wrong verifiers are counted.
  */
 export function redeemCode(
@@ -150,10 +167,18 @@ export function redeemCode(
 			.query<CodeRow, [Uint8Array]>(
 				`SELECT c.grant_id AS grantId, g.client_id AS clientId, g.redirect_uri AS redirectUri, g.resource, g.scope,
 				        c.code_challenge AS codeChallenge, c.tries, c.used_at AS usedAt, c.expires_at AS expiresAt,
+				        c.answer_sealed AS answerSealed, c.answered_to AS answeredTo,
 				        g.revoked_at IS NULL AND u.disabled_at IS NULL AS alive
 				 FROM codes c JOIN grants g ON g.id = c.grant_id JOIN users u ON u.id = g.user_id WHERE c.hash = ?`,
 			)
 			.get(presented.codeHash);
+		if (code?.answerSealed && isRepeated(code, presented, now))
+			return {
+				outcome: "repeated",
+				grantId: code.grantId,
+				scope: code.scope,
+				answerSealed: code.answerSealed,
+			};
 		const reason = judgeCode(code, presented, now);
 		if (reason === "replayed" && code) revokeGrant(db, code.grantId, now);
 		if (reason === "wrong verifier")
@@ -166,14 +191,35 @@ export function redeemCode(
 				reason: reason ?? "unknown",
 				grantId: code?.grantId ?? null,
 			};
-		db.query("UPDATE codes SET used_at = ? WHERE hash = ?").run(
+		db.query(
+			"UPDATE codes SET used_at = ?, answer_sealed = ?, answered_to = ? WHERE hash = ?",
+		).run(
 			now,
+			presented.answer.sealed,
+			presented.answer.to,
 			presented.codeHash,
 		);
 		createAccessToken(db, code.grantId, code.scope, presented.access);
 		createRefreshToken(db, code.grantId, presented.refresh, now);
 		return { outcome: "redeemed", grantId: code.grantId, scope: code.scope };
 	});
+}
+
+/** Whether this is the request that the code was used by, sent again before its answer was used (ChatGPT does that). */
+function isRepeated(
+	code: CodeRow,
+	presented: Redemption,
+	now: number,
+): boolean {
+	const { usedAt, answeredTo } = code;
+	return (
+		usedAt !== null &&
+		answeredTo !== null &&
+		now - usedAt <= presented.repeat.seconds &&
+		Buffer.from(answeredTo).equals(presented.answer.to) &&
+		judgeCode({ ...code, usedAt: null }, presented, now) === null &&
+		presented.repeat.isUnused(code.grantId)
+	);
 }
 
 function judgeCode(
@@ -221,6 +267,8 @@ export type ListedGrant = {
 	readonly scope: string;
 	readonly createdAt: number;
 	readonly lastUsedAt: number | null;
+	/** From where it was last used. */
+	readonly lastAddress: string | null;
 };
 
 /** Living grants, of one user or of all, the last used first. */
@@ -233,7 +281,7 @@ export function listGrants(
 		.query<ListedGrant, { userId: string | null; now: number }>(
 			`SELECT g.id, g.user_id AS userId, u.email, g.client_id AS clientId, c.name AS clientName,
 			        g.redirect_uri AS redirectUri, g.resource, g.scope, g.created_at AS createdAt,
-			        g.last_used_at AS lastUsedAt
+			        g.last_used_at AS lastUsedAt, nullif(g.last_address, '') AS lastAddress
 			 FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.id = g.client_id
 			 WHERE g.revoked_at IS NULL AND g.user_id = coalesce($userId, g.user_id)
 			   AND (EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.grant_id = g.id AND t.expires_at > $now)
@@ -268,13 +316,27 @@ export function findGrantOwner(db: Database, grantId: string): string | null {
 	);
 }
 
-/** Notes when grants were last used, many at once. */
+/** Whether a grant was ever used; written down within half a minute. */
+export function isGrantUsed(db: Database, grantId: string): boolean {
+	return (
+		db
+			.query("SELECT 1 FROM grants WHERE id = ? AND last_used_at IS NOT NULL")
+			.get(grantId) !== null
+	);
+}
+
+/** When and from where a grant was used; the instant moves on while it is in use. */
+export type GrantUse = { at: number; readonly address: string };
+
+/** Notes when and from where grants were last used, many at once. */
 export function touchGrants(
 	db: Database,
-	usedAt: ReadonlyMap<string, number>,
+	uses: ReadonlyMap<string, GrantUse>,
 ): void {
-	for (const [id, at] of usedAt)
-		db.query("UPDATE grants SET last_used_at = ? WHERE id = ?").run(at, id);
+	for (const [id, { at, address }] of uses)
+		db.query(
+			"UPDATE grants SET last_used_at = ?, last_address = ? WHERE id = ?",
+		).run(at, address, id);
 }
 
 /** Removes tokens and codes past use (codes after `codesBefore`), and grants of which nothing is left. */
@@ -287,6 +349,9 @@ export function deleteExpiredGrants(
 		db.query("DELETE FROM access_tokens WHERE expires_at <= ?").run(now);
 		db.query("DELETE FROM refresh_tokens WHERE expires_at <= ?").run(now);
 		db.query("DELETE FROM codes WHERE expires_at <= ?").run(codesBefore);
+		db.query(
+			"UPDATE codes SET answer_sealed = NULL WHERE expires_at <= ? AND answer_sealed IS NOT NULL",
+		).run(now);
 		db.query(
 			`DELETE FROM grants WHERE NOT EXISTS (SELECT 1 FROM access_tokens WHERE grant_id = grants.id)
 			 AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE grant_id = grants.id)

@@ -7,7 +7,11 @@ import {
 	type AuthorizationRequest,
 	judgeAuthorization,
 } from "../oauth/authorize.ts";
-import type { ClientDocuments } from "../oauth/client-documents.ts";
+import {
+	type ClientDocuments,
+	type DocumentFinding,
+	isDocumentUrl,
+} from "../oauth/client-documents.ts";
 import { allow, chosenScope, deny } from "../oauth/consent.ts";
 import { type Limiter, networkOf } from "../oauth/limits.ts";
 import { OAuthError, tooMany } from "../oauth/oauth-error.ts";
@@ -50,16 +54,66 @@ async function ask(
 	request: Request,
 ): Promise<Response> {
 	const query = new URL(request.url).search;
-	const judged = await judgeAuthorization(site, documents, query);
-	if (judged.outcome === "refused") return refusedPage(judged.error);
-	if (judged.outcome === "waiting") return waitingPage(judged.client);
-	if (judged.outcome === "redirect") return seeOther(judged.location);
+	const judged = await judge(site, documents, request, query);
+	if (judged instanceof Response) return judged;
+	const clientId = judged.request.client.id;
 	const visitor = findVisitor(site, request);
-	if (!visitor)
+	site.note(request, { step: "authorize", outcome: "ok", clientId });
+	if (!visitor) {
+		site.note(request, { step: "login", outcome: "waiting", clientId });
 		return seeOther(
 			`/login?${new URLSearchParams({ next: `/authorize${query}` })}`,
 		);
+	}
+	const { userId } = visitor.login;
+	site.note(request, { step: "login", outcome: "ok", clientId, userId });
+	site.note(request, { step: "consent", outcome: "waiting", clientId, userId });
 	return question(site, judged.request, query, visitor);
+}
+
+/** The request, judged; or the page or redirect that ends it, put on the timeline. */
+async function judge(
+	site: Site,
+	documents: ClientDocuments,
+	request: Request,
+	query: string,
+): Promise<{ readonly request: AuthorizationRequest } | Response> {
+	const judged = await judgeAuthorization(
+		site,
+		{ find: (url) => documents.find(url, noteDocument(site, request, url)) },
+		query,
+	);
+	if (judged.outcome === "ready") return judged;
+	const step = { step: "authorize", clientId: judged.client?.id } as const;
+	if (judged.outcome === "waiting") {
+		site.note(request, { ...step, outcome: "waiting" });
+		return waitingPage(judged.client);
+	}
+	const detail = judged.error.reason;
+	site.note(request, { ...step, outcome: "refused", detail });
+	return judged.outcome === "redirect"
+		? seeOther(judged.location)
+		: refusedPage(judged.error);
+}
+
+function noteDocument(
+	site: Site,
+	request: Request,
+	url: string,
+): (finding: DocumentFinding) => void {
+	return (finding) =>
+		site.note(request, {
+			step: "document",
+			outcome: finding.how === "refused" ? "refused" : "ok",
+			detail:
+				finding.how === "read"
+					? undefined
+					: finding.how === "bundled"
+						? `bundled copy, because: ${finding.reason}`
+						: finding.reason,
+			// Anybody can name any URL: only one that could be a client's is taken for one.
+			clientId: isDocumentUrl(url) ? url : null,
+		});
 }
 
 function question(
@@ -100,10 +154,8 @@ async function decide(
 			"invalid_request",
 			"the form says neither allow nor deny",
 		);
-	const judged = await judgeAuthorization(site, documents, query);
-	if (judged.outcome === "refused") return refusedPage(judged.error);
-	if (judged.outcome === "waiting") return waitingPage(judged.client);
-	if (judged.outcome === "redirect") return seeOther(judged.location);
+	const judged = await judge(site, documents, request, query);
+	if (judged instanceof Response) return judged;
 	const scope = scopeLeft(site, judged.request, visitor, form);
 	if (decision === "allow" && scope === null)
 		return question(
@@ -115,11 +167,16 @@ async function decide(
 		);
 	// One decision a page: a second click, or the page out of the history, makes no second grant.
 	if (!site.forms.spend(csrf)) return staleFormPage();
-	return seeOther(
-		decision === "allow" && scope !== null
-			? allow(site, { ...judged.request, scope }, visitor.login.userId)
-			: deny(site, judged.request),
-	);
+	const { userId } = visitor.login;
+	const step = { clientId: judged.request.client.id, userId } as const;
+	if (decision === "deny" || scope === null) {
+		site.note(request, { ...step, step: "consent", outcome: "refused" });
+		return seeOther(deny(site, judged.request));
+	}
+	const location = allow(site, { ...judged.request, scope }, userId);
+	site.note(request, { ...step, step: "consent", outcome: "ok" });
+	site.note(request, { ...step, step: "code", outcome: "ok" });
+	return seeOther(location);
 }
 
 /** What the person ticked of what was asked; null when that is nothing. */

@@ -92,6 +92,8 @@ function allowed(
 				redirectUri: grant.redirectUri,
 				scope: grant.scope,
 				lastUsedAt: grant.lastUsedAt,
+				lastAddress: grant.lastAddress,
+				clientId: grant.clientId,
 			}),
 			since: Math.min(row?.since ?? grant.createdAt, grant.createdAt),
 			grantIds: [...(row?.grantIds ?? []), grant.id],

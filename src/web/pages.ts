@@ -14,6 +14,7 @@ import type { Route } from "../route.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";
 import { clientRoutes } from "./clients.ts";
+import { doctorRoutes } from "./doctor.ts";
 import { createForms, type Forms } from "./forms.ts";
 import { homeRoutes } from "./home.ts";
 import { loginRoutes } from "./login.ts";
@@ -27,6 +28,8 @@ type PageDeps = OAuthDeps & {
 		readonly userId: string;
 		readonly role: Role;
 	}) => readonly string[];
+	/** Writes down the steps of clients that are still in memory. */
+	readonly flushTimeline: () => void;
 };
 
 /** What the handlers of pages are given: the dependencies, and what lives as long as the process. */
@@ -45,6 +48,7 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...setupRoutes(site),
 		...homeRoutes(site),
 		...clientRoutes(site),
+		...doctorRoutes(site),
 	]
 		.map(
 			(route): Route => ({

@@ -19,6 +19,7 @@ import { createPasswords } from "../../src/people/passwords.ts";
 import { createCallRecorder } from "../../src/store/calls.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { insertKeyring } from "../../src/store/instance.ts";
+import { createTimelineRecorder } from "../../src/store/timeline.ts";
 import { createUser, type User } from "../../src/store/users.ts";
 import { noCertificates } from "../../src/tls/certificates.ts";
 import type {
@@ -111,6 +112,7 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 			environment: process.env,
 		}),
 		calls: createCallRecorder({ db, clock }),
+		timeline: createTimelineRecorder({ db, clock }),
 		certificates: noCertificates(),
 		address: ADDRESS,
 		approach: {

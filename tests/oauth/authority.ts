@@ -11,6 +11,10 @@ import { oauthRoutes } from "../../src/oauth/routes.ts";
 import { createOwner } from "../../src/ops/setup.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
+import {
+	createTimelineRecorder,
+	type TimelineRecorder,
+} from "../../src/store/timeline.ts";
 import { createKeyring, openVault, type Vault } from "../../src/vault.ts";
 import { pageRoutes } from "../../src/web/pages.ts";
 
@@ -37,6 +41,7 @@ export type Authority = Place & {
 	readonly db: Database;
 	readonly vault: Vault;
 	readonly bearer: Bearer;
+	readonly timeline: TimelineRecorder;
 	readonly deps: OAuthDeps;
 	readonly log: string[];
 	readonly advance: (seconds: number) => void;
@@ -59,6 +64,7 @@ export async function openAuthority(
 	const kek = new Uint8Array(32).fill(7);
 	const vault = openVault(kek, createKeyring(kek, now));
 	const bearer = createBearer({ db, vault, clock });
+	const timeline = createTimelineRecorder({ db, clock });
 	const log: string[] = [];
 	const passwords = createPasswords("testing");
 	let visitor = 0;
@@ -84,11 +90,25 @@ export async function openAuthority(
 			(() =>
 				`10.${(++visitor >> 16) & 255}.${(visitor >> 8) & 255}.${visitor & 255}`),
 		invalidate: () => bearer.invalidate(),
+		isUnused: timeline.isUnused,
+		note: (request, step) =>
+			timeline.note(
+				{
+					address: "10.0.0.1",
+					agent: request.headers.get("User-Agent") ?? "",
+				},
+				step,
+			),
 	};
 	if (options.owner !== false) await createOwner({ ...deps, passwords }, OWNER);
 	const routes = [
 		...oauthRoutes(deps),
-		...pageRoutes({ ...deps, passwords, listSlugs: () => ["files", "memory"] }),
+		...pageRoutes({
+			...deps,
+			passwords,
+			listSlugs: () => ["files", "memory"],
+			flushTimeline: timeline.flush,
+		}),
 	];
 	return {
 		issuer,
@@ -101,7 +121,11 @@ export async function openAuthority(
 			now += seconds;
 		},
 		now: () => now,
-		stop: () => bearer.stop(),
+		timeline,
+		stop: () => {
+			bearer.stop();
+			timeline.close();
+		},
 		send: async (path, init = {}) => {
 			const request = new Request(new URL(path, issuer), {
 				...init,

@@ -5,6 +5,7 @@
 import type { VNode } from "preact";
 import { destinationOf } from "../../oauth/redirect-uris.ts";
 import type { Client } from "../../store/clients.ts";
+import { showDate } from "../dates.ts";
 import { page } from "../layout.tsx";
 
 /** What one client, as a person knows it, may do. */
@@ -18,6 +19,9 @@ export type AllowedClient = {
 	readonly scope: string;
 	readonly since: number;
 	readonly lastUsedAt: number | null;
+	/** From where it was last used. */
+	readonly lastAddress: string | null;
+	readonly clientId: string;
 };
 
 export function clientsPage(fields: {
@@ -63,6 +67,7 @@ export function clientsPage(fields: {
 			)}
 			{waiting.length === 0 ? null : <Waiting clients={waiting} csrf={csrf} />}
 			<p>
+				<a href="/doctor">How clients connect</a>, when one does not ·{" "}
 				<a href="/">Back to your servers</a>
 			</p>
 		</>,
@@ -78,6 +83,7 @@ function Row({ client }: { readonly client: AllowedClient }): VNode {
 				{client.grantIds.length > 1 ? (
 					<span class="quiet"> {client.grantIds.length} times</span>
 				) : null}
+				<Connection clientId={client.clientId} />
 			</th>
 			<td>{serversOf(client.scope)}</td>
 			<td>{showDate(client.since)}</td>
@@ -85,6 +91,9 @@ function Row({ client }: { readonly client: AllowedClient }): VNode {
 				{client.lastUsedAt === null
 					? "not since it was allowed"
 					: showDate(client.lastUsedAt)}
+				{client.lastAddress === null ? null : (
+					<span class="quiet"> from {client.lastAddress}</span>
+				)}
 			</td>
 			<td>
 				<button type="submit" name="revoke" value={client.id} class="plain">
@@ -122,6 +131,7 @@ function Waiting(props: {
 							<th scope="row">
 								{redirectUris.map(placeOf).join(", ")}
 								<Called name={name} />
+								<Connection clientId={id} />
 							</th>
 							<td>{showDate(createdAt)}</td>
 							<td>
@@ -146,6 +156,16 @@ function Called({ name }: { readonly name: string }): VNode | null {
 	);
 }
 
+function Connection(props: { readonly clientId: string }): VNode {
+	const query = new URLSearchParams({ client: props.clientId });
+	return (
+		<span class="quiet">
+			{" "}
+			<a href={`/doctor?${query}`}>how it connects</a>
+		</span>
+	);
+}
+
 function placeOf(redirectUri: string): string {
 	if (redirectUri === "") return "nobody: it acts by itself";
 	const { kind, name } = destinationOf(redirectUri);
@@ -159,13 +179,4 @@ function serversOf(scope: string): string {
 	const words = scope.split(" ");
 	if (words.includes("mcp")) return "all servers";
 	return words.map((word) => word.replace(/^mcp:/, "")).join(", ");
-}
-
-/** `20 Nov 2026, 15:04`, in UTC. */
-function showDate(at: number): string {
-	return new Intl.DateTimeFormat("en-GB", {
-		dateStyle: "medium",
-		timeStyle: "short",
-		timeZone: "UTC",
-	}).format(new Date(at * 1000));
 }

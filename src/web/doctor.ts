@@ -1,0 +1,45 @@
+/**
+ * `/doctor`: how clients' attempts to connect went, and what to do about those that did not. `?client=` keeps to one.
+ * A person sees attempts of their own; an administrator all, those of programs that never said who they are too.
+ */
+import { knownClientNamed } from "../ops/client-quirks.ts";
+import { judgeAbsence } from "../ops/connection-doctor.ts";
+import { listDiagnoses } from "../ops/diagnoses.ts";
+import type { Route } from "../route.ts";
+import { doctorPage } from "./dashboard/doctor.tsx";
+import { seeOther } from "./layout.tsx";
+import type { Site } from "./pages.ts";
+import { findVisitor } from "./visitor.ts";
+
+const NAME_LENGTH_MAX = 512;
+
+export function doctorRoutes(site: Site): readonly Route[] {
+	return [
+		{
+			method: "GET",
+			path: "/doctor",
+			handler: (request) => show(site, request),
+		},
+	];
+}
+
+function show(site: Site, request: Request): Response {
+	const { search, searchParams } = new URL(request.url);
+	const visitor = findVisitor(site, request);
+	if (!visitor)
+		return seeOther(
+			`/login?${new URLSearchParams({ next: `/doctor${search}` })}`,
+		);
+	const client = (searchParams.get("client") ?? "").slice(0, NAME_LENGTH_MAX);
+	const { role, userId } = visitor.login;
+	site.flushTimeline();
+	const diagnoses = listDiagnoses(site.db, site.clock.now(), {
+		...(client === "" ? {} : { client }),
+		...(role === "member" ? { userId } : {}),
+	});
+	return doctorPage({
+		client,
+		diagnoses,
+		absence: judgeAbsence(client, knownClientNamed(client), site.issuer),
+	});
+}
