@@ -61,4 +61,14 @@ async function main(argv: readonly string[]): Promise<number> {
 	}
 }
 
-process.exit(await main(process.argv.slice(2)));
+/** A pipe takes what it is given only as fast as its reader does: leaving before that would cut it off. */
+function ended(stream: NodeJS.WriteStream): Promise<void> {
+	return new Promise((resolve) => {
+		stream.once("error", () => resolve()); // the reader has gone
+		stream.end(() => resolve());
+	});
+}
+
+const code = await main(process.argv.slice(2));
+await Promise.all([ended(process.stdout), ended(process.stderr)]);
+process.exit(code);

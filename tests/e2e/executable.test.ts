@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startGateway } from "../support/gateway.ts";
 import { runToEnd } from "../support/processes.ts";
 import { describeWith, executable, systemTool } from "../support/tools.ts";
 
@@ -35,6 +36,25 @@ describeWith([executable()], "the executable", () => {
 		expect(stderr).toBe("");
 		expect(code).toBe(0);
 		expect(stdout).not.toContain("evil");
+	});
+
+	test("a reader that is slower than the command line gets all of it", async () => {
+		const gateway = await startGateway({ compiled: true });
+		try {
+			const args = Array.from({ length: 50 }, () => "x".repeat(4000)); // more than a pipe holds
+			await gateway.cli([
+				...["servers", "add", "long", "--command", "true", "--"],
+				...args,
+			]);
+			const { stdout } = await runToEnd([
+				...["sh", "-c", '"$@" | (sleep 1; cat)', "sh"],
+				...[program, "servers", "show", "long", "--json"],
+				...["--data-dir", gateway.dataDir],
+			]);
+			expect(JSON.parse(stdout)).toMatchObject({ server: { name: "long" } });
+		} finally {
+			await gateway.stop();
+		}
 	});
 
 	test("without data there is nothing to check and nothing is made", async () => {
