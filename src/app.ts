@@ -23,6 +23,7 @@ import { createTasks } from "./mcp/tasks.ts";
 import { createDirectory } from "./mcp/view.ts";
 import type { OAuthDeps } from "./oauth/authorization-server.ts";
 import { createBearer } from "./oauth/bearer.ts";
+import { createClientDocuments } from "./oauth/client-documents.ts";
 import { oauthRoutes } from "./oauth/routes.ts";
 import {
 	createAddress,
@@ -334,6 +335,9 @@ function openService(base: Base): Service {
 	});
 
 	let ready = true;
+	// Documents of clients live on the public internet, whatever servers may live on.
+	const egress = createEgress({ allowPrivate: [] });
+	const documents = createClientDocuments({ db, clock, log, egress });
 	const oauthDeps = (
 		issuer: string,
 		clientAddress: OAuthDeps["clientAddress"],
@@ -343,8 +347,8 @@ function openService(base: Base): Service {
 		vault,
 		clock,
 		log,
-		// Documents of clients live on the public internet, whatever servers may live on.
-		egress: createEgress({ allowPrivate: [] }),
+		egress,
+		documents,
 		issuer,
 		isEndpoint: (path) => directory.server(path.slice("/mcp/".length)) !== null,
 		clientAddress,

@@ -5,7 +5,7 @@
  * lets a secret scanner find it, the checksum lets us refuse a typo or a made-up one without touching the store.
  * It says nothing of whether the credential is good: that is a row in the store.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 
 const CREDENTIALS = {
 	access: "sp_at_",
@@ -17,6 +17,7 @@ const CREDENTIALS = {
 	clientSecret: "sp_cs_",
 	login: "sp_li_",
 	mcpSession: "sp_ms_",
+	deviceCode: "sp_dc_",
 } as const;
 
 export type CredentialKind = keyof typeof CREDENTIALS;
@@ -69,6 +70,19 @@ export function mintId(kind: IdKind): string {
 	const id = pool.toString("base64url", 0, ID_BYTES);
 	pool = pool.subarray(ID_BYTES);
 	return `${kind}_${id}`;
+}
+
+/** Consonants that are not mistaken for each other, and spell no words (RFC 8628 6.1). */
+const USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ";
+const USER_CODE_LENGTH = 8;
+
+/** A fresh code for a person to type, `BCDF-GHJK`: 34 random bits. */
+export function mintUserCode(): string {
+	const letters = Array.from(
+		{ length: USER_CODE_LENGTH },
+		() => USER_CODE_LETTERS[randomInt(USER_CODE_LETTERS.length)],
+	).join("");
+	return `${letters.slice(0, 4)}-${letters.slice(4)}`;
 }
 
 /** `bytes` random bytes in base64url, for one-off values that are not stored credentials (a CSRF nonce, a state). */

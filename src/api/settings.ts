@@ -31,6 +31,7 @@ const Change = z.strictObject({
 		.strictObject({
 			registration: z.enum(REGISTRATION_MODES).optional(),
 			documents: z.boolean().optional(),
+			device: z.boolean().optional(),
 		})
 		.optional(),
 });

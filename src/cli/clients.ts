@@ -94,6 +94,11 @@ export const clientCommands: readonly Command[] = [
 				value: "on|off",
 				summary: "whether a client may be the URL of its own document",
 			},
+			{
+				name: "device",
+				value: "on|off",
+				summary: "whether a device may show a code for a person to type",
+			},
 		],
 		examples: [
 			"sallyport clients policy",
@@ -176,27 +181,28 @@ async function revoke(context: Context): Promise<void> {
 
 async function policy(context: Context): Promise<void> {
 	const { io, json, client, one } = context;
-	const registration = one("registration");
-	const documents = one("documents");
-	if (documents !== undefined && documents !== "on" && documents !== "off")
-		throw new SallyportError("invalid", "--documents must be on or off", {
-			hint: "see sallyport clients policy --help",
-		});
-	const reply =
-		registration === undefined && documents === undefined
-			? await client.get("/api/settings")
-			: await client.put("/api/settings", {
-					clients: {
-						registration,
-						...(documents === undefined
-							? {}
-							: { documents: documents === "on" }),
-					},
-				});
+	const change = {
+		registration: one("registration"),
+		documents: switchOf(context, "documents"),
+		device: switchOf(context, "device"),
+	};
+	const reply = Object.values(change).every((value) => value === undefined)
+		? await client.get("/api/settings")
+		: await client.put("/api/settings", { clients: change });
 	if (json) return printJson(io, reply);
 	const { clients } = reply as SettingsView;
 	printFacts(io, [
 		["registration", clients.registration],
 		["documents", clients.documents ? "on" : "off"],
+		["device", clients.device ? "on" : "off"],
 	]);
+}
+
+function switchOf({ one }: Context, flag: string): boolean | undefined {
+	const value = one(flag);
+	if (value === undefined || value === "on" || value === "off")
+		return value === undefined ? undefined : value === "on";
+	throw new SallyportError("invalid", `--${flag} must be on or off`, {
+		hint: "see sallyport clients policy --help",
+	});
 }

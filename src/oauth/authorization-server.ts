@@ -9,6 +9,7 @@ import type { Log } from "../log.ts";
 import type { Database } from "../store/database.ts";
 import type { Step } from "../store/timeline.ts";
 import type { Vault } from "../vault.ts";
+import type { ClientDocuments } from "./client-documents.ts";
 
 export type OAuthDeps = {
 	readonly db: Database;
@@ -16,6 +17,8 @@ export type OAuthDeps = {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly egress: Egress;
+	/** The clients that are described by a document of their own. */
+	readonly documents: ClientDocuments;
 	/** The origin of the public URL, without a trailing slash. */
 	readonly issuer: string;
 	/** Whether there is an endpoint at this path, `/mcp/<slug>`. */

@@ -9,7 +9,7 @@
 import type { Client } from "../store/clients.ts";
 import { findClient } from "../store/clients.ts";
 import type { OAuthDeps } from "./authorization-server.ts";
-import { type ClientDocuments, isDocumentId } from "./client-documents.ts";
+import { isDocumentId } from "./client-documents.ts";
 import { OAuthError } from "./oauth-error.ts";
 import {
 	type Parameters,
@@ -52,12 +52,11 @@ export type Judgement =
 			readonly client: Client | null;
 	  };
 
-type Judge = Pick<OAuthDeps, "db" | "issuer" | "isEndpoint">;
+type Judge = Pick<OAuthDeps, "db" | "documents" | "issuer" | "isEndpoint">;
 
 /** Judges an authorization request by its query string, with or without the `?`. */
 export async function judgeAuthorization(
 	deps: Judge,
-	documents: ClientDocuments,
 	query: string,
 ): Promise<Judgement> {
 	let trusted: { client: Client; redirectUri: string; state: string | null };
@@ -66,7 +65,7 @@ export async function judgeAuthorization(
 	try {
 		parameters = requireReadable(query);
 		requireSingle(parameters, ["client_id", "redirect_uri"]);
-		client = await requireClient(deps, documents, parameters);
+		client = await requireClient(deps, parameters.get("client_id"));
 		const redirectUri = requireRedirectUri(client, parameters);
 		trusted = { client, redirectUri, state: parameters.get("state") };
 	} catch (error) {
@@ -125,19 +124,18 @@ function requireSingle(parameters: Parameters, names: readonly string[]): void {
 		);
 }
 
-async function requireClient(
-	deps: Judge,
-	documents: ClientDocuments,
-	parameters: Parameters,
+/** The client of this id, its document read if it is one. @throws OAuthError `invalid_client` */
+export async function requireClient(
+	deps: Pick<OAuthDeps, "db" | "documents">,
+	id: string | null,
 ): Promise<Client> {
-	const id = parameters.get("client_id");
 	if (id === null)
 		throw new OAuthError(
 			"invalid_request",
 			"the request does not say who asks",
 		);
 	if (isDocumentId(id)) {
-		const client = await documents.find(id);
+		const client = await deps.documents.find(id);
 		if (client) return client;
 		throw new OAuthError(
 			"invalid_client",

@@ -5,6 +5,7 @@
  * @see RFC 9728, RFC 8414, OpenID Connect Discovery 1.0, RFC 9207
  */
 import { hasIntrospector } from "../store/clients.ts";
+import { DEVICE_GRANT } from "../store/device-codes.ts";
 import type { OAuthDeps } from "./authorization-server.ts";
 import { ASSERTION_ALGORITHMS } from "./client-assertions.ts";
 import { readClientPolicy } from "./policy.ts";
@@ -111,12 +112,16 @@ function serverDocument({
 						ASSERTION_ALGORITHMS,
 				}
 			: {}),
+		...(policy.device
+			? { device_authorization_endpoint: `${issuer}/device_authorization` }
+			: {}),
 		response_types_supported: ["code"],
 		response_modes_supported: ["query"],
 		grant_types_supported: [
 			"authorization_code",
 			"refresh_token",
 			"client_credentials",
+			...(policy.device ? [DEVICE_GRANT] : []),
 		],
 		token_endpoint_auth_methods_supported: ["none", ...PROVEN_METHODS],
 		token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,

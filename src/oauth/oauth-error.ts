@@ -8,6 +8,8 @@
 
 type OAuthErrorCode =
 	| "access_denied"
+	| "authorization_pending"
+	| "expired_token"
 	| "invalid_client"
 	| "invalid_client_metadata"
 	| "invalid_grant"
@@ -18,6 +20,7 @@ type OAuthErrorCode =
 	| "request_not_supported"
 	| "request_uri_not_supported"
 	| "server_error"
+	| "slow_down"
 	| "temporarily_unavailable"
 	| "unauthorized_client"
 	| "unsupported_grant_type"

@@ -18,17 +18,21 @@ export type ClientPolicy = {
 	readonly registration: RegistrationMode;
 	/** Whether a client may be the URL of its own document; also whether the metadata says so. */
 	readonly documents: boolean;
+	/** Whether a device may show a code for a person to type; also whether the metadata says so. */
+	readonly device: boolean;
 };
 
 const REGISTRATION = "clients.registration";
 const DOCUMENTS = "clients.documents";
+const DEVICE = "clients.device";
 
-/** The policy as it is now; without a choice `known`, with documents. */
+/** The policy as it is now; without a choice `known`, with documents, without devices. */
 export function readClientPolicy(db: Database): ClientPolicy {
 	const mode = findSetting(db, REGISTRATION);
 	return {
 		registration: REGISTRATION_MODES.find((known) => known === mode) ?? "known",
 		documents: findSetting(db, DOCUMENTS) !== "off",
+		device: findSetting(db, DEVICE) === "on",
 	};
 }
 
@@ -38,10 +42,13 @@ export function changeClientPolicy(
 	change: {
 		readonly registration?: RegistrationMode | undefined;
 		readonly documents?: boolean | undefined;
+		readonly device?: boolean | undefined;
 	},
 ): void {
 	if (change.registration !== undefined)
 		setSetting(db, REGISTRATION, change.registration);
 	if (change.documents !== undefined)
 		setSetting(db, DOCUMENTS, change.documents ? "on" : "off");
+	if (change.device !== undefined)
+		setSetting(db, DEVICE, change.device ? "on" : "off");
 }

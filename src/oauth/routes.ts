@@ -3,6 +3,7 @@ import type { Route } from "../route.ts";
 import type { OAuthDeps } from "./authorization-server.ts";
 import { createAssertions } from "./client-assertions.ts";
 import { createRegistrationLimits, register } from "./clients.ts";
+import { DEVICE_REQUESTS, deviceAuthorization } from "./device.ts";
 import { introspect } from "./introspect.ts";
 import { createLimiter } from "./limits.ts";
 import { authorizationServer, keySet, protectedResource } from "./metadata.ts";
@@ -15,6 +16,7 @@ export function oauthRoutes(given: OAuthDeps): readonly Route[] {
 	const assertions = createAssertions(given.clock, audiences);
 	const deps = { ...given, assertions };
 	const registrations = createRegistrationLimits(deps);
+	const deviceRequests = createLimiter(deps.clock, DEVICE_REQUESTS);
 	const tokenRequests = createLimiter(deps.clock, TOKEN_REQUESTS);
 	const route = (
 		path: string,
@@ -36,6 +38,9 @@ export function oauthRoutes(given: OAuthDeps): readonly Route[] {
 		route("/.well-known/jwks.json", keySet),
 		route("/register", (request) => register(deps, registrations, request)),
 		route("/token", (request) => token(deps, tokenRequests, request)),
+		route("/device_authorization", (request) =>
+			deviceAuthorization(deps, deviceRequests, request),
+		),
 		route("/introspect", (request) => introspect(deps, tokenRequests, request)),
 		route("/revoke", (request) => revoke(deps, tokenRequests, request)),
 	];

@@ -10,6 +10,7 @@ import { mintCredential, parseCredential } from "../mint.ts";
 import { recordAudit } from "../store/audit.ts";
 import { findClient } from "../store/clients.ts";
 import { transaction } from "../store/database.ts";
+import { DEVICE_GRANT } from "../store/device-codes.ts";
 import { redeemCode } from "../store/grants.ts";
 import { rotateRefreshToken } from "../store/refresh-tokens.ts";
 import { createAccessToken, findCallerByAccessToken } from "../store/tokens.ts";
@@ -26,6 +27,7 @@ import {
 	type EndpointDeps,
 } from "./client-authentication.ts";
 import { clientCredentials } from "./client-credentials.ts";
+import { redeemDeviceCode } from "./device.ts";
 import { type Limiter, networkOf } from "./limits.ts";
 import { OAuthError, tooMany } from "./oauth-error.ts";
 import { type Parameters, readForm } from "./parameters.ts";
@@ -84,6 +86,8 @@ async function issue(
 		return tokenResponse(refresh(deps, client.id, request, form));
 	if (grantType === "client_credentials")
 		return clientCredentials(deps, client, request, form);
+	if (grantType === DEVICE_GRANT)
+		return redeemDeviceCode(deps, client, request, form);
 	throw grantType === null
 		? new OAuthError("invalid_request", "grant_type is missing")
 		: new OAuthError(

@@ -12,6 +12,7 @@ import {
 } from "../oauth/authorization-server.ts";
 import { deleteIdleClients } from "../store/clients.ts";
 import type { Database } from "../store/database.ts";
+import { deleteExpiredDeviceCodes } from "../store/device-codes.ts";
 import { deleteExpiredGrants } from "../store/grants.ts";
 import { deleteExpiredInvites } from "../store/invites.ts";
 import { deleteExpiredLogins } from "../store/logins.ts";
@@ -35,5 +36,6 @@ export function sweep(db: Database, now: number): void {
 		now - LOGIN_ATTEMPTS_WINDOW_SECONDS,
 	);
 	deleteExpiredInvites(db, now);
+	deleteExpiredDeviceCodes(db, now);
 	deleteOldSteps(db, now - TIMELINE_SECONDS);
 }

@@ -8,7 +8,6 @@ import {
 	judgeAuthorization,
 } from "../oauth/authorize.ts";
 import {
-	type ClientDocuments,
 	type DocumentFinding,
 	isDocumentUrl,
 } from "../oauth/client-documents.ts";
@@ -23,11 +22,10 @@ import { seeOther } from "./layout.tsx";
 import { type Choice, consentPage } from "./oauth/consent.tsx";
 import { refusedPage, staleFormPage, waitingPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { findVisitor, type Visitor } from "./visitor.ts";
+import { bindingOf, findVisitor, type Visitor } from "./visitor.ts";
 
 export function authorizeRoutes(
 	site: Site,
-	documents: ClientDocuments,
 	limiter: Limiter,
 ): readonly Route[] {
 	return [
@@ -37,24 +35,20 @@ export function authorizeRoutes(
 			handler: (request) => {
 				const wait = limiter.take(networkOf(site.clientAddress(request)));
 				if (wait > 0) throw tooMany(wait);
-				return ask(site, documents, request);
+				return ask(site, request);
 			},
 		},
 		{
 			method: "POST",
 			path: "/authorize",
-			handler: (request) => decide(site, documents, request),
+			handler: (request) => decide(site, request),
 		},
 	];
 }
 
-async function ask(
-	site: Site,
-	documents: ClientDocuments,
-	request: Request,
-): Promise<Response> {
+async function ask(site: Site, request: Request): Promise<Response> {
 	const query = new URL(request.url).search;
-	const judged = await judge(site, documents, request, query);
+	const judged = await judge(site, request, query);
 	if (judged instanceof Response) return judged;
 	const clientId = judged.request.client.id;
 	const visitor = findVisitor(site, request);
@@ -74,13 +68,17 @@ async function ask(
 /** The request, judged; or the page or redirect that ends it, put on the timeline. */
 async function judge(
 	site: Site,
-	documents: ClientDocuments,
 	request: Request,
 	query: string,
 ): Promise<{ readonly request: AuthorizationRequest } | Response> {
 	const judged = await judgeAuthorization(
-		site,
-		{ find: (url) => documents.find(url, noteDocument(site, request, url)) },
+		{
+			...site,
+			documents: {
+				find: (url) =>
+					site.documents.find(url, noteDocument(site, request, url)),
+			},
+		},
 		query,
 	);
 	if (judged.outcome === "ready") return judged;
@@ -133,11 +131,7 @@ function question(
 	});
 }
 
-async function decide(
-	site: Site,
-	documents: ClientDocuments,
-	request: Request,
-): Promise<Response> {
+async function decide(site: Site, request: Request): Promise<Response> {
 	const visitor = findVisitor(site, request);
 	if (!visitor || !isOwnPost(request, site.issuer)) return staleFormPage();
 	const query = new URL(request.url).search;
@@ -154,7 +148,7 @@ async function decide(
 			"invalid_request",
 			"the form says neither allow nor deny",
 		);
-	const judged = await judge(site, documents, request, query);
+	const judged = await judge(site, request, query);
 	if (judged instanceof Response) return judged;
 	const scope = scopeLeft(site, judged.request, visitor, form);
 	if (decision === "allow" && scope === null)
@@ -179,10 +173,13 @@ async function decide(
 	return seeOther(location);
 }
 
+/** What is asked for, whoever asks. */
+type Asked = Pick<AuthorizationRequest, "resource" | "scope">;
+
 /** What the person ticked of what was asked; null when that is nothing. */
-function scopeLeft(
+export function scopeLeft(
 	site: Site,
-	request: AuthorizationRequest,
+	request: Asked,
 	visitor: Visitor,
 	form: Parameters,
 ): string | null {
@@ -194,17 +191,13 @@ function scopeLeft(
 	});
 }
 
-function bindingOf(visitor: Visitor): string {
-	return Buffer.from(visitor.hash).toString("base64url");
-}
-
 function actionOf(query: string): string {
 	return `authorize ${query}`;
 }
 
 /** What there is to choose for a person: at a server's own endpoint nothing, at `/mcp` each of their servers. */
-function choiceOf(
-	{ resource, scope }: AuthorizationRequest,
+export function choiceOf(
+	{ resource, scope }: Asked,
 	usable: readonly string[],
 ): Choice {
 	const words = scope.split(" ");

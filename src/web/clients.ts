@@ -13,7 +13,7 @@ import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
 import { staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { findVisitor, type Visitor } from "./visitor.ts";
+import { bindingOf, findVisitor, type Visitor } from "./visitor.ts";
 
 const ACTION = "clients";
 
@@ -106,8 +106,4 @@ function allowed(
 function likenessOf(grant: ListedGrant): string {
 	const place = grant.redirectUri.replace(/^(http:\/\/[^/]*?):\d+/, "$1");
 	return JSON.stringify([grant.clientName, place, grant.scope]);
-}
-
-function bindingOf(visitor: Visitor): string {
-	return Buffer.from(visitor.hash).toString("base64url");
 }

@@ -7,13 +7,13 @@
  */
 import type { Role } from "../caller.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
-import { createClientDocuments } from "../oauth/client-documents.ts";
 import { createLimiter } from "../oauth/limits.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { Route } from "../route.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";
 import { clientRoutes } from "./clients.ts";
+import { deviceRoutes } from "./device.ts";
 import { doctorRoutes } from "./doctor.ts";
 import { createForms, type Forms } from "./forms.ts";
 import { homeRoutes } from "./home.ts";
@@ -40,14 +40,14 @@ const AUTHORIZE_REQUESTS = { count: 60, seconds: 60 } as const;
 /** All pages and the files they refer to. */
 export function pageRoutes(deps: PageDeps): readonly Route[] {
 	const site: Site = { ...deps, forms: createForms(deps) };
-	const documents = createClientDocuments(deps);
 	const authorizations = createLimiter(deps.clock, AUTHORIZE_REQUESTS);
 	return [
-		...authorizeRoutes(site, documents, authorizations),
+		...authorizeRoutes(site, authorizations),
 		...loginRoutes(site),
 		...setupRoutes(site),
 		...homeRoutes(site),
 		...clientRoutes(site),
+		...deviceRoutes(site),
 		...doctorRoutes(site),
 	]
 		.map(

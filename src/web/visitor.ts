@@ -46,6 +46,11 @@ export function findVisitor(
 	return { login, hash };
 }
 
+/** What the forms of a signed-in browser are bound to. */
+export function bindingOf({ hash }: Visitor): string {
+	return Buffer.from(hash).toString("base64url");
+}
+
 /** Signs a user in with a fresh login; the one this browser had ends. Returns the `Set-Cookie`. */
 export function signIn(
 	deps: VisitorDeps,

@@ -164,6 +164,7 @@ test("settings change what is named and nothing else", async () => {
 	expect((await fixture.send("GET", "/api/settings")).body["clients"]).toEqual({
 		registration: "known",
 		documents: true,
+		device: false,
 	});
 	const changed = await fixture.send("PUT", "/api/settings", {
 		clients: { registration: "approve" },
@@ -171,11 +172,13 @@ test("settings change what is named and nothing else", async () => {
 	expect(changed.body["clients"]).toEqual({
 		registration: "approve",
 		documents: true,
+		device: false,
 	});
 	await fixture.send("PUT", "/api/settings", { clients: { documents: false } });
 	expect(readClientPolicy(fixture.deps.db)).toEqual({
 		registration: "approve",
 		documents: false,
+		device: false,
 	});
 	const odd = await fixture.send("PUT", "/api/settings", {
 		clients: { registration: "anyone" },

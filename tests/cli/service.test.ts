@@ -390,15 +390,20 @@ test("clients are made, listed, let in and forgotten; who may come is chosen", a
 	expect((await sallyport(["clients", "revoke", id, "--yes"])).code).toBe(3);
 
 	expect((await sallyport(["clients", "policy"])).stdout).toBe(
-		"registration  known\ndocuments     on\n",
+		"registration  known\ndocuments     on\ndevice        off\n",
 	);
-	const changed = ["--registration", "approve", "--documents", "off"];
+	const changed = [
+		...["--registration", "approve"],
+		...["--documents", "off"],
+		...["--device", "on"],
+	];
 	expect((await sallyport(["clients", "policy", ...changed])).stdout).toBe(
-		"registration  approve\ndocuments     off\n",
+		"registration  approve\ndocuments     off\ndevice        on\n",
 	);
 	for (const wrong of [
 		["--registration", "anyone"],
 		["--documents", "maybe"],
+		["--device", "yes"],
 	])
 		expect((await sallyport(["clients", "policy", ...wrong])).code).toBe(2);
 });

@@ -7,6 +7,7 @@ import type { Egress } from "../../src/egress.ts";
 import { createLog } from "../../src/log.ts";
 import type { OAuthDeps } from "../../src/oauth/authorization-server.ts";
 import { type Bearer, createBearer } from "../../src/oauth/bearer.ts";
+import { createClientDocuments } from "../../src/oauth/client-documents.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
 import { createOwner } from "../../src/ops/setup.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
@@ -68,11 +69,9 @@ export async function openAuthority(
 	const log: string[] = [];
 	const passwords = createPasswords("testing");
 	let visitor = 0;
-	const deps: OAuthDeps = {
+	const around = {
 		db,
-		vault,
 		clock,
-		issuer,
 		log: createLog({
 			level: "debug",
 			format: "json",
@@ -83,6 +82,12 @@ export async function openAuthority(
 				options.egress ??
 				(() => Promise.reject(new Error("nothing may be fetched here"))),
 		},
+	};
+	const deps: OAuthDeps = {
+		...around,
+		vault,
+		issuer,
+		documents: createClientDocuments(around),
 		isEndpoint: (path) => path === "/mcp/memory" || path === "/mcp/files",
 		// A new address each time, unless a test is about addresses.
 		clientAddress:

@@ -5,6 +5,7 @@
 import type { VNode } from "preact";
 import { destinationOf } from "../../oauth/redirect-uris.ts";
 import type { Client } from "../../store/clients.ts";
+import { DEVICE_GRANT } from "../../store/device-codes.ts";
 import { showDate } from "../dates.ts";
 import { page } from "../layout.tsx";
 
@@ -168,6 +169,7 @@ function Connection(props: { readonly clientId: string }): VNode {
 
 function placeOf(redirectUri: string): string {
 	if (redirectUri === "") return "nobody: it acts by itself";
+	if (redirectUri === DEVICE_GRANT) return "a device that showed a code";
 	const { kind, name } = destinationOf(redirectUri);
 	if (kind === "host") return name;
 	return kind === "loopback"

@@ -108,7 +108,8 @@ function Warning(props: { readonly destination: Destination }): VNode | null {
 	);
 }
 
-function Servers(props: { readonly choice: Choice }): VNode {
+/** The servers that this would open, with the boxes to tick. */
+export function Servers(props: { readonly choice: Choice }): VNode {
 	const { slugs, boxes } = props.choice;
 	return (
 		<>
