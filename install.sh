@@ -2,6 +2,7 @@
 # Installs Sallyport on Linux, upgrades it (the same command again), or removes it.
 #
 #   curl -fsSL https://…/install.sh | sh
+#   curl -fsSL https://…/install.sh | sh -s -- --domain gate.example.org --email ada@example.org
 #   curl -fsSL https://…/install.sh | sh -s -- --version 1.4.2
 #   sh install.sh --offline ./sallyport-linux-x64.gz      SHA256SUMS (and SHA256SUMS.sig) beside it
 #   sh install.sh --help
@@ -31,6 +32,7 @@ CURRENT=$APP_DIR/current
 CONFIG_DIR=/etc/sallyport
 DATA_DIR=/var/lib/sallyport
 CACHE_DIR=/var/cache/sallyport
+SOCKET_DIR=/run/sallyport
 LINK=/usr/local/bin/sallyport
 UNIT=/etc/systemd/system/sallyport.service
 SERVICE_USER=sallyport
@@ -40,17 +42,36 @@ APP_MEGABYTES=400
 SYSTEMD_MIN=247
 
 # --- what the gateway listens on: all of it is here ----------------------------------------------------------------
-# This release serves plain HTTP on loopback, for an SSH tunnel or a proxy that holds the certificate.
+# It holds its own certificate, on ports 443 and 80 of every address. With --public-url a proxy on this machine holds
+# it, and on loopback there is none: both are served in clear, to this machine alone.
 
-LISTEN_DEFAULT=localhost:8080
+LISTEN_CLEAR=localhost:8080
+LISTEN_TLS='[::]:443'
+HTTP_PORT=80
+
+is_clear() {
+	[ -z "$PUBLIC_URL" ] || return 0
+	case $LISTEN in
+		localhost:* | 127.* | '[::1]:'*) return 0 ;;
+		*) return 1 ;;
+	esac
+}
 
 write_configuration() {
 	cat <<-EOF
 		# sallyport serve --help lists every setting; restart the service after a change.
 		data_dir = "$DATA_DIR"
-		listen = ["$LISTEN"]
-		tls = "off"
+		cache_dir = "$CACHE_DIR"
 	EOF
+	! has_systemd || echo "admin_socket = \"$SOCKET_DIR/admin.sock\""
+	echo "listen = [\"$LISTEN\"]"
+	if is_clear; then
+		echo 'tls = "off"'
+	else
+		echo 'tls = "acme"'
+	fi
+	[ -z "$EMAIL" ] || echo "acme_email = \"$EMAIL\""
+	[ -z "$DOMAIN" ] || echo "public_url = \"https://$DOMAIN\""
 	[ -z "$PUBLIC_URL" ] || cat <<-EOF
 		# The proxy on this machine that holds the certificate of this address.
 		public_url = "$PUBLIC_URL"
@@ -58,9 +79,26 @@ write_configuration() {
 	EOF
 }
 
-# How to reach what was just started, for people.
+# Before anything is touched: nobody else has the ports.
+require_ports() {
+	if is_clear; then
+		require_port "${LISTEN##*:}" "stop it, or choose another address with --listen"
+	else
+		proxy="or let it be the proxy that holds the certificate, with --public-url"
+		require_port "${LISTEN##*:}" "stop it; $proxy"
+		require_port $HTTP_PORT "stop it, because certificate authorities look there; $proxy"
+	fi
+}
+
+# How to reach what was just started, for people. A firewall is told about, never changed.
 print_address() {
-	[ -n "$PUBLIC_URL" ] || say "  reach it   ssh -L ${LISTEN##*:}:localhost:${LISTEN##*:} $(id -un)@$(uname -n)   (it listens on loopback only)"
+	if is_clear; then
+		[ -n "$PUBLIC_URL" ] || say "  reach it   ssh -L ${LISTEN##*:}:localhost:${LISTEN##*:} $(id -un)@$(uname -n)   (it listens on loopback only)"
+	elif has ufw && ufw status 2>/dev/null | grep -q 'Status: active'; then
+		say "  firewall   ufw allow ${LISTEN##*:}/tcp && ufw allow $HTTP_PORT/tcp"
+	elif has firewall-cmd && firewall-cmd --state >/dev/null 2>&1; then
+		say "  firewall   firewall-cmd --permanent --add-service=https --add-service=http && firewall-cmd --reload"
+	fi
 }
 
 # --- the systemd unit ----------------------------------------------------------------------------------------------
@@ -179,8 +217,6 @@ usage() {
 		  --mirror URL            where releases are, instead of the usual place
 		  --offline FILE          an executable that was downloaded already (.gz or not), SHA256SUMS beside it
 		  --checksum-only         do without the signature
-		  --listen ADDR:PORT      where the gateway listens ($LISTEN_DEFAULT), on a first installation
-		  --public-url URL        the https address of a proxy on this machine, on a first installation
 		  --no-start              install everything, start nothing
 		  --dry-run               say what would be done
 		  --uninstall             remove the program; data, key and configuration stay
@@ -189,7 +225,15 @@ usage() {
 		  --quiet                 say nothing but errors
 		  --print-unit            print the systemd unit
 
-		VERSION, CHANNEL, MIRROR, LISTEN and PUBLIC_URL are also read from SALLYPORT_INSTALL_…
+		On a first installation, for its configuration:
+
+		  --domain NAME           the gateway's name, which leads to this machine; may be chosen in the browser instead
+		  --email E               where a certificate authority may write to
+		  --listen ADDR:PORT      where it listens ($LISTEN_TLS; certificates also need port $HTTP_PORT);
+		                          on localhost it speaks in clear, for an SSH tunnel
+		  --public-url URL        the https address of a proxy on this machine that holds the certificate
+
+		VERSION, CHANNEL, MIRROR, DOMAIN, EMAIL, LISTEN and PUBLIC_URL are also read from SALLYPORT_INSTALL_…
 	EOF
 }
 
@@ -200,7 +244,9 @@ read_flags() {
 	VERSION=${SALLYPORT_INSTALL_VERSION-}
 	CHANNEL=${SALLYPORT_INSTALL_CHANNEL-stable}
 	MIRROR=${SALLYPORT_INSTALL_MIRROR-$RELEASE_URL}
-	LISTEN=${SALLYPORT_INSTALL_LISTEN-$LISTEN_DEFAULT}
+	DOMAIN=${SALLYPORT_INSTALL_DOMAIN-}
+	EMAIL=${SALLYPORT_INSTALL_EMAIL-}
+	LISTEN=${SALLYPORT_INSTALL_LISTEN-}
 	PUBLIC_URL=${SALLYPORT_INSTALL_PUBLIC_URL-}
 	OFFLINE='' CHECKSUM_ONLY=no START=yes DRY_RUN=no PURGE=no YES=no QUIET=no
 	PROBLEM=0 STAGE='' UNDO=no OLD_RELEASE=''
@@ -214,7 +260,7 @@ read_flags() {
 				;;
 		esac
 		case $1 in
-			--version | --channel | --mirror | --offline | --listen | --public-url)
+			--version | --channel | --mirror | --offline | --domain | --email | --listen | --public-url)
 				[ $# -ge 2 ] || fail 2 "$1 needs a value" "see install.sh --help"
 				;;
 		esac
@@ -223,6 +269,8 @@ read_flags() {
 			--channel) CHANNEL=$2 && shift ;;
 			--mirror) MIRROR=$2 && shift ;;
 			--offline) OFFLINE=$2 && shift ;;
+			--domain) DOMAIN=$2 && shift ;;
+			--email) EMAIL=$2 && shift ;;
 			--listen) LISTEN=$2 && shift ;;
 			--public-url) PUBLIC_URL=$2 && shift ;;
 			--checksum-only) CHECKSUM_ONLY=yes ;;
@@ -244,10 +292,18 @@ read_flags() {
 		'' | https://* | http://localhost[:/]* | http://127.0.0.1[:/]*) ;;
 		*) fail 2 "$MIRROR is not an https address" "releases are downloaded over https only" ;;
 	esac
+	require_configurable
+	[ "$PURGE" = no ] || [ "$ACTION" = uninstall ] || fail 2 "--purge goes with --uninstall" "see install.sh --help"
+}
+
+# What will stand in the configuration.
+require_configurable() {
+	GIVEN_LISTEN=$LISTEN
 	case $LISTEN in
-		*[!0-9A-Za-z.:[\]-]* | *: | [!0-9A-Za-z[]*) fail 2 "$LISTEN is not an address to listen on" "it looks like $LISTEN_DEFAULT" ;;
+		'') ;;
+		*[!0-9A-Za-z.:[\]-]* | *: | [!0-9A-Za-z[]*) fail 2 "$LISTEN is not an address to listen on" "it looks like $LISTEN_CLEAR or $LISTEN_TLS" ;;
 		*:*) ;;
-		*) fail 2 "$LISTEN is not an address to listen on" "it looks like $LISTEN_DEFAULT" ;;
+		*) fail 2 "$LISTEN is not an address to listen on" "it looks like $LISTEN_CLEAR or $LISTEN_TLS" ;;
 	esac
 	case $PUBLIC_URL in
 		'') ;;
@@ -255,7 +311,27 @@ read_flags() {
 		https://?*) ;;
 		*) fail 2 "$PUBLIC_URL is not a public URL" "it looks like https://gate.example.org" ;;
 	esac
-	[ "$PURGE" = no ] || [ "$ACTION" = uninstall ] || fail 2 "--purge goes with --uninstall" "see install.sh --help"
+	case $DOMAIN in
+		'') ;;
+		*[!0-9A-Za-z.-]* | .* | -* | *. | *..*) fail 2 "$DOMAIN is not a domain" "it looks like gate.example.org" ;;
+		*.*) ;;
+		*) fail 2 "$DOMAIN is not a domain" "it looks like gate.example.org" ;;
+	esac
+	case $EMAIL in
+		'') ;;
+		*[!0-9A-Za-z.@+_-]* | *@*@* | @* | *@) fail 2 "$EMAIL is not an e-mail address" "it looks like ada@example.org" ;;
+		*@*) ;;
+		*) fail 2 "$EMAIL is not an e-mail address" "it looks like ada@example.org" ;;
+	esac
+	[ -z "$DOMAIN" ] || [ -z "$PUBLIC_URL" ] ||
+		fail 2 "--domain and --public-url are two answers to one question" "give --domain if the gateway is to hold the certificate, --public-url if a proxy has it"
+	if [ -z "$LISTEN" ]; then
+		LISTEN=$LISTEN_TLS
+		[ -z "$PUBLIC_URL" ] || LISTEN=$LISTEN_CLEAR
+	fi
+	if is_clear; then
+		[ -z "$DOMAIN$EMAIL" ] || fail 2 "on $LISTEN the gateway speaks in clear and orders no certificate" "leave --listen away, or --domain and --email"
+	fi
 }
 
 # These become parts of paths and URLs.
@@ -325,8 +401,20 @@ preflight() {
 	fi
 	require_space
 	# A configuration that is kept says itself where to listen.
-	[ -e $CONFIG_DIR/sallyport.toml ] || [ "$START" = no ] || require_port "${LISTEN##*:}"
+	if [ -e $CONFIG_DIR/sallyport.toml ]; then
+		warn_of_kept_configuration
+	elif [ "$START" = yes ]; then
+		require_ports
+	fi
 	[ "$PROBLEM" -eq 0 ] || exit "$PROBLEM"
+}
+
+# The same command again is the usual upgrade; another one would be heeded in vain.
+warn_of_kept_configuration() {
+	for value in "$DOMAIN" "$EMAIL" "$GIVEN_LISTEN" "$PUBLIC_URL"; do
+		if [ -z "$value" ] || grep -qF "$value" $CONFIG_DIR/sallyport.toml; then continue; fi
+		note "install: warning: $CONFIG_DIR/sallyport.toml is kept as it is, without $value: change it by hand, then systemctl restart sallyport"
+	done
 }
 
 require_space() {
@@ -342,9 +430,10 @@ require_space() {
 		problem 8 "$DATA_DIR has $free MB left, and the upgrade copies a database of $size MB" "make room there"
 }
 
+# require_port PORT HINT
 require_port() {
 	holder=$(listener_of "$1")
-	[ -z "$holder" ] || problem 8 "port $1 is in use by $holder" "stop it, or choose another address with --listen"
+	[ -z "$holder" ] || problem 8 "port $1 is in use by $holder" "$2"
 }
 
 # Who listens on a TCP port, from /proc alone; nothing when nobody does.
@@ -728,6 +817,7 @@ tell_plan() {
 
 tell_by_hand() {
 	say "sallyport $VERSION is installed; systemd does not run here, so start it with your own init system, or by hand:"
+	is_clear || say "  sysctl -w net.ipv4.ip_unprivileged_port_start=$HTTP_PORT"
 	# shellcheck disable=SC2016 # for the reader's shell
 	say "  install -o $SERVICE_USER -m 0400 $CONFIG_DIR/master.key $DATA_DIR/master.key"
 	say "  su -s /bin/sh -c 'exec $CURRENT/sallyport serve' $SERVICE_USER"
@@ -739,8 +829,10 @@ tell_success() {
 	else
 		say "sallyport $VERSION is installed and runs"
 	fi
+	is_clear || say "asking for a certificate, which may take a minute"
 	# Refused once there is an owner: an upgrade never prints a key to the gate.
-	link=$(env -i PATH="$PATH" $CURRENT/sallyport setup-link 2>/dev/null) || return 0
+	link=$(env -i PATH="$PATH" USER="$(id -un)" $CURRENT/sallyport setup-link 2>"$STAGE/notes") || return 0
+	if [ "$QUIET" = no ]; then sed '/^open this link/d' "$STAGE/notes" >&2; fi
 	say "  set it up  $link"
 	print_address
 	say "  look       systemctl status sallyport, journalctl -u sallyport"

@@ -200,8 +200,7 @@ export async function startApp(
 		...{ front, address, approach },
 	};
 	service = openService(base);
-	const adminSocket = join(config.dataDir, "admin.sock");
-	const admin = listenSocket(adminSocket, (request, connection) => {
+	const admin = listenSocket(config.adminSocket, (request, connection) => {
 		connection.patient();
 		return (service as Service).api.handle(request, {
 			userId: null,
@@ -221,7 +220,7 @@ export async function startApp(
 
 	return {
 		url: front.origin(),
-		adminSocket,
+		adminSocket: config.adminSocket,
 		stop: async () => {
 			stopSweeping();
 			service?.drain();
@@ -275,7 +274,7 @@ function openService(base: Base): Service {
 	const timeline = createTimelineRecorder({ db, clock, log });
 	const npm = createNpm({
 		dir: serverDir,
-		cacheDir: join(config.dataDir, "cache", "npm"),
+		cacheDir: join(config.cacheDir, "npm"),
 		execPath: process.execPath,
 		environment: options.environment ?? {},
 	});

@@ -11,10 +11,16 @@ import { SallyportError } from "./errors.ts";
 import { type LogFormat, type LogLevel, parseLogLevel } from "./log.ts";
 import { parseServing, type Serving } from "./serving.ts";
 
-export type Origin = "flag" | "environment" | "file" | "database" | "default";
+/** The nearest first. */
+const ORIGINS = ["flag", "environment", "file", "database", "default"] as const;
+export type Origin = (typeof ORIGINS)[number];
 
 export type Config = Serving & {
 	readonly dataDir: string;
+	/** What can be made again: package caches. */
+	readonly cacheDir: string;
+	/** The API over a Unix socket. */
+	readonly adminSocket: string;
 	readonly trustedProxies: readonly string[];
 	/** CIDRs of private networks that upstream servers may live in. */
 	readonly allowPrivateUpstreams: readonly string[];
@@ -44,6 +50,18 @@ export const SETTINGS: readonly Setting[] = [
 		list: false,
 		placeholder: "DIR",
 		summary: "everything the gateway keeps",
+	},
+	{
+		name: "cache_dir",
+		list: false,
+		placeholder: "DIR",
+		summary: "what it can make again (cache/ in the data directory)",
+	},
+	{
+		name: "admin_socket",
+		list: false,
+		placeholder: "PATH",
+		summary: "the command line's way in (admin.sock in the data directory)",
 	},
 	{
 		name: "listen",
@@ -283,6 +301,8 @@ function freeze(
 	return Object.freeze({
 		...parseServing({ one, many }),
 		dataDir,
+		cacheDir: placed(values, "cache_dir") ?? join(dataDir, "cache"),
+		adminSocket: placed(values, "admin_socket") ?? join(dataDir, "admin.sock"),
 		trustedProxies: many("trusted_proxy").map(parseCidr),
 		allowPrivateUpstreams: many("allow_private_upstreams").map(parseCidr),
 		kekFile: kekFile(
@@ -319,6 +339,19 @@ function addStored(
 			all.set(name, { value: [value], origin: "database" });
 	}
 	return all;
+}
+
+/**
+ * A path beside the data. Whoever names a data directory means all of it (contract.md 3): what the file says of paths
+ * does not follow a `--data-dir` elsewhere.
+ */
+function placed(values: Values, name: string): string | null {
+	const path = values.get(name);
+	const dataDir = values.get("data_dir");
+	if (path === undefined || dataDir === undefined) return null;
+	const isNearer =
+		ORIGINS.indexOf(dataDir.origin) < ORIGINS.indexOf(path.origin);
+	return isNearer ? null : resolve(path.value[0] as string);
 }
 
 /** A systemd credential wins, then the setting, then the file beside the data. */

@@ -33,6 +33,32 @@ test("a flag wins over a variable, a variable over the file, the file over the d
 	}
 });
 
+test("the socket and the cache lie beside the data, unless they are placed as near as the data is", () => {
+	const folder = mkdtempSync(join(tmpdir(), "sallyport-config-"));
+	try {
+		const file = join(folder, "sallyport.toml");
+		writeFileSync(
+			file,
+			'data_dir = "/d"\ncache_dir = "/c"\nadmin_socket = "/r/admin.sock"\n',
+		);
+		const placesOf = (flags: readonly string[], path: string) => {
+			const { dataDir, cacheDir, adminSocket } = parseConfig(flags, {
+				SALLYPORT_CONFIG: path,
+			});
+			return [dataDir, cacheDir, adminSocket];
+		};
+		expect(placesOf([], file)).toEqual(["/d", "/c", "/r/admin.sock"]);
+		expect(placesOf(["--data-dir", "/x"], file)).toEqual([
+			...["/x", "/x/cache", "/x/admin.sock"],
+		]);
+		expect(
+			placesOf(["--data-dir", "/x", "--cache-dir", "/y"], "/nonexistent"),
+		).toEqual(["/x", "/y", "/x/admin.sock"]);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
 describe("what is refused, with what to do", () => {
 	const cases: readonly (readonly [string, readonly string[], string])[] = [
 		["an unknown flag", ["--lisen", "localhost:1"], "did you mean --listen"],

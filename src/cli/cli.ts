@@ -73,7 +73,7 @@ async function run(
 ): Promise<void> {
 	const dataDir = typed.one("data-dir");
 	const configFlags = dataDir === undefined ? [] : ["--data-dir", dataDir];
-	const client = createClient(() => parseConfig(configFlags, io.env).dataDir);
+	const client = createClient(() => parseConfig(configFlags, io.env));
 	await command.run({ ...typed, io, json, client, configFlags, program });
 }
 

@@ -2,14 +2,15 @@
  * The command line's way to a running service: its REST API over the admin socket. Whoever may open that socket has
  * the owner's rights, so no key is involved. (A door exception: this `fetch` reaches only a Unix socket.)
  */
-import { join } from "node:path";
+import type { Config } from "../config.ts";
 import { type ErrorCode, parseErrorCode, SallyportError } from "../errors.ts";
 
-const SOCKET = "admin.sock";
 const HOST = "http://sallyport";
 
 /** What the API answered, without its envelope's `success`. */
 export type Reply = Readonly<Record<string, unknown>>;
+
+type Service = Pick<Config, "dataDir" | "adminSocket">;
 
 export type Client = {
 	readonly get: (path: string) => Promise<Reply>;
@@ -27,22 +28,21 @@ export type Client = {
 };
 
 /**
- * A client of the service that keeps its data in `dataDir`, which is found out when it is first needed. Every
- * function throws what the API refused, as it said it.
+ * A client of the service that is configured like this, which is found out when it is first needed. Every function
+ * throws what the API refused, as it said it.
  */
-export function createClient(dataDir: () => string): Client {
+export function createClient(service: () => Service): Client {
 	async function send(
 		method: string,
 		route: string,
 		body?: string,
 	): Promise<string> {
-		const folder = dataDir();
-		const path = join(folder, SOCKET);
+		const { dataDir, adminSocket } = service();
 		let response: Response;
 		try {
 			response = await fetch(HOST + route, {
 				method,
-				unix: path,
+				unix: adminSocket,
 				// An install or a tool may take minutes; the service has limits of its own.
 				timeout: false,
 				...(body === undefined
@@ -50,7 +50,7 @@ export function createClient(dataDir: () => string): Client {
 					: { body, headers: { "Content-Type": "application/json" } }),
 			});
 		} catch (error) {
-			throw unreachable(error, folder, path);
+			throw unreachable(error, dataDir, adminSocket);
 		}
 		const text = await response.text();
 		if (!response.ok) throw refused(text);

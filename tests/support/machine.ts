@@ -1,9 +1,10 @@
 /**
  * A Debian machine for a test: systemd as its first process, in namespaces of its own, with nothing installed but what
- * a small VPS has. Its files are a layer in memory over a root that debootstrap makes once; its network is ours, so
- * what it serves on loopback can be reached. Needs root; stopped by ending its first process.
+ * a small VPS has. Its files are a layer in memory over a root that debootstrap makes once. Its network is ours, so
+ * that what it serves on loopback can be reached; or, with `network: "own"`, a cable to ours with a public address at
+ * its end, and nothing beyond. Needs root; stopped by ending its first process.
  *
- * @see unshare(1), pivot_root(2), overlayfs
+ * @see unshare(1), pivot_root(2), overlayfs, veth(4)
  */
 import {
 	existsSync,
@@ -59,6 +60,9 @@ export type Machine = {
 	/** The machine's path as this process reaches it. */
 	readonly path: (inside: string) => string;
 	readonly write: (inside: string, content: string | Uint8Array) => void;
+	/** Its address, and ours as it sees us; both loopback while it shares our network. */
+	readonly address: string;
+	readonly neighbour: string;
 	/** Every file of the machine with its size, time, mode and owner, but for logs and what is in memory anyway. */
 	readonly fingerprint: () => Promise<string>;
 	readonly stop: () => Promise<void>;
@@ -70,6 +74,7 @@ export function machineTools(): readonly Tool[] {
 		systemTool("debootstrap", "debootstrap"),
 		systemTool("unshare", "util-linux"),
 		systemTool("nsenter", "util-linux"),
+		systemTool("ip", "iproute2"),
 		{
 			name: "the right to make namespaces",
 			package: "nothing, but run the tests as root, outside a container",
@@ -87,12 +92,16 @@ function mayMakeNamespaces(): boolean {
 }
 
 /** Boots one. The first on a computer makes the root, which takes about a minute. */
-export async function startMachine(): Promise<Machine> {
+export async function startMachine(
+	options: { readonly network: "ours" | "own" } = { network: "ours" },
+): Promise<Machine> {
+	const hasOwnNetwork = options.network === "own";
 	const root = await requireRoot();
 	const folder = mkdtempSync(join(tmpdir(), "sallyport-machine-"));
 	const boot = run([
 		"unshare",
 		...["--mount", "--pid", "--fork", "--uts", "--ipc", "--cgroup"],
+		...(hasOwnNetwork ? ["--net"] : []),
 		...["sh", "-c", BOOT, "boot", root, folder],
 	]);
 	let ended = false;
@@ -100,10 +109,16 @@ export async function startMachine(): Promise<Machine> {
 		ended = true;
 	});
 	const pid = await firstProcess(boot);
+	const cable = hasOwnNetwork
+		? await plugIn(pid).catch((error) => {
+				process.kill(pid, "SIGKILL");
+				throw error;
+			})
+		: LOOPBACK;
 	const enter = [
 		"nsenter",
 		...["--target", String(pid)],
-		...["--mount", "--pid", "--uts", "--ipc", "--cgroup"],
+		...["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net"],
 		...["env", "-i", "HOME=/root", "LANG=C.UTF-8"],
 	];
 
@@ -117,6 +132,7 @@ export async function startMachine(): Promise<Machine> {
 			if (code !== 0) throw new Error(`${line} ended with ${code}: ${stderr}`);
 			return stdout;
 		},
+		...cable,
 		path: (inside) => join(`/proc/${pid}/root`, inside),
 		write(inside, content) {
 			mkdirSync(dirname(machine.path(inside)), { recursive: true });
@@ -189,6 +205,31 @@ async function findMirror(): Promise<string> {
 	const line = stdout.split("\n").find((it) => it.startsWith(`${codename} `));
 	if (line === undefined) throw new Error(`apt has no sources: ${stdout}`);
 	return line.split(" ")[1] as string;
+}
+
+type Cable = Pick<Machine, "address" | "neighbour">;
+const LOOPBACK: Cable = { address: "127.0.0.1", neighbour: "127.0.0.1" };
+
+/** Lays a cable into the machine's network. It goes with the machine. */
+async function plugIn(pid: number): Promise<Cable> {
+	// From a block that is routed to nobody here; its own for each machine.
+	const network = `44.${128 + (pid % 63)}.${pid % 251}`;
+	const name = `sally${pid}`;
+	const add = ["ip", "link", "add", name];
+	const inside = ["nsenter", "--target", String(pid), "--net", "ip"];
+	for (const command of [
+		[...add, "type", "veth", "peer", "name", "wan", "netns", String(pid)],
+		["ip", "addr", "add", `${network}.1/30`, "dev", name],
+		["ip", "link", "set", name, "up"],
+		[...inside, "link", "set", "lo", "up"],
+		[...inside, "addr", "add", `${network}.2/30`, "dev", "wan"],
+		[...inside, "link", "set", "wan", "up"],
+		[...inside, "route", "add", "default", "via", `${network}.1`],
+	]) {
+		const { code, stderr } = await runToEnd(command);
+		if (code !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+	}
+	return { address: `${network}.2`, neighbour: `${network}.1` };
 }
 
 /** `unshare` waits for the machine's first process, which is its only child. */
