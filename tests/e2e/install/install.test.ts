@@ -59,334 +59,345 @@ version) echo "sallyport ${HANGING}" ;;
 esac
 `;
 
-describeWith(
-	[...machineTools(), executable()],
-	"install.sh on a bare machine",
-	() => {
-		let machine: Machine;
-		let releases: Releases;
-		let client: Sdk2Client;
-		let port: number;
+/** Which shell runs it, and whose tools come first; what BusyBox lacks (systemctl, openssl, useradd) is the system's. */
+const SHELLS = [
+	{ shell: "dash", path: "/usr/sbin:/usr/bin:/sbin:/bin" },
+	{ shell: "ash", path: "/root/busybox:/usr/sbin:/usr/bin:/sbin:/bin" },
+] as const;
 
-		beforeAll(async () => {
-			[machine, port] = await Promise.all([startMachine(), freePort()]);
-			releases = startReleases();
-			releases.add(VERSION, readFileSync(executable().path as string));
-			releases.point(VERSION);
-			letItReachTheRegistry(machine);
-		}, 300_000);
+for (const { shell, path } of SHELLS)
+	describeWith(
+		[...machineTools(), executable()],
+		`install.sh under ${shell} on a bare machine`,
+		() => {
+			let machine: Machine;
+			let releases: Releases;
+			let client: Sdk2Client;
+			let port: number;
 
-		afterAll(async () => {
-			await client?.close();
-			await releases?.stop();
-			await machine?.stop();
-		});
-
-		const install = (...flags: readonly string[]) =>
-			machine.run(
-				[
-					"sh",
-					"-s",
-					"--",
-					"--mirror",
-					releases.url,
-					"--listen",
-					`localhost:${port}`,
-					...flags,
-				],
-				{ input: releases.script },
-			);
-		const runningVersion = async (): Promise<string> =>
-			(await machine.shell("sallyport version")).trim();
-		const mainPid = async (): Promise<string> =>
-			(
-				await machine.shell("systemctl show -p MainPID --value sallyport")
-			).trim();
-
-		test("a dry run says what it would do and changes no file", async () => {
-			const before = await machine.fingerprint();
-			const { code, stdout } = await install("--dry-run");
-			expect(code).toBe(0);
-			expect(stdout).toContain(`would verify and install sallyport ${VERSION}`);
-			expect(stdout).toContain("would make the user sallyport");
-			expect(await machine.fingerprint()).toBe(before);
-		});
-
-		test("a script that was cut off does nothing, wherever it was cut", async () => {
-			const before = await machine.fingerprint();
-			const { script } = releases;
-			const lastWord = script.lastIndexOf("main");
-			for (const length of [
-				Math.floor(script.length * 0.2),
-				script.indexOf("SystemCallFilter") + 5,
-				Math.floor(script.length * 0.8),
-				script.lastIndexOf("{"),
-				lastWord + "main".length,
-				lastWord + 'main "$@"'.length,
-			]) {
-				const { stdout } = await machine.run(["sh", "-s", "--", "--yes"], {
-					input: script.slice(0, length),
-				});
-				expect(stdout).toBe("");
-			}
-			expect(await machine.fingerprint()).toBe(before);
-		});
-
-		test("without a network it says so and leaves nothing", async () => {
-			const before = await machine.fingerprint();
-			const closed = await freePort();
-			for (const flags of [[], ["--version", VERSION]]) {
-				const { code, stderr } = await install(
-					...flags,
-					"--mirror",
-					`http://127.0.0.1:${closed}`,
-				);
-				expect(code).toBe(5);
-				expect(stderr).toContain("--offline FILE");
-			}
-			expect(paths(await machine.fingerprint())).toEqual(paths(before));
-		});
-
-		test("a file that was tampered with is refused by its checksum", async () => {
-			releases.add("6.6.6", "#!/bin/sh\necho sallyport 6.6.6\n");
-			writeFileSync(
-				releases.file("6.6.6", `${ARTEFACT}.gz`),
-				Bun.gzipSync(Buffer.from("#!/bin/sh\necho evil\n")),
-			);
-			const { code, stderr } = await install("--version", "6.6.6");
-			expect(code).toBe(6);
-			expect(stderr).toContain("checksum");
-			expect(await machine.shell("ls /opt")).toBe("");
-		});
-
-		test("checksums that fit a tampered file are refused by their signature", async () => {
-			const sums = releases.file("6.6.6", "SHA256SUMS");
-			const evil = readFileSync(releases.file("6.6.6", `${ARTEFACT}.gz`));
-			writeFileSync(
-				sums,
-				`${new Bun.CryptoHasher("sha256").update(evil).digest("hex")}  ${ARTEFACT}.gz\n`,
-			);
-			const { code, stderr } = await install("--version", "6.6.6");
-			expect(code).toBe(6);
-			expect(stderr).toContain("signature");
-			expect(await machine.shell("ls /opt")).toBe("");
-		});
-
-		test("a port in use is refused, with the name of who has it", async () => {
-			const busy = await freePort();
-			await machine.shell(
-				`systemd-run -q --unit=holder busybox nc -l -p ${busy}; until ss -ltn | grep -q :${busy}; do sleep 0.1; done`,
-			);
-			const { code, stderr } = await install("--listen", `localhost:${busy}`);
-			await machine.shell("systemctl stop holder");
-			expect(code).toBe(8);
-			expect(stderr).toMatch(
-				new RegExp(`port ${busy} is in use by busybox \\(process \\d+\\)`),
-			);
-		});
-
-		test("a disk that is too full is told before anything is touched", async () => {
-			const { code, stderr } = await machine.run(
-				[
-					...["unshare", "--mount", "sh", "-c"],
-					`mount -t tmpfs -o size=50m tmpfs /opt && exec sh -s -- --mirror ${releases.url}`,
-				],
-				{ input: releases.script },
-			);
-			expect(code).toBe(8);
-			expect(stderr).toContain("/opt has 50 MB left");
-			expect(stderr).toContain("make room there");
-		});
-
-		test("the first installation ends with a setup link of a service that runs", async () => {
-			const { code, stdout, stderr } = await install();
-			expect(stderr).toBe("");
-			expect(code).toBe(0);
-			expect(stdout).toContain(`http://localhost:${port}/setup#sp_su_`);
-			expect(
-				(await machine.shell("systemctl is-enabled sallyport")).trim(),
-			).toBe("enabled");
-			expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(200);
-		});
-
-		test("the master key is root's alone and the data the service's", async () => {
-			expect(
+			beforeAll(async () => {
+				[machine, port] = await Promise.all([startMachine(), freePort()]);
 				await machine.shell(
-					"stat -c '%a %U' /etc/sallyport/master.key /var/lib/sallyport /var/lib/sallyport/sallyport.db",
-				),
-			).toBe("400 root\n700 sallyport\n600 sallyport\n");
-			expect(await machine.shell("ls /var/lib/sallyport")).not.toContain(
-				"master.key",
-			);
-		});
+					"mkdir /root/busybox && busybox --install -s /root/busybox",
+				);
+				releases = startReleases();
+				releases.add(VERSION, readFileSync(executable().path as string));
+				releases.point(VERSION);
+				letItReachTheRegistry(machine);
+			}, 300_000);
 
-		test("the unit is well-formed and exposes little", async () => {
-			const unit = "/etc/systemd/system/sallyport.service";
-			const verified = await machine.run(["systemd-analyze", "verify", unit]);
-			expect(verified.stderr).toBe("");
-			expect(verified.code).toBe(0);
-			await machine.shell(
-				`systemd-analyze security --offline=true --threshold=20 ${unit}`,
-			);
-		});
+			afterAll(async () => {
+				await client?.close();
+				await releases?.stop();
+				await machine?.stop();
+			});
 
-		test("a service that hangs is restarted by the watchdog", async () => {
-			const dropIn = "/run/systemd/system/sallyport.service.d/watchdog.conf";
-			machine.write(
-				dropIn,
-				"[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\nLimitCORE=0\n",
-			);
-			await machine.shell(
-				"systemctl daemon-reload; systemctl restart sallyport",
-			);
-			const before = await mainPid();
-			await machine.shell(
-				`sleep 2.5; test "$(systemctl show -p MainPID --value sallyport)" = ${before}`,
-			);
-			await machine.shell(
-				`kill -STOP ${before}; until systemctl is-active -q sallyport && test "$(systemctl show -p MainPID --value sallyport)" != ${before}; do sleep 0.2; done`,
-			);
-			expect(await mainPid()).not.toBe(before);
-			await machine.shell(
-				`rm ${dropIn}; systemctl daemon-reload; systemctl restart sallyport`,
-			);
-		});
+			const install = (...flags: readonly string[]) =>
+				machine.run(
+					[
+						...[shell, "-s", "--", "--mirror", releases.url],
+						...["--listen", `localhost:${port}`, ...flags],
+					],
+					{ input: releases.script, path },
+				);
+			const runningVersion = async (): Promise<string> =>
+				(await machine.shell("sallyport version")).trim();
+			const mainPid = async (): Promise<string> =>
+				(
+					await machine.shell("systemctl show -p MainPID --value sallyport")
+				).trim();
 
-		test("run again it has nothing to do and leaves the service alone", async () => {
-			const before = await mainPid();
-			const { code, stdout } = await install();
-			expect(code).toBe(0);
-			expect(stdout).toContain("nothing to do");
-			expect(await mainPid()).toBe(before);
-		});
+			test("a dry run says what it would do and changes no file", async () => {
+				const before = await machine.fingerprint();
+				const { code, stdout } = await install("--dry-run");
+				expect(code).toBe(0);
+				expect(stdout).toContain(
+					`would verify and install sallyport ${VERSION}`,
+				);
+				expect(stdout).toContain("would make the user sallyport");
+				expect(await machine.fingerprint()).toBe(before);
+			});
 
-		test("the executable alone installs a server from npm and serves it to a real client", async () => {
-			expect((await machine.run(["which", "node", "npm", "bun"])).stdout).toBe(
-				"",
-			);
-			await claim(machine);
-			await machine.shell(
-				"sallyport servers add everything --npm @modelcontextprotocol/server-everything@2026.8.31",
-			);
-			client = await signedIn(`http://localhost:${port}/mcp`, PERSON);
-			expect(await echo("from a bare machine")).toContain(
-				"from a bare machine",
-			);
-		});
+			test("a script that was cut off does nothing, wherever it was cut", async () => {
+				const before = await machine.fingerprint();
+				const { script } = releases;
+				const lastWord = script.lastIndexOf("main");
+				for (const length of [
+					Math.floor(script.length * 0.2),
+					script.indexOf("SystemCallFilter") + 5,
+					Math.floor(script.length * 0.8),
+					script.lastIndexOf("{"),
+					lastWord + "main".length,
+					lastWord + 'main "$@"'.length,
+				]) {
+					const { stdout } = await machine.run([shell, "-s", "--", "--yes"], {
+						input: script.slice(0, length),
+						path,
+					});
+					expect(stdout).toBe("");
+				}
+				expect(await machine.fingerprint()).toBe(before);
+			});
 
-		test("an upgrade keeps what a client holds, and a copy of the database", async () => {
-			releases.add(NEXT, await buildNextRelease(NEXT));
-			releases.point(NEXT);
-			writeFileSync(
-				machine.path(CONFIG),
-				`# mine\n${readFileSync(machine.path(CONFIG), "utf8")}`,
-			);
-			const { code, stdout } = await install();
-			expect(code).toBe(0);
-			expect(stdout).toContain(`sallyport ${NEXT} runs (before: ${VERSION})`);
-			expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
-			expect(await tables()).toContain("next_release");
-			expect(readFileSync(machine.path(CONFIG), "utf8")).toStartWith("# mine");
-			expect(
-				await machine.shell("ls /var/lib/sallyport/before-upgrade"),
-			).toContain("sallyport.db");
-			expect(await echo("after the upgrade")).toContain("after the upgrade");
-		});
+			test("without a network it says so and leaves nothing", async () => {
+				const before = await machine.fingerprint();
+				const closed = await freePort();
+				for (const flags of [[], ["--version", VERSION]]) {
+					const { code, stderr } = await install(
+						...flags,
+						"--mirror",
+						`http://127.0.0.1:${closed}`,
+					);
+					expect(code).toBe(5);
+					expect(stderr).toContain("--offline FILE");
+				}
+				expect(paths(await machine.fingerprint())).toEqual(paths(before));
+			});
 
-		test("a release that dies is rolled back, executable and database", async () => {
-			releases.add(BROKEN, BROKEN_PROGRAM);
-			releases.point(BROKEN);
-			const { code, stderr } = await install();
-			expect(code).toBe(9);
-			expect(stderr).toContain("spoiling the database");
-			expect(stderr).toContain(`rolled back: sallyport ${NEXT} runs again`);
-			expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
-			expect(await tables()).not.toContain("damage");
-			expect(await echo("after the roll-back")).toContain(
-				"after the roll-back",
-			);
-		});
+			test("a file that was tampered with is refused by its checksum", async () => {
+				releases.add("6.6.6", "#!/bin/sh\necho sallyport 6.6.6\n");
+				writeFileSync(
+					releases.file("6.6.6", `${ARTEFACT}.gz`),
+					Bun.gzipSync(Buffer.from("#!/bin/sh\necho evil\n")),
+				);
+				const { code, stderr } = await install("--version", "6.6.6");
+				expect(code).toBe(6);
+				expect(stderr).toContain("checksum");
+				expect(await machine.shell("ls /opt")).toBe("");
+			});
 
-		test("an installer that is ended in the middle puts the old release back", async () => {
-			releases.add(HANGING, HANGING_PROGRAM);
-			machine.write("/root/install.sh", releases.script);
-			await machine.shell(
-				`systemd-run --quiet --unit=installer sh /root/install.sh --mirror ${releases.url} --version ${HANGING}
+			test("checksums that fit a tampered file are refused by their signature", async () => {
+				const sums = releases.file("6.6.6", "SHA256SUMS");
+				const evil = readFileSync(releases.file("6.6.6", `${ARTEFACT}.gz`));
+				writeFileSync(
+					sums,
+					`${new Bun.CryptoHasher("sha256").update(evil).digest("hex")}  ${ARTEFACT}.gz\n`,
+				);
+				const { code, stderr } = await install("--version", "6.6.6");
+				expect(code).toBe(6);
+				expect(stderr).toContain("signature");
+				expect(await machine.shell("ls /opt")).toBe("");
+			});
+
+			test("a port in use is refused, with the name of who has it", async () => {
+				const busy = await freePort();
+				await machine.shell(
+					`systemd-run -q --unit=holder busybox nc -l -p ${busy}; until ss -ltn | grep -q :${busy}; do sleep 0.1; done`,
+				);
+				const { code, stderr } = await install("--listen", `localhost:${busy}`);
+				await machine.shell("systemctl stop holder");
+				expect(code).toBe(8);
+				expect(stderr).toMatch(
+					new RegExp(`port ${busy} is in use by busybox \\(process \\d+\\)`),
+				);
+			});
+
+			test("a disk that is too full is told before anything is touched", async () => {
+				const { code, stderr } = await machine.run(
+					[
+						...["unshare", "--mount", "sh", "-c"],
+						`mount -t tmpfs -o size=50m tmpfs /opt && exec ${shell} -s -- --mirror ${releases.url}`,
+					],
+					{ input: releases.script, path },
+				);
+				expect(code).toBe(8);
+				expect(stderr).toContain("/opt has 50 MB left");
+				expect(stderr).toContain("make room there");
+			});
+
+			test("the first installation ends with a setup link of a service that runs", async () => {
+				const { code, stdout, stderr } = await install();
+				expect(stderr).toBe("");
+				expect(code).toBe(0);
+				expect(stdout).toContain(`http://localhost:${port}/setup#sp_su_`);
+				expect(
+					(await machine.shell("systemctl is-enabled sallyport")).trim(),
+				).toBe("enabled");
+				expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(
+					200,
+				);
+			});
+
+			test("the master key is root's alone and the data the service's", async () => {
+				expect(
+					await machine.shell(
+						"stat -c '%a %U' /etc/sallyport/master.key /var/lib/sallyport /var/lib/sallyport/sallyport.db",
+					),
+				).toBe("400 root\n700 sallyport\n600 sallyport\n");
+				expect(await machine.shell("ls /var/lib/sallyport")).not.toContain(
+					"master.key",
+				);
+			});
+
+			test("the unit is well-formed and exposes little", async () => {
+				const unit = "/etc/systemd/system/sallyport.service";
+				const verified = await machine.run(["systemd-analyze", "verify", unit]);
+				expect(verified.stderr).toBe("");
+				expect(verified.code).toBe(0);
+				await machine.shell(
+					`systemd-analyze security --offline=true --threshold=20 ${unit}`,
+				);
+			});
+
+			test("a service that hangs is restarted by the watchdog", async () => {
+				const dropIn = "/run/systemd/system/sallyport.service.d/watchdog.conf";
+				machine.write(
+					dropIn,
+					"[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\nLimitCORE=0\n",
+				);
+				await machine.shell(
+					"systemctl daemon-reload; systemctl restart sallyport",
+				);
+				const before = await mainPid();
+				await machine.shell(
+					`sleep 2.5; test "$(systemctl show -p MainPID --value sallyport)" = ${before}`,
+				);
+				await machine.shell(
+					`kill -STOP ${before}; until systemctl is-active -q sallyport && test "$(systemctl show -p MainPID --value sallyport)" != ${before}; do sleep 0.2; done`,
+				);
+				expect(await mainPid()).not.toBe(before);
+				await machine.shell(
+					`rm ${dropIn}; systemctl daemon-reload; systemctl restart sallyport`,
+				);
+			});
+
+			test("run again it has nothing to do and leaves the service alone", async () => {
+				const before = await mainPid();
+				const { code, stdout } = await install();
+				expect(code).toBe(0);
+				expect(stdout).toContain("nothing to do");
+				expect(await mainPid()).toBe(before);
+			});
+
+			test("the executable alone installs a server from npm and serves it to a real client", async () => {
+				expect(
+					(await machine.run(["which", "node", "npm", "bun"])).stdout,
+				).toBe("");
+				await claim(machine);
+				await machine.shell(
+					"sallyport servers add everything --npm @modelcontextprotocol/server-everything@2026.8.31",
+				);
+				client = await signedIn(`http://localhost:${port}/mcp`, PERSON);
+				expect(await echo("from a bare machine")).toContain(
+					"from a bare machine",
+				);
+			});
+
+			test("an upgrade keeps what a client holds, and a copy of the database", async () => {
+				releases.add(NEXT, await buildNextRelease(NEXT));
+				releases.point(NEXT);
+				writeFileSync(
+					machine.path(CONFIG),
+					`# mine\n${readFileSync(machine.path(CONFIG), "utf8")}`,
+				);
+				const { code, stdout } = await install();
+				expect(code).toBe(0);
+				expect(stdout).toContain(`sallyport ${NEXT} runs (before: ${VERSION})`);
+				expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
+				expect(await tables()).toContain("next_release");
+				expect(readFileSync(machine.path(CONFIG), "utf8")).toStartWith(
+					"# mine",
+				);
+				expect(
+					await machine.shell("ls /var/lib/sallyport/before-upgrade"),
+				).toContain("sallyport.db");
+				expect(await echo("after the upgrade")).toContain("after the upgrade");
+			});
+
+			test("a release that dies is rolled back, executable and database", async () => {
+				releases.add(BROKEN, BROKEN_PROGRAM);
+				releases.point(BROKEN);
+				const { code, stderr } = await install();
+				expect(code).toBe(9);
+				expect(stderr).toContain("spoiling the database");
+				expect(stderr).toContain(`rolled back: sallyport ${NEXT} runs again`);
+				expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
+				expect(await tables()).not.toContain("damage");
+				expect(await echo("after the roll-back")).toContain(
+					"after the roll-back",
+				);
+			});
+
+			test("an installer that is ended in the middle puts the old release back", async () => {
+				releases.add(HANGING, HANGING_PROGRAM);
+				machine.write("/root/install.sh", releases.script);
+				await machine.shell(
+					`systemd-run --quiet --unit=installer env PATH=${path} ${shell} /root/install.sh --mirror ${releases.url} --version ${HANGING}
 				until test "$(systemctl is-active sallyport)" = activating; do sleep 0.1; done
 				systemctl stop installer`,
-			);
-			expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
-			expect(await echo("after the interruption")).toContain(
-				"after the interruption",
-			);
-			expect(await machine.shell("ls /opt/sallyport")).toBe(
-				"current\nreleases\n",
-			);
-		});
+				);
+				expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
+				expect(await echo("after the interruption")).toContain(
+					"after the interruption",
+				);
+				expect(await machine.shell("ls /opt/sallyport")).toBe(
+					"current\nreleases\n",
+				);
+			});
 
-		test("a release that cannot open a copy of the data never replaces the old one", async () => {
-			releases.add(REFUSING, REFUSING_PROGRAM);
-			const before = await mainPid();
-			const { code, stderr } = await install("--version", REFUSING);
-			expect(code).toBe(8);
-			expect(stderr).toContain("not to its taste");
-			expect(stderr).toContain("nothing was changed");
-			expect(await mainPid()).toBe(before);
-		});
+			test("a release that cannot open a copy of the data never replaces the old one", async () => {
+				releases.add(REFUSING, REFUSING_PROGRAM);
+				const before = await mainPid();
+				const { code, stderr } = await install("--version", REFUSING);
+				expect(code).toBe(8);
+				expect(stderr).toContain("not to its taste");
+				expect(stderr).toContain("nothing was changed");
+				expect(await mainPid()).toBe(before);
+			});
 
-		test("an older release is refused, even when it is asked for, if the data is too new for it", async () => {
-			releases.point(VERSION);
-			const unasked = await install();
-			expect(unasked.code).toBe(8);
-			expect(unasked.stderr).toContain(`--version ${VERSION}`);
-			const asked = await install("--version", VERSION);
-			expect(asked.code).toBe(8);
-			expect(asked.stderr).toContain("newer release");
-			expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
-		});
+			test("an older release is refused, even when it is asked for, if the data is too new for it", async () => {
+				releases.point(VERSION);
+				const unasked = await install();
+				expect(unasked.code).toBe(8);
+				expect(unasked.stderr).toContain(`--version ${VERSION}`);
+				const asked = await install("--version", VERSION);
+				expect(asked.code).toBe(8);
+				expect(asked.stderr).toContain("newer release");
+				expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
+			});
 
-		test("uninstalling keeps the data, and installing again finds it", async () => {
-			const removed = await install("--uninstall");
-			expect(removed.code).toBe(0);
-			expect(removed.stdout).toContain("kept: /var/lib/sallyport");
-			const left = await machine.run([
-				...["ls", "/opt/sallyport", "/usr/local/bin/sallyport"],
-				"/etc/systemd/system/sallyport.service",
-			]);
-			expect(left.stdout).toBe("");
-			expect(await machine.shell("ls /var/lib/sallyport")).toContain(
-				"sallyport.db",
-			);
-			releases.point(NEXT);
-			expect((await install()).code).toBe(0);
-			expect(await echo("after all that")).toContain("after all that");
-		});
+			test("uninstalling keeps the data, and installing again finds it", async () => {
+				const removed = await install("--uninstall");
+				expect(removed.code).toBe(0);
+				expect(removed.stdout).toContain("kept: /var/lib/sallyport");
+				const left = await machine.run([
+					...["ls", "/opt/sallyport", "/usr/local/bin/sallyport"],
+					"/etc/systemd/system/sallyport.service",
+				]);
+				expect(left.stdout).toBe("");
+				expect(await machine.shell("ls /var/lib/sallyport")).toContain(
+					"sallyport.db",
+				);
+				releases.point(NEXT);
+				expect((await install()).code).toBe(0);
+				expect(await echo("after all that")).toContain("after all that");
+			});
 
-		test("purging asks, and cannot ask without a terminal", async () => {
-			const asked = await install("--uninstall", "--purge");
-			expect(asked.code).toBe(2);
-			expect(asked.stderr).toContain("--yes");
-			expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
-			expect((await install("--uninstall", "--purge", "--yes")).code).toBe(0);
-			const left = await machine.run([
-				...["ls", "-d", "/opt/sallyport", "/etc/sallyport"],
-				...["/var/lib/sallyport", "/var/cache/sallyport"],
-			]);
-			expect(left.stdout).toBe("");
-			expect((await machine.run(["id", "sallyport"])).code).not.toBe(0);
-		});
+			test("purging asks, and cannot ask without a terminal", async () => {
+				const asked = await install("--uninstall", "--purge");
+				expect(asked.code).toBe(2);
+				expect(asked.stderr).toContain("--yes");
+				expect(await runningVersion()).toBe(`sallyport ${NEXT}`);
+				expect((await install("--uninstall", "--purge", "--yes")).code).toBe(0);
+				const left = await machine.run([
+					...["ls", "-d", "/opt/sallyport", "/etc/sallyport"],
+					...["/var/lib/sallyport", "/var/cache/sallyport"],
+				]);
+				expect(left.stdout).toBe("");
+				expect((await machine.run(["id", "sallyport"])).code).not.toBe(0);
+			});
 
-		async function echo(message: string): Promise<string> {
-			return client.callTool("everything_echo", { message });
-		}
+			async function echo(message: string): Promise<string> {
+				return client.callTool("everything_echo", { message });
+			}
 
-		function tables(): Promise<string> {
-			return machine.shell(
-				`BUN_BE_BUN=1 ${NEXT_EXECUTABLE} -e 'console.log(new (require("bun:sqlite").Database)("/var/lib/sallyport/sallyport.db").query("SELECT group_concat(name) AS names FROM sqlite_schema").get().names)'`,
-			);
-		}
-	},
-);
+			function tables(): Promise<string> {
+				return machine.shell(
+					`BUN_BE_BUN=1 ${NEXT_EXECUTABLE} -e 'console.log(new (require("bun:sqlite").Database)("/var/lib/sallyport/sallyport.db").query("SELECT group_concat(name) AS names FROM sqlite_schema").get().names)'`,
+				);
+			}
+		},
+	);
 
 /** Paths of a fingerprint, without times. */
 function paths(fingerprint: string): readonly string[] {
