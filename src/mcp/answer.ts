@@ -8,6 +8,7 @@ import type { Reply } from "../upstream/upstream.ts";
 import {
 	createEventStream,
 	EVENT_STREAM_HEADERS,
+	type EventSink,
 	type EventStream,
 } from "./stream.ts";
 
@@ -33,24 +34,28 @@ export type Answering = {
 	/** The client went away before the reply. */
 	readonly onGone: () => void;
 	readonly headers?: Readonly<Record<string, string>>;
+	/** Where the answer goes when it is a stream; the connection itself when it cannot be taken up again. */
+	readonly trackOn?: (connection: EventStream) => EventSink;
 };
 
 /** Answers one request. Never rejects unless `run` does before anything was sent. */
 export async function answer(answering: Answering): Promise<Response> {
-	const { id, run, statusOf, streams, patient, onGone, headers } = answering;
+	const { id, run, statusOf, streams, patient, onGone, headers, trackOn } =
+		answering;
 	const opened = Promise.withResolvers<Response>();
-	let stream: EventStream | null = null;
+	let stream: EventSink | null = null;
 	let finished = false;
 
-	const open = (): EventStream => {
+	const open = (): EventSink => {
 		if (stream) return stream;
 		patient();
-		stream = createEventStream();
-		stream.onEnd(() => {
+		const connection = createEventStream();
+		connection.onEnd(() => {
 			if (!finished) onGone();
 		});
+		stream = trackOn?.(connection) ?? connection;
 		opened.resolve(
-			new Response(stream.body, {
+			new Response(connection.body, {
 				headers: { ...EVENT_STREAM_HEADERS, ...headers },
 			}),
 		);

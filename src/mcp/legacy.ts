@@ -59,8 +59,9 @@ export async function legacy(
 					)
 					.finally(() => session.running.delete(id)),
 			statusOf: () => 200,
-			// The client may come back for nothing, but its call goes on: it did not ask to cancel.
+			// Its call goes on, since it did not ask to cancel, and it may come back for the answer.
 			onGone: () => {},
+			trackOn: (connection) => session.tracks.open(id, connection),
 		});
 	} catch (error) {
 		session.running.delete(id);
@@ -129,7 +130,7 @@ function askOn(
 /** Questions of one session that wait at once. */
 const QUESTIONS_MAX = 32;
 
-/** GET: the stream on which a client hears of changes. */
+/** GET: the stream on which a client hears of changes, or one that it had before and takes up again. */
 export function legacyStream(
 	deps: McpDeps,
 	request: Request,
@@ -137,11 +138,26 @@ export function legacyStream(
 ): Response {
 	const session = requireSession(deps, request, place);
 	place.patient();
-	const stream = createEventStream();
+	const connection = createEventStream();
+	request.signal.addEventListener("abort", connection.end, { once: true });
+	const response = new Response(connection.body, {
+		headers: EVENT_STREAM_HEADERS,
+	});
+	const lastId = request.headers.get(HEADER.lastEventId);
+	const resumed = lastId === null ? null : session.tracks.resume(lastId);
+	if (resumed?.kind === "found") {
+		resumed.track.connect(connection, resumed.after);
+		return response;
+	}
+	if (resumed?.kind === "lost") {
+		connection.send(lostAnswer(resumed.callId));
+		connection.end();
+		return response;
+	}
+	const stream = session.tracks.open(null, connection);
 	session.streams.add(stream);
 	stream.onEnd(() => session.streams.delete(stream));
 	if (session.streams.size > STREAMS_MAX) [...session.streams][0]?.end();
-	request.signal.addEventListener("abort", stream.end, { once: true });
 	const view = (): ReturnType<typeof viewOf> =>
 		viewOf(deps.directory, place.caller, place.slug);
 	deps.subscriptions.add(
@@ -154,7 +170,18 @@ export function legacyStream(
 		},
 		view,
 	);
-	return new Response(stream.body, { headers: EVENT_STREAM_HEADERS });
+	return response;
+}
+
+/** The answer to a call whose stream is not there any more: the gateway was restarted, or it is too long ago. */
+function lostAnswer(callId: string): Bytes {
+	const { body } = errorReply(
+		new RpcError(
+			RPC.internalError,
+			"the answer to this call is lost: look whether it was done, or call again",
+		),
+	);
+	return join([`{"jsonrpc":"2.0","id":${callId},"error":`, body as Bytes, "}"]);
 }
 
 /** DELETE: the client is done. */

@@ -22,15 +22,18 @@ import {
 } from "../store/sessions.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import type { LogLevel } from "./logging.ts";
-import type { EventStream } from "./stream.ts";
+import type { EventSink } from "./stream.ts";
+import { type Budget, createTracks, type Tracks } from "./tracks.ts";
 
 export type Session = {
 	readonly id: string;
 	readonly row: SessionRow;
 	/** Running requests by the raw JSON of their id. */
 	readonly running: Map<string, AbortController>;
-	/** Open GET streams. */
-	readonly streams: Set<EventStream>;
+	/** GET streams, connected or waiting for their client. */
+	readonly streams: Set<EventSink>;
+	/** Its streams, so that they can be taken up again. */
+	readonly tracks: Tracks;
 	/** Our questions to the client that it has not answered, by the raw JSON of their id. */
 	readonly questions: Map<string, (reply: Reply) => void>;
 	/** Watched resources by their exposed URI, and how to stop. */
@@ -53,8 +56,6 @@ export type Sessions = {
 		endpoint: string,
 	) => Session | null;
 	readonly end: (session: Session) => void;
-	/** Every session that lives in this process. */
-	readonly live: () => Iterable<Session>;
 	/** Ends what has been idle too long; called from time to time. */
 	readonly sweep: () => void;
 };
@@ -62,7 +63,11 @@ export type Sessions = {
 const IDLE_SECONDS = 7 * 24 * 3600;
 /** Written at most this often, so that a busy session costs no write per call. */
 const TOUCH_SECONDS = 300;
+/** Many clients never say that they are done; the sessions used longest ago make room. */
 const SESSIONS_PER_USER_MAX = 200;
+const SESSIONS_PER_CLIENT_MAX = 100;
+/** From this revision on clients know events without data; earlier ones take them for broken messages. */
+const PRIMING_REVISION = "2025-11-25";
 /** Sessions held in memory; one that is idle is dropped first and revived from its row. */
 const LIVE_MAX = 10_000;
 
@@ -75,6 +80,9 @@ export function createSessions(deps: {
 	const { db, mac, clock } = deps;
 	const live = new Map<string, Session>();
 	const seen = new Map<string, number>();
+	/** The live sessions by the hash of their ids, in hexadecimal. */
+	const ids = new Map<string, string>();
+	const budget: Budget = { bytes: 0 };
 
 	const hold = (id: string, row: SessionRow): Session => {
 		const session: Session = {
@@ -82,12 +90,14 @@ export function createSessions(deps: {
 			row,
 			running: new Map(),
 			streams: new Set(),
+			tracks: createTracks(budget, row.protocolVersion >= PRIMING_REVISION),
 			questions: new Map(),
 			watched: new Map(),
 			logLevel: null,
 		};
 		live.set(id, session);
 		seen.set(id, row.lastSeenAt);
+		ids.set(hex(mac(id)), id);
 		if (live.size > LIVE_MAX) dropIdlest();
 		return session;
 	};
@@ -105,6 +115,24 @@ export function createSessions(deps: {
 	const forget = (id: string): void => {
 		live.delete(id);
 		seen.delete(id);
+		ids.delete(hex(mac(id)));
+	};
+	const close = (session: Session): void => {
+		forget(session.id);
+		session.tracks.close();
+		for (const running of session.running.values()) running.abort();
+		for (const stop of session.watched.values()) stop();
+	};
+	const trim = (caller: Caller): void => {
+		const { userId, clientId } = caller;
+		const hashes = [
+			...trimSessions(db, userId, clientId, SESSIONS_PER_CLIENT_MAX),
+			...trimSessions(db, userId, null, SESSIONS_PER_USER_MAX),
+		];
+		for (const hash of hashes) {
+			const session = live.get(ids.get(hex(hash)) ?? "");
+			if (session) close(session);
+		}
 	};
 
 	const revive = (id: string): Session | null => {
@@ -136,8 +164,9 @@ export function createSessions(deps: {
 				lastSeenAt: clock.now(),
 			};
 			createSession(db, mac(id), row);
-			trimSessions(db, caller.userId, SESSIONS_PER_USER_MAX);
-			return hold(id, row);
+			const session = hold(id, row);
+			trim(caller);
+			return session;
 		},
 		find: (id, caller, endpoint) => {
 			const session = live.get(id) ?? revive(id);
@@ -153,14 +182,20 @@ export function createSessions(deps: {
 		},
 		end: (session) => {
 			deleteSession(db, mac(session.id));
-			forget(session.id);
-			for (const stream of session.streams) stream.end();
-			for (const running of session.running.values()) running.abort();
-			for (const stop of session.watched.values()) stop();
+			close(session);
 		},
-		live: () => live.values(),
 		sweep: () => {
-			deleteIdleSessions(db, clock.now() - IDLE_SECONDS);
+			const before = clock.now() - IDLE_SECONDS;
+			for (const session of [...live.values()]) {
+				// Who listens or waits is not idle.
+				if (session.running.size + session.streams.size > 0) touch(session);
+				else if ((seen.get(session.id) ?? 0) < before) close(session);
+			}
+			deleteIdleSessions(db, before);
 		},
 	};
+}
+
+function hex(hash: Uint8Array): string {
+	return Buffer.from(hash).toString("hex");
 }

@@ -3,19 +3,27 @@
  * A client that does not read is cut when too much waits for it, so that it cannot hold the gateway's memory.
  */
 import { every } from "../clock.ts";
-import { type Bytes, join, oneLine } from "../message.ts";
+import { type Bytes, join, oneLine, toBytes } from "../message.ts";
 
 const HEARTBEAT_MS = 15_000;
 /** What may wait for a slow client before it is cut; one message more may always wait. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
-export type EventStream = {
-	readonly body: ReadableStream<Bytes>;
+/** Where messages go, as long as somebody wants them. */
+export type EventSink = {
 	/** Sends one JSON-RPC message. Silently nothing after the end. */
 	readonly send: (message: Bytes) => void;
 	readonly end: () => void;
 	/** Calls `listener` once when the stream is over, by either side. */
 	readonly onEnd: (listener: () => void) => void;
+};
+
+export type EventStream = EventSink & {
+	readonly body: ReadableStream<Bytes>;
+	/** Sends one message as the event of that id. */
+	readonly send: (message: Bytes, id?: string) => void;
+	/** Says where the stream is, and when to come back to it should it break, without a message (SEP-1699). */
+	readonly prime: (id: string, retryMs: number) => void;
 };
 
 const HEARTBEAT = Buffer.from(": heartbeat\n\n");
@@ -56,7 +64,9 @@ export function createEventStream(): EventStream {
 	);
 	return {
 		body,
-		send: (message) => write(eventOf(message)),
+		send: (message: Bytes, id?: string) => write(eventOf(message, id)),
+		prime: (id, retryMs) =>
+			write(toBytes(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)),
 		end,
 		onEnd: (listener) => {
 			if (controller) listeners.push(listener);
@@ -66,6 +76,7 @@ export function createEventStream(): EventStream {
 }
 
 /** One message as one event. */
-function eventOf(message: Bytes): Bytes {
-	return join(["data: ", oneLine(message), "\n\n"]);
+function eventOf(message: Bytes, id?: string): Bytes {
+	const head = id === undefined ? "data: " : `id: ${id}\ndata: `;
+	return join([head, oneLine(message), "\n\n"]);
 }

@@ -18,7 +18,7 @@ import type {
 } from "../upstream/upstream.ts";
 import { type LogLevel, mayShow } from "./logging.ts";
 import { exposeUri } from "./names.ts";
-import type { EventStream } from "./stream.ts";
+import type { EventSink } from "./stream.ts";
 import type { View } from "./view.ts";
 
 /** What a stream wants to hear. */
@@ -37,7 +37,7 @@ export type ListChange = "tools" | "prompts" | "resources";
 export type Subscriptions = {
 	/** Adds a stream until it ends. `view` is asked anew for each event, so that it is never out of date. */
 	readonly add: (
-		stream: EventStream,
+		stream: EventSink,
 		wish: Wish,
 		view: () => View | null,
 	) => void;
@@ -49,7 +49,7 @@ export type Subscriptions = {
 };
 
 type Ear = {
-	readonly stream: EventStream;
+	readonly stream: EventSink;
 	readonly wish: Wish;
 	readonly view: () => View | null;
 };

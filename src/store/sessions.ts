@@ -59,10 +59,20 @@ export function deleteIdleSessions(db: Database, before: number): number {
 		.changes;
 }
 
-/** How many sessions a user has; and the oldest beyond `keep` are ended. */
-export function trimSessions(db: Database, userId: string, keep: number): void {
-	db.query(
-		`DELETE FROM sessions WHERE hash IN (
-			SELECT hash FROM sessions WHERE user_id = ? ORDER BY last_seen_at DESC LIMIT -1 OFFSET ?)`,
-	).run(userId, keep);
+/** Ends those of a user's sessions, or of one client of theirs, that are beyond the `keep` used last. Gives their hashes. */
+export function trimSessions(
+	db: Database,
+	userId: string,
+	clientId: string | null,
+	keep: number,
+): readonly Uint8Array[] {
+	return db
+		.query<{ hash: Uint8Array }, Record<string, string | number | null>>(
+			`DELETE FROM sessions WHERE hash IN (
+				SELECT hash FROM sessions WHERE user_id = $userId AND ($clientId IS NULL OR client_id = $clientId)
+				ORDER BY last_seen_at DESC, created_at DESC LIMIT -1 OFFSET $keep)
+			 RETURNING hash`,
+		)
+		.all({ userId, clientId, keep })
+		.map(({ hash }) => hash);
 }

@@ -132,8 +132,9 @@ export function fixtureCommand(
 /** A fixture that listens; `url` has no path. */
 export async function startFixture(
 	name: "modern" | "legacy" | "hostile",
+	at = 0,
 ): Promise<FixtureServer> {
-	const running = run(fixtureCommand(name, "http", "0"));
+	const running = run(fixtureCommand(name, "http", String(at)));
 	const [, port] = await running.printed(/^listening (\d+)$/m);
 	return { url: `http://127.0.0.1:${port}`, stop: () => running.stop() };
 }

@@ -115,6 +115,8 @@ const NAMED: Readonly<Record<string, string>> = {
 export type OpenStream = {
 	/** The next message; null when the stream has ended or broken. */
 	readonly next: () => Promise<RpcMessage | null>;
+	/** The id of the last event, with or without a message; empty when none had one. */
+	readonly lastEventId: () => string;
 	readonly close: () => void;
 };
 
@@ -148,8 +150,12 @@ export async function openStream(
 	});
 	if (!response.headers.get("Content-Type")?.startsWith("text/event-stream"))
 		throw new Error(`no stream: ${response.status} ${await response.text()}`);
-	const messages = streamed(response);
+	let last = "";
+	const messages = streamed(response, (id) => {
+		last = id;
+	});
 	return {
+		lastEventId: () => last,
 		close: () => abort.abort(),
 		async next() {
 			try {
@@ -161,14 +167,21 @@ export async function openStream(
 	};
 }
 
-async function* streamed(response: Response): AsyncGenerator<RpcMessage, null> {
+async function* streamed(
+	response: Response,
+	onId: (id: string) => void,
+): AsyncGenerator<RpcMessage, null> {
 	const decoder = new TextDecoder();
 	let rest = "";
 	for await (const chunk of response.body ?? []) {
 		rest += decoder.decode(chunk, { stream: true });
 		const end = rest.lastIndexOf("\n\n");
 		if (end < 0) continue;
-		yield* parseEvents(rest.slice(0, end));
+		for (const event of rest.slice(0, end).split("\n\n")) {
+			const id = /^id: ?(.*)$/m.exec(event)?.[1];
+			if (id !== undefined) onId(id);
+			yield* parseEvents(event);
+		}
 		rest = rest.slice(end + 2);
 	}
 	return null;
@@ -287,6 +300,6 @@ function parseEvents(text: string): readonly RpcMessage[] {
 				.map((line) => line.slice("data:".length).trimStart())
 				.join("\n"),
 		)
-		.filter((data) => data !== "")
+		.filter((data) => data !== "") // heartbeats, and events that only say where the stream is
 		.map((data) => JSON.parse(data) as RpcMessage);
 }
