@@ -283,7 +283,10 @@ function openService(base: Base): Service {
 		vault,
 		clock,
 		log,
-		egress: createEgress({ allowPrivate: config.allowPrivateUpstreams }),
+		egress: createEgress({
+			allowPrivate: config.allowPrivateUpstreams,
+			ownOrigins: front.origins(),
+		}),
 		serverDir: ({ slug }) => serverDir(slug),
 		entryOf: (server) => findPackage(db, server.id)?.entry ?? null,
 		version: VERSION,

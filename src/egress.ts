@@ -68,13 +68,13 @@ const UNSENT = new Set([
 /**
  * The door to the network.
  * @param options.allowPrivate CIDRs of private networks that may be reached; link-local and metadata never are
- * @param options.ownOrigin this gateway's own origin, which it never calls
+ * @param options.ownOrigins this gateway's own origins, which it never calls
  * @param options.ca the only authorities trusted, in PEM (an ACME directory with its own); the public ones if absent
  */
 export function createEgress(options: {
 	readonly allowPrivate: readonly string[];
 	readonly lookup?: Lookup;
-	readonly ownOrigin?: string;
+	readonly ownOrigins?: readonly string[];
 	readonly ca?: string;
 }): Egress {
 	const isAllowed = createJudge(options.allowPrivate);
@@ -110,7 +110,7 @@ export function createEgress(options: {
 		const known = targets.get(url);
 		if (known) return known;
 		if (targets.size >= VERDICTS_MAX) targets.clear();
-		const target = parseTarget(url, options.ownOrigin);
+		const target = parseTarget(url, options.ownOrigins ?? []);
 		targets.set(url, target);
 		return target;
 	};
@@ -208,7 +208,7 @@ class TimeoutReached extends Error {
 }
 
 /** @throws SallyportError `invalid` or `forbidden` for what is never called */
-function parseTarget(text: string, ownOrigin: string | undefined): Target {
+function parseTarget(text: string, ownOrigins: readonly string[]): Target {
 	const url = URL.canParse(text) ? new URL(text) : null;
 	if (!url || (url.protocol !== "https:" && url.protocol !== "http:"))
 		throw new SallyportError("invalid", "only http and https can be called");
@@ -216,7 +216,7 @@ function parseTarget(text: string, ownOrigin: string | undefined): Target {
 		throw new SallyportError("invalid", "the URL holds a user or a password", {
 			hint: "declare a secret slot and send it as a header",
 		});
-	if (ownOrigin !== undefined && url.origin === ownOrigin)
+	if (ownOrigins.includes(url.origin))
 		throw new SallyportError(
 			"forbidden",
 			"the URL is this gateway's own: it would call itself",

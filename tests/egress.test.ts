@@ -214,7 +214,7 @@ test("a credential of ours in a header or the URL stops the request", async () =
 test("our own origin is not called", async () => {
 	const egress = createEgress({
 		allowPrivate: ["127.0.0.0/8"],
-		ownOrigin: `http://${origin}`,
+		ownOrigins: [`http://${origin}`],
 	});
 	expect(
 		await codeOf(egress.fetch(`http://${origin}/mcp`, { timeoutMs: 500 })),

@@ -24,7 +24,7 @@ function numbersOf(text: string): readonly number[] {
 test("each attack has a test, or a reason", () => {
 	const tested = readdirSync(import.meta.dir)
 		.filter((name) => name.endsWith(".test.ts"))
-		.flatMap((name) => [...read(name).matchAll(/"(\d+(?:, \d+)*): /g)])
+		.flatMap((name) => [...read(name).matchAll(/["`](\d+(?:, \d+)*): /g)])
 		.flatMap(([, numbers = ""]) => numbersOf(numbers));
 	const [, reasons = ""] = read("README.md").split("## Not run over HTTP");
 	const explained = [...reasons.matchAll(/^\| ([^|]*\d[^|]*) \|/gm)].flatMap(

@@ -48,6 +48,8 @@ export type Gateway = {
 export type GatewayOptions = {
 	readonly compiled?: boolean;
 	readonly flags?: readonly string[];
+	/** The private networks where servers may be; loopback if absent, because that is where the fixtures are. */
+	readonly allowPrivate?: readonly string[];
 	/** Its public URL, when that is not the address it listens on. Compiled only. */
 	readonly publicUrl?: (port: number) => string;
 	/** Where it listens; a free port if absent. */
@@ -63,7 +65,7 @@ export type GatewayOptions = {
 
 const READY_TIMEOUT_MS = 20_000;
 
-/** Starts one. Servers on loopback are allowed, because that is where the fixtures are. */
+/** Starts one. */
 export async function startGateway(
 	options: GatewayOptions = {},
 ): Promise<Gateway> {
@@ -80,7 +82,10 @@ export async function startGateway(
 	const flags = [
 		...["--data-dir", dataDir],
 		...["--listen", `localhost:${port}`],
-		...["--allow-private-upstreams", "127.0.0.0/8"],
+		...(options.allowPrivate ?? ["127.0.0.0/8"]).flatMap((network) => [
+			"--allow-private-upstreams",
+			network,
+		]),
 		...(options.publicUrl ? ["--public-url", url] : []),
 		...(options.flags ?? []),
 	];
