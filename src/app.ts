@@ -31,6 +31,9 @@ import {
 	type GatewayAddress,
 	storedSettings,
 } from "./ops/address.ts";
+import { type Backups, createBackups } from "./ops/backup-schedule.ts";
+import { reinstallPackages } from "./ops/reinstall.ts";
+import { applyRestore } from "./ops/restore.ts";
 import { isClaimed } from "./ops/setup.ts";
 import { type Approach, bringCertificate } from "./ops/setup-link.ts";
 import { sweep } from "./ops/sweep.ts";
@@ -39,7 +42,7 @@ import {
 	findPublicAddress,
 	listAddresses,
 } from "./ops/whereabouts.ts";
-import { createNpm } from "./packages/npm.ts";
+import { createNpm, type Npm } from "./packages/npm.ts";
 import { createPasswords } from "./people/passwords.ts";
 import { createCallRecorder } from "./store/calls.ts";
 import {
@@ -86,6 +89,7 @@ export type Data = {
 /** How long open requests may take to end when the gateway stops. */
 const DRAIN_MS = 30_000;
 const SWEEP_MS = 3600_000;
+const BACKUP_CHECK_MS = 600_000;
 
 /**
  * Opens the store and the vault of a data directory, making both if it is new.
@@ -95,6 +99,7 @@ export function openData(config: Config, clock: Clock = systemClock): Data {
 	mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
 	const unlock = lockFolder(config.dataDir);
 	try {
+		applyRestore(config.dataDir, clock.now());
 		const db = openDatabase(join(config.dataDir, "sallyport.db"));
 		const vault = openKeyring(db, config.kekFile, clock);
 		return {
@@ -195,9 +200,23 @@ export async function startApp(
 		},
 	});
 	const approach: Approach = { ...front, address, addresses };
+	const backups = createBackups({
+		...{ db, clock, log },
+		place: {
+			dataDir: config.dataDir,
+			kek: readKek(config.kekFile),
+			release: VERSION,
+		},
+	});
+	const npm = createNpm({
+		dir: (slug) => serverFolder(config, slug),
+		cacheDir: join(config.cacheDir, "npm"),
+		execPath: process.execPath,
+		environment: options.environment ?? {},
+	});
 	const base: Base = {
 		...{ config, options, db, vault, clock, log },
-		...{ front, address, approach },
+		...{ front, address, approach, backups, npm },
 	};
 	service = openService(base);
 	const admin = listenSocket(config.adminSocket, (request, connection) => {
@@ -208,12 +227,14 @@ export async function startApp(
 			via: "socket",
 		});
 	});
+	const stopBackups = every(BACKUP_CHECK_MS, () => void backups.check());
 	const stopSweeping = every(SWEEP_MS, () => {
 		sweep(db, clock.now());
 		service?.sweep();
 	});
 	front.start();
 	log.info("serving", { url: front.origin(), version: VERSION });
+	void reinstallPackages({ db, log, npm });
 	// So that there may be a certificate already when the setup link is asked for.
 	if (!isClaimed(db) && config.tls.mode === "acme")
 		void bringCertificate(approach);
@@ -223,6 +244,7 @@ export async function startApp(
 		adminSocket: config.adminSocket,
 		stop: async () => {
 			stopSweeping();
+			stopBackups();
 			service?.drain();
 			await Promise.all([admin.close(DRAIN_MS), front.close(DRAIN_MS)]);
 			await Promise.all([service?.stop(), retiring]);
@@ -238,6 +260,11 @@ function fixedOutside(origin: Origin | undefined): FixedBy | null {
 		: null;
 }
 
+/** Where a server's packages and its own files are. */
+function serverFolder({ dataDir }: Config, slug: string): string {
+	return join(dataDir, "servers", slug);
+}
+
 /** What lives as long as the process. */
 type Base = {
 	readonly config: Config;
@@ -249,6 +276,8 @@ type Base = {
 	readonly front: Front;
 	readonly address: GatewayAddress;
 	readonly approach: Approach;
+	readonly backups: Backups;
+	readonly npm: Npm;
 };
 
 /** What lives as long as the public URL: everything that names it, and everything behind that. */
@@ -263,21 +292,13 @@ type Service = {
 };
 
 function openService(base: Base): Service {
-	const { config, options, db, vault, clock, log } = base;
-	const { front, address, approach } = base;
+	const { config, db, vault, clock, log } = base;
+	const { front, address, approach, backups, npm } = base;
 	const origin = front.origin();
 
-	const serverDir = (slug: string): string =>
-		join(config.dataDir, "servers", slug);
 	const passwords = createPasswords();
 	const calls = createCallRecorder({ db, clock, log });
 	const timeline = createTimelineRecorder({ db, clock, log });
-	const npm = createNpm({
-		dir: serverDir,
-		cacheDir: join(config.cacheDir, "npm"),
-		execPath: process.execPath,
-		environment: options.environment ?? {},
-	});
 	const upstreams = createUpstreams({
 		db,
 		vault,
@@ -287,7 +308,7 @@ function openService(base: Base): Service {
 			allowPrivate: config.allowPrivateUpstreams,
 			ownOrigins: front.origins(),
 		}),
-		serverDir: ({ slug }) => serverDir(slug),
+		serverDir: ({ slug }) => serverFolder(config, slug),
 		entryOf: (server) => findPackage(db, server.id)?.entry ?? null,
 		version: VERSION,
 	});
@@ -332,6 +353,7 @@ function openService(base: Base): Service {
 		certificates: front.certificates,
 		address,
 		approach,
+		backups,
 		version: VERSION,
 		publicUrl: origin,
 	});

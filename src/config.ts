@@ -24,6 +24,8 @@ export type Config = Serving & {
 	readonly trustedProxies: readonly string[];
 	/** CIDRs of private networks that upstream servers may live in. */
 	readonly allowPrivateUpstreams: readonly string[];
+	/** Name servers to ask about the gateway's own name; none: the machine's. */
+	readonly dnsServers: readonly string[];
 	readonly kekFile: string;
 	readonly logLevel: LogLevel;
 	readonly logFormat: LogFormat;
@@ -155,6 +157,12 @@ export const SETTINGS: readonly Setting[] = [
 		summary: "private networks that servers may live in",
 	},
 	{
+		name: "dns_server",
+		list: true,
+		placeholder: "ADDR[:PORT]",
+		summary: "whom to ask where a name leads (the machine's own name servers)",
+	},
+	{
 		name: "kek_file",
 		list: false,
 		placeholder: "FILE",
@@ -180,6 +188,7 @@ const DEFAULTS: Readonly<Record<string, string | readonly string[]>> = {
 	listen: [],
 	tls: [],
 	trusted_proxy: [],
+	dns_server: [],
 	allow_private_upstreams: [],
 	log_level: "info",
 	log_format: "json",
@@ -305,6 +314,7 @@ function freeze(
 		adminSocket: placed(values, "admin_socket") ?? join(dataDir, "admin.sock"),
 		trustedProxies: many("trusted_proxy").map(parseCidr),
 		allowPrivateUpstreams: many("allow_private_upstreams").map(parseCidr),
+		dnsServers: many("dns_server").map(parseDnsServer),
 		kekFile: kekFile(
 			dataDir,
 			one("kek_file"),
@@ -376,6 +386,16 @@ function parseCidr(text: string): string {
 	if (isWhole && ipaddr.isValidCIDR(cidr)) return cidr;
 	throw new SallyportError("invalid", `${text} is not a network`, {
 		hint: "a network looks like 10.0.0.0/8 or fd00::/8",
+	});
+}
+
+function parseDnsServer(text: string): string {
+	const [, bracketed, plain] =
+		/^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::\d{1,5})?$/i.exec(text) ?? [];
+	const address = bracketed ?? plain ?? text;
+	if (ipaddr.isValid(address)) return text;
+	throw new SallyportError("invalid", `${text} is not a name server`, {
+		hint: "a name server looks like 9.9.9.9, 127.0.0.1:5353 or [2620:fe::fe]:53",
 	});
 }
 

@@ -64,3 +64,9 @@ export function parseErrorCode(value: unknown): ErrorCode {
 export function describeError(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);
 }
+
+/** A message or a hint as a page says it: those begin in lower case and end without a full stop, as a terminal speaks. */
+export function sentence(text: string): string {
+	const capital = text.charAt(0).toUpperCase() + text.slice(1);
+	return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}

@@ -57,7 +57,15 @@ export function credentialKind(text: string): CredentialKind | null {
 	return null;
 }
 
-export type IdKind = "usr" | "cli" | "grt" | "srv" | "key" | "sec" | "req";
+export type IdKind =
+	| "usr"
+	| "cli"
+	| "grt"
+	| "srv"
+	| "key"
+	| "sec"
+	| "req"
+	| "ins";
 
 const ID_BYTES = 12;
 const POOL_BYTES = ID_BYTES * 256;
@@ -83,6 +91,11 @@ export function mintUserCode(): string {
 		() => USER_CODE_LETTERS[randomInt(USER_CODE_LETTERS.length)],
 	).join("");
 	return `${letters.slice(0, 4)}-${letters.slice(4)}`;
+}
+
+/** Random bytes for a key or a salt that lives in a file of its own. */
+export function mintBytes(length: number): Uint8Array {
+	return randomBytes(length);
 }
 
 /** `bytes` random bytes in base64url, for one-off values that are not stored credentials (a CSRF nonce, a state). */

@@ -255,6 +255,46 @@ export function openFor(credential: string, sealed: Uint8Array): string | null {
 	);
 }
 
+/** Seals bytes under a key of the caller's own, for one purpose: what a backup's file key is wrapped with. */
+export function sealUnder(
+	key: Uint8Array,
+	purpose: string,
+	plain: Uint8Array,
+): Uint8Array {
+	return encrypt(key, 0, Buffer.from(purpose), plain);
+}
+
+/** Opens what `sealUnder` made with the same key and purpose; null for anything else. */
+export function openUnder(
+	key: Uint8Array,
+	purpose: string,
+	sealed: Uint8Array,
+): Uint8Array | null {
+	return sealed.length < HEADER_BYTES + TAG_BYTES
+		? null
+		: decrypt(key, Buffer.from(purpose), sealed);
+}
+
+/**
+ * The same keys, wrapped by another KEK: what was sealed stays as it is.
+ * @throws SallyportError `invalid` when `from` is not the KEK that wrapped them
+ */
+export function rewrapKeyring(
+	from: Uint8Array,
+	to: Uint8Array,
+	keyring: readonly WrappedKey[],
+): readonly WrappedKey[] {
+	return keyring.map((key) => ({
+		...key,
+		wrapped: encrypt(
+			to,
+			key.keyId,
+			kekData(key.keyId, key.purpose),
+			unwrap(from, key),
+		),
+	}));
+}
+
 /** Handles live with their bearers, in no table. */
 const HANDLE = { table: "handle", column: "text" };
 

@@ -4,6 +4,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
+import { backupRoutes } from "./backups.ts";
 import { certificateRoutes } from "./certificate.ts";
 import { clientRoutes } from "./clients.ts";
 import { doctorRoutes } from "./doctor.ts";
@@ -52,6 +53,7 @@ const ROUTES: readonly Route[] = [
 	...grantRoutes,
 	...settingRoutes,
 	...certificateRoutes,
+	...backupRoutes,
 	...setupRoutes,
 ];
 

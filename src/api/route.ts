@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { GatewayAddress } from "../ops/address.ts";
+import type { Backups } from "../ops/backup-schedule.ts";
 import type { Approach } from "../ops/setup-link.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
@@ -45,6 +46,7 @@ export type ApiDeps = {
 	readonly publicUrl: string;
 	/** How the gateway is entered before it has an owner. */
 	readonly approach: Approach;
+	readonly backups: Backups;
 };
 
 /** One request, as a handler sees it. */

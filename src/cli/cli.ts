@@ -4,6 +4,7 @@
  */
 import { parseConfig } from "../config.ts";
 import { exitCode } from "../errors.ts";
+import { backupCommands } from "./backups.ts";
 import { certificateCommands } from "./certificate.ts";
 import { createClient } from "./client.ts";
 import { clientCommands } from "./clients.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly Command[] = [
 	...grantCommands,
 	...keyCommands,
 	...certificateCommands,
+	...backupCommands,
 	...doctorCommands,
 	...ABOUT,
 ];

@@ -67,6 +67,15 @@ export type Npm = {
 		readonly version?: string | undefined;
 		readonly signal?: AbortSignal;
 	}) => Promise<InstalledNpm>;
+	/**
+	 * Installs what was installed before and is not there any more, as its lock file says if that is there.
+	 * @returns false when nothing is missing
+	 * @throws SallyportError as `install`
+	 */
+	readonly reinstall: (
+		slug: string,
+		installed: InstalledNpm,
+	) => Promise<boolean>;
 	/** Removes every installed version of a server but the one that `entry` belongs to. */
 	readonly prune: (slug: string, entry: string | null) => void;
 	/** Removes the server's whole folder, with all that the server wrote there. */
@@ -94,20 +103,20 @@ export function createNpm(deps: {
 		spec: PackageSpec,
 		folder: string,
 		signal: AbortSignal | undefined,
+		isLocked = false,
 	): Promise<void> {
 		mkdirSync(deps.cacheDir, { recursive: true, mode: 0o700 });
 		const child = Bun.spawn(
 			[
 				deps.execPath,
-				"add",
-				"--exact",
+				...(isLocked ? ["install", "--frozen-lockfile"] : ["add", "--exact"]),
 				"--ignore-scripts",
 				"--no-progress",
 				"--linker=hoisted",
 				// Not hard links: a server that writes into its own files must not write into another's.
 				"--backend=copyfile",
 				`--cache-dir=${deps.cacheDir}`,
-				spec.version === undefined ? spec.name : `${spec.name}@${spec.version}`,
+				...(isLocked ? [] : [spelled(spec)]),
 			],
 			{
 				cwd: folder,
@@ -132,36 +141,47 @@ export function createNpm(deps: {
 		if (code !== 0) throw explainFailure(spec, await output, stop.aborted);
 	}
 
+	const install: Npm["install"] = async (request) => {
+		const spec = parsePackageSpec(
+			request.version === undefined
+				? request.package
+				: `${request.package}@${request.version}`,
+		);
+		const home = deps.dir(request.slug);
+		const fresh = !existsSync(home);
+		mkdirSync(home, { recursive: true, mode: 0o700 });
+		removeMatching(home, (name) => name.startsWith(TEMPORARY));
+		const temporary = mkdtempSync(join(home, TEMPORARY));
+		try {
+			writeFileSync(join(temporary, "package.json"), '{ "private": true }\n');
+			await run(spec, temporary, request.signal);
+			const root = join(temporary, "node_modules", spec.name);
+			const manifest = readManifest(spec.name, root);
+			const entry = findEntry(manifest, realpathSync(root));
+			const final = join(home, INSTALLED + manifest.version);
+			swap(temporary, final);
+			return {
+				name: manifest.name,
+				version: manifest.version,
+				entry: relative(home, join(final, "node_modules", spec.name, entry)),
+			};
+		} catch (error) {
+			rmSync(temporary, { recursive: true, force: true });
+			if (fresh) rmdirSync(home);
+			throw error;
+		}
+	};
+
 	return {
-		install: async (request) => {
-			const spec = parsePackageSpec(
-				request.version === undefined
-					? request.package
-					: `${request.package}@${request.version}`,
-			);
-			const home = deps.dir(request.slug);
-			const fresh = !existsSync(home);
-			mkdirSync(home, { recursive: true, mode: 0o700 });
-			removeMatching(home, (name) => name.startsWith(TEMPORARY));
-			const temporary = mkdtempSync(join(home, TEMPORARY));
-			try {
-				writeFileSync(join(temporary, "package.json"), '{ "private": true }\n');
-				await run(spec, temporary, request.signal);
-				const root = join(temporary, "node_modules", spec.name);
-				const manifest = readManifest(spec.name, root);
-				const entry = findEntry(manifest, realpathSync(root));
-				const final = join(home, INSTALLED + manifest.version);
-				swap(temporary, final);
-				return {
-					name: manifest.name,
-					version: manifest.version,
-					entry: relative(home, join(final, "node_modules", spec.name, entry)),
-				};
-			} catch (error) {
-				rmSync(temporary, { recursive: true, force: true });
-				if (fresh) rmdirSync(home);
-				throw error;
-			}
+		install,
+		reinstall: async (slug, { name, version, entry }) => {
+			const home = deps.dir(slug);
+			if (existsSync(join(home, entry))) return false;
+			const folder = join(home, entry.split("/")[0] ?? "");
+			if (existsSync(join(folder, "bun.lock")))
+				await run({ name, version }, folder, undefined, true);
+			else await install({ slug, package: name, version });
+			return true;
 		},
 		prune: (slug, entry) => {
 			const home = deps.dir(slug);
@@ -176,6 +196,10 @@ export function createNpm(deps: {
 		},
 		remove: (slug) => rmSync(deps.dir(slug), { recursive: true, force: true }),
 	};
+}
+
+function spelled({ name, version }: PackageSpec): string {
+	return version === undefined ? name : `${name}@${version}`;
 }
 
 /** Moves a folder into place; what was there goes only when the new one stands. */

@@ -305,6 +305,14 @@ export function listGrantIdsOf(
 		.map(({ id }) => id);
 }
 
+/** Whether any client was allowed anything that still stands. */
+export function hasAnyGrant(db: Database): boolean {
+	return (
+		db.query("SELECT 1 FROM grants WHERE revoked_at IS NULL LIMIT 1").get() !==
+		null
+	);
+}
+
 /** Whose grant this is; null when it is not there or was revoked. */
 export function findGrantOwner(db: Database, grantId: string): string | null {
 	return (

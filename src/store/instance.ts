@@ -2,6 +2,7 @@
  * What there is one of: named settings, and the wrapped keys of the vault's keyring.
  * It knows nothing of what a key opens: a wrapped key is bytes here.
  */
+import { mintId } from "../mint.ts";
 import { type Database, transaction } from "./database.ts";
 
 /** One wrapped key of the keyring; the same shape that the vault speaks of. */
@@ -51,4 +52,29 @@ export function insertKeyring(db: Database, keys: readonly KeyRow[]): void {
 				 VALUES (?, ?, ?, ?, ?)`,
 			).run(key.keyId, key.purpose, key.wrapped, key.state, key.createdAt);
 	});
+}
+
+/** Puts other wrappings of the same keys in place, all or none. */
+export function replaceWrappings(db: Database, keys: readonly KeyRow[]): void {
+	transaction(db, () => {
+		for (const { keyId, wrapped } of keys)
+			db.query("UPDATE keyring SET wrapped = ? WHERE key_id = ?").run(
+				wrapped,
+				keyId,
+			);
+	});
+}
+
+/** Takes a setting away. */
+export function clearSetting(db: Database, name: string): void {
+	db.query("DELETE FROM instance WHERE name = ?").run(name);
+}
+
+/** The id of this gateway: made once, the same over every restore. Public. */
+export function requireInstanceId(db: Database): string {
+	const known = findSetting(db, "instance_id");
+	if (known !== null) return known;
+	const fresh = mintId("ins");
+	setSetting(db, "instance_id", fresh);
+	return fresh;
 }

@@ -25,6 +25,18 @@ const STAGING: ReadonlyMap<string, string> = new Map([
 	],
 ]);
 
+/** How an authority calls itself in CAA records (RFC 8659 4.2), by its directory. */
+const CAA_IDENTITY: ReadonlyMap<string, string> = new Map([
+	[LETS_ENCRYPT, "letsencrypt.org"],
+	["https://dv.acme-v02.api.pki.goog/directory", "pki.goog"],
+	["https://acme.zerossl.com/v2/DV90", "sectigo.com"],
+]);
+
+/** How this authority calls itself in CAA records; null: not known. */
+export function caaIdentityOf({ directory }: Authority): string | null {
+	return CAA_IDENTITY.get(directory) ?? null;
+}
+
 /** An authority by its directory; Let's Encrypt when none is named. */
 export function authorityOf(options: Partial<Authority>): Authority {
 	const directory = options.directory ?? LETS_ENCRYPT;

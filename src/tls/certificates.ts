@@ -54,6 +54,8 @@ export type Certificates = {
 export type Orders = {
 	/** Whether there is somewhere to rehearse; without it `rehearse` proves nothing. */
 	readonly hasStaging: boolean;
+	/** How the CA calls itself in CAA records; null: not known. */
+	readonly caaIdentity: string | null;
 	/** Proves at a staging directory that this name or address leads here. Keeps nothing. @throws SallyportError `invalid` */
 	readonly rehearse: (host: string) => Promise<CertificateFailure | null>;
 	/**
@@ -64,7 +66,10 @@ export type Orders = {
 };
 
 /** Those a keeper keeps. */
-export function keptCertificates(keeper: Keeper): Certificates {
+export function keptCertificates(
+	keeper: Keeper,
+	caaIdentity: string | null,
+): Certificates {
 	return {
 		source: "acme",
 		list: () => keeper.status().map(viewKept),
@@ -81,6 +86,7 @@ export function keptCertificates(keeper: Keeper): Certificates {
 		},
 		orders: {
 			hasStaging: keeper.hasStaging,
+			caaIdentity,
 			rehearse: async (host) => viewFailure(await keeper.rehearse([host])),
 			obtain: async (host) => viewFailure(await keeper.obtain([host])),
 		},

@@ -14,7 +14,7 @@ import type { Address, Serving, Tls } from "../serving.ts";
 import type { Database } from "../store/database.ts";
 import type { Vault } from "../vault.ts";
 import { createAcme } from "./acme.ts";
-import { type Authority, authorityOf } from "./authority.ts";
+import { type Authority, authorityOf, caaIdentityOf } from "./authority.ts";
 import { readBindingKey, readTrust } from "./authority-files.ts";
 import { openCertificateFiles } from "./certificate-files.ts";
 import {
@@ -225,7 +225,7 @@ async function withAuthority(
 		{ ...deps, acme, directory: authority.directory, show },
 		publicUrl === null ? [] : [[hostOf(publicUrl)]],
 	);
-	const certificates = keptCertificates(keeper);
+	const certificates = keptCertificates(keeper, caaIdentityOf(authority));
 	return {
 		certificates,
 		materials: keeper.materials(),

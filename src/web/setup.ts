@@ -2,7 +2,7 @@
  * Coming in for the first time: the owner by the setup link, everyone else by an invitation.
  * While the gateway has an owner there is no `/setup`; a link that does not work looks like a page that is not there.
  */
-import { SallyportError } from "../errors.ts";
+import { SallyportError, sentence } from "../errors.ts";
 import { createLimiter, networkOf } from "../oauth/limits.ts";
 import { tooMany } from "../oauth/oauth-error.ts";
 import { readForm } from "../oauth/parameters.ts";
@@ -16,7 +16,7 @@ import type { Route } from "../route.ts";
 import { invitePage } from "./account/invite.tsx";
 import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
-import { missingPage, sentence, staleFormPage } from "./oauth/error.tsx";
+import { missingPage, staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
 import { claimPage } from "./setup/claim.tsx";
 import { formBinding, signIn } from "./visitor.ts";

@@ -14,6 +14,7 @@ import {
 import { SallyportError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { textOf, toBytes } from "../../src/message.ts";
+import { createBackups } from "../../src/ops/backup-schedule.ts";
 import { createNpm } from "../../src/packages/npm.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
 import { createCallRecorder } from "../../src/store/calls.ts";
@@ -98,8 +99,13 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		format: "json",
 		write: (line) => void logged.push(line),
 	});
+	const backups = createBackups({
+		...{ db, clock, log },
+		place: { dataDir: folder, kek, release: "1.2.3" },
+	});
 	const deps: ApiDeps = {
 		db,
+		backups,
 		vault: openVault(kek, keyring),
 		clock,
 		log,

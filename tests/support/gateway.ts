@@ -41,6 +41,8 @@ export type Gateway = {
 	readonly kill: () => Promise<void>;
 	/** Starts again on the same data and the same address. */
 	readonly restart: () => Promise<void>;
+	/** Does something while the gateway is stopped. */
+	readonly stopped: (work: () => Promise<void>) => Promise<void>;
 	/** Stops, and takes the data away. */
 	readonly stop: () => Promise<void>;
 };
@@ -176,6 +178,11 @@ export async function startGateway(
 		kill: () => end("SIGKILL"),
 		async restart() {
 			await end("SIGTERM");
+			await start();
+		},
+		async stopped(work) {
+			await end("SIGTERM");
+			await work();
 			await start();
 		},
 		async stop() {

@@ -1,5 +1,5 @@
 /** A page that says what went wrong: what happened, what it means, the one thing to do. Nothing of the request is repeated. */
-import { httpStatus, SallyportError } from "../../errors.ts";
+import { httpStatus, SallyportError, sentence } from "../../errors.ts";
 import { OAuthError } from "../../oauth/oauth-error.ts";
 import { destinationOf } from "../../oauth/redirect-uris.ts";
 import type { Client } from "../../store/clients.ts";
@@ -95,9 +95,4 @@ export function problemPage(error: unknown): Response {
 			{error.hint === undefined ? null : <p>{sentence(error.hint)}</p>}
 		</>,
 	);
-}
-
-/** A message as a sentence for a page. */
-export function sentence(text: string): string {
-	return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
