@@ -6,11 +6,11 @@
  * @see OAuth 2.1 draft 4.1.2, RFC 9207
  */
 import { mintCredential } from "../mint.ts";
-import { createGrant } from "../store/grants.ts";
+import { createGrant, isGranted } from "../store/grants.ts";
 import { CODE_SECONDS, type OAuthDeps } from "./authorization-server.ts";
 import { type AuthorizationRequest, errorLocation } from "./authorize.ts";
 import { OAuthError } from "./oauth-error.ts";
-import { withParameters } from "./redirect-uris.ts";
+import { destinationOf, withParameters } from "./redirect-uris.ts";
 
 /** Grants what was asked; returns where to send the browser, with a code that lives for two minutes. */
 export function allow(
@@ -46,6 +46,36 @@ export function allow(
 		state: request.state,
 		iss: deps.issuer,
 	});
+}
+
+/**
+ * Whether the person allowed exactly this before, so that the answer can be given without asking. Only to a client that
+ * somebody stands for, its document's host or an administrator, and only to a host: any program on a computer can claim
+ * to be the one that answers there, or under an app's scheme.
+ *
+ * @param site the request's `Sec-Fetch-Site`. Only what the person opened themselves counts: another site's page may
+ * be leading them somewhere, and a page of ours may have been led to.
+ * @see MCP security best practices, "Confused Deputy Problem"; RFC 8252 8.6
+ */
+export function isRemembered(
+	deps: Pick<OAuthDeps, "db">,
+	request: AuthorizationRequest,
+	userId: string,
+	site: string | null,
+): boolean {
+	const { client, redirectUri, resource, scope } = request;
+	return (
+		site === "none" &&
+		client.kind !== "registered" &&
+		destinationOf(redirectUri).kind === "host" &&
+		isGranted(deps.db, {
+			userId,
+			clientId: client.id,
+			redirectUri,
+			resource,
+			scope,
+		})
+	);
 }
 
 /** What a person ticked on the consent page. */

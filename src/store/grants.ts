@@ -47,6 +47,18 @@ export function createGrant(
 	});
 }
 
+/** Whether a user has allowed exactly this, and it still holds. */
+export function isGranted(db: Database, grant: Grant): boolean {
+	return (
+		db
+			.query(
+				`SELECT 1 FROM grants WHERE user_id = $userId AND client_id = $clientId AND redirect_uri = $redirectUri
+				 AND resource = $resource AND scope = $scope AND revoked_at IS NULL`,
+			)
+			.get({ ...grant }) !== null
+	);
+}
+
 /**
  * An access token for a client that acts without a person, under its one standing grant for this resource and scope.
  * Beyond the newest `tokensMax` of that grant the older ones end, so that a client in a loop fills no disk.

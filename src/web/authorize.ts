@@ -11,7 +11,7 @@ import {
 	type DocumentFinding,
 	isDocumentUrl,
 } from "../oauth/client-documents.ts";
-import { allow, chosenScope, deny } from "../oauth/consent.ts";
+import { allow, chosenScope, deny, isRemembered } from "../oauth/consent.ts";
 import { type Limiter, networkOf } from "../oauth/limits.ts";
 import { OAuthError, tooMany } from "../oauth/oauth-error.ts";
 import { type Parameters, readForm } from "../oauth/parameters.ts";
@@ -61,8 +61,25 @@ async function ask(site: Site, request: Request): Promise<Response> {
 	}
 	const { userId } = visitor.login;
 	site.note(request, { step: "login", outcome: "ok", clientId, userId });
+	const from = request.headers.get("Sec-Fetch-Site");
+	if (isRemembered(site, judged.request, userId, from))
+		return grant(site, request, judged.request, userId);
 	site.note(request, { step: "consent", outcome: "waiting", clientId, userId });
 	return question(site, judged.request, query, visitor);
+}
+
+/** Gives what was allowed, and sends the browser on with it. */
+function grant(
+	site: Site,
+	request: Request,
+	allowed: AuthorizationRequest,
+	userId: string,
+): Response {
+	const location = allow(site, allowed, userId);
+	const step = { clientId: allowed.client.id, userId, outcome: "ok" } as const;
+	site.note(request, { ...step, step: "consent" });
+	site.note(request, { ...step, step: "code" });
+	return seeOther(location);
 }
 
 /** The request, judged; or the page or redirect that ends it, put on the timeline. */
@@ -162,15 +179,17 @@ async function decide(site: Site, request: Request): Promise<Response> {
 	// One decision a page: a second click, or the page out of the history, makes no second grant.
 	if (!site.forms.spend(csrf)) return staleFormPage();
 	const { userId } = visitor.login;
-	const step = { clientId: judged.request.client.id, userId } as const;
 	if (decision === "deny" || scope === null) {
-		site.note(request, { ...step, step: "consent", outcome: "refused" });
+		const clientId = judged.request.client.id;
+		site.note(request, {
+			step: "consent",
+			outcome: "refused",
+			clientId,
+			userId,
+		});
 		return seeOther(deny(site, judged.request));
 	}
-	const location = allow(site, { ...judged.request, scope }, userId);
-	site.note(request, { ...step, step: "consent", outcome: "ok" });
-	site.note(request, { ...step, step: "code", outcome: "ok" });
-	return seeOther(location);
+	return grant(site, request, { ...judged.request, scope }, userId);
 }
 
 /** What is asked for, whoever asks. */

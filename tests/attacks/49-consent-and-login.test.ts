@@ -118,16 +118,71 @@ test("54: nothing that a client points at is on the page", async () => {
 		expect(html).not.toContain(word);
 });
 
-test("55, 57: what was allowed before is asked again, above all when another site opens it", async () => {
+const CALLBACK = "https://chat.example.org/callback";
+
+/** A client that an administrator made, which answers at a host: of this one a person's consent is remembered. */
+async function remembered(name: string): Promise<string> {
+	const printed = await target.gateway.cli([
+		...["clients", "add", name, "--redirect-uri", CALLBACK],
+		...["--redirect-uri", `${CALLBACK}/other`],
+	]);
+	return /cli_\S+/.exec(printed)?.[0] ?? "";
+}
+
+/** Opens an authorization request, as something the person opened themselves unless it says otherwise. */
+async function isAsked(
+	client_id: string,
+	changes: Readonly<Record<string, string | null>> = {},
+	site = "none",
+): Promise<boolean> {
+	const answer = await browser.get(
+		`/authorize${authorizeQuery({ client_id }, { redirect_uri: CALLBACK, ...changes })}`,
+		{ "Sec-Fetch-Site": site },
+	);
+	const location = answer.headers.get("Location");
+	if (answer.status === 303) expect(location).toStartWith(`${CALLBACK}?code=`);
+	return answer.status === 200;
+}
+
+test("55: what was allowed is remembered for exactly that, and a new callback, resource or scope is asked about", async () => {
+	const id = await remembered("remembered");
+	expect(await isAsked(id)).toBe(true);
+	await allow(
+		target,
+		authorizeQuery({ client_id: id }, { redirect_uri: CALLBACK }),
+		browser,
+	);
+	expect(await isAsked(id)).toBe(false);
+	for (const changes of [
+		{ redirect_uri: `${CALLBACK}/other` },
+		{ resource: `${target.issuer}/mcp/a` },
+		{ scope: "mcp:a" },
+	])
+		expect(await isAsked(id, changes), JSON.stringify(changes)).toBe(true);
+	const html = await (await browser.get("/clients")).text();
+	const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? "";
+	await browser.post("/clients", { csrf, revoke: "all" });
+	expect(await isAsked(id)).toBe(true);
+});
+
+test("55: of a client that registered itself, or answers on this computer, nothing is remembered", async () => {
 	await allow(target, authorizeQuery(client), browser);
-	for (const headers of [
-		{ "Sec-Fetch-Site": "cross-site" },
-		{ "Sec-Fetch-Site": "same-origin" },
-	]) {
-		const again = await browser.get(query, headers as Record<string, string>);
-		expect(again.status).toBe(200);
-		expect(again.headers.get("Location")).toBeNull();
-	}
+	const again = await browser.get(query, { "Sec-Fetch-Site": "none" });
+	expect(again.status).toBe(200);
+	const vendor = "https://claude.ai/oauth/claude-code-client-metadata";
+	const local = { redirect_uri: "http://localhost:58135/callback" };
+	const asks = authorizeQuery({ client_id: vendor }, local);
+	await allow(target, asks, browser);
+	expect(await isAsked(vendor, local)).toBe(true);
+});
+
+test("57: what another site's page opens, or a sign-in leads to, is asked about", async () => {
+	const id = await remembered("led");
+	const asks = authorizeQuery({ client_id: id }, { redirect_uri: CALLBACK });
+	await allow(target, asks, browser);
+	expect(await isAsked(id)).toBe(false);
+	for (const site of ["cross-site", "same-site", "same-origin", ""])
+		expect(await isAsked(id, {}, site), site).toBe(true);
 });
 
 test("58: a cookie that was set before the sign-in is worth nothing after it", async () => {
