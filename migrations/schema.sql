@@ -130,6 +130,33 @@ CREATE TABLE grants (
 	revoked_at   INTEGER
 , last_address TEXT) STRICT, WITHOUT ROWID;
 
+CREATE TABLE half_logins (
+	hash       BLOB PRIMARY KEY,
+	user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE identities (
+	issuer       TEXT NOT NULL,
+	subject      TEXT NOT NULL,
+	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	email        TEXT NOT NULL,
+	created_at   INTEGER NOT NULL,
+	last_used_at INTEGER,
+	PRIMARY KEY (issuer, subject),
+	UNIQUE (issuer, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE identity_provider (
+	id            INTEGER PRIMARY KEY CHECK (id = 1),
+	issuer        TEXT NOT NULL,
+	client_id     TEXT NOT NULL,
+	secret_sealed BLOB,
+	domains       TEXT NOT NULL CHECK (json_valid(domains)),
+	provisions    INTEGER NOT NULL CHECK (provisions IN (0, 1)),
+	updated_at    INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE instance (
 	name  TEXT PRIMARY KEY,
 	value TEXT NOT NULL
@@ -159,11 +186,24 @@ CREATE TABLE login_failures (
 
 CREATE TABLE logins (
 	hash         BLOB PRIMARY KEY,
+	id           TEXT NOT NULL UNIQUE,
 	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	method       TEXT NOT NULL CHECK (method IN ('password', 'totp', 'passkey', 'recovery', 'provider', 'link')),
+	address      TEXT NOT NULL,
+	agent        TEXT NOT NULL,
 	created_at   INTEGER NOT NULL,
+	proven_at    INTEGER NOT NULL,
 	last_seen_at INTEGER NOT NULL,
 	expires_at   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE notices (
+	id      INTEGER PRIMARY KEY,
+	user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	at      INTEGER NOT NULL,
+	kind    TEXT NOT NULL,
+	detail  TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE packages (
 	server_id    TEXT PRIMARY KEY REFERENCES servers (id) ON DELETE CASCADE,
@@ -172,6 +212,32 @@ CREATE TABLE packages (
 	version      TEXT NOT NULL,
 	entry        TEXT NOT NULL,
 	installed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE passkeys (
+	id           TEXT PRIMARY KEY,
+	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	rp_id        TEXT NOT NULL,
+	name         TEXT NOT NULL,
+	public_key   BLOB NOT NULL,
+	counter      INTEGER NOT NULL,
+	transports   TEXT NOT NULL CHECK (json_valid(transports)),
+	created_at   INTEGER NOT NULL,
+	last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE provider_visits (
+	hash       BLOB PRIMARY KEY,
+	purpose    TEXT NOT NULL CHECK (purpose IN ('sign in', 'link', 'prove')),
+	issuer     TEXT NOT NULL,
+	next       TEXT NOT NULL,
+	expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_codes (
+	hash    BLOB PRIMARY KEY,
+	user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	used_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE refresh_tokens (
@@ -230,6 +296,11 @@ CREATE TABLE slots (
 	PRIMARY KEY (server_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE spent_challenges (
+	hash       BLOB PRIMARY KEY,
+	expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE timeline (
 	id        INTEGER PRIMARY KEY,
 	at        INTEGER NOT NULL,
@@ -242,6 +313,13 @@ CREATE TABLE timeline (
 	address   TEXT NOT NULL,
 	agent     TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE totp (
+	user_id      TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+	sealed       BLOB NOT NULL,
+	last_counter INTEGER NOT NULL,
+	created_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE users (
 	id            TEXT PRIMARY KEY,
@@ -272,7 +350,17 @@ CREATE INDEX grants_client ON grants (client_id);
 
 CREATE INDEX grants_user ON grants (user_id);
 
+CREATE INDEX half_logins_user ON half_logins (user_id);
+
+CREATE INDEX identities_user ON identities (user_id);
+
 CREATE INDEX logins_user ON logins (user_id);
+
+CREATE INDEX notices_user ON notices (user_id);
+
+CREATE INDEX passkeys_user ON passkeys (user_id);
+
+CREATE INDEX recovery_codes_user ON recovery_codes (user_id);
 
 CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
 

@@ -335,6 +335,9 @@ function openService(base: Base): Service {
 		log,
 		version: VERSION,
 	});
+	const dropUpstreams = (userId: string): void => {
+		for (const { id } of directory.servers()) void upstreams.drop(id, userId);
+	};
 	const api = createApi({
 		db,
 		vault,
@@ -350,6 +353,7 @@ function openService(base: Base): Service {
 			subscriptions.everythingChanged();
 		},
 		credentialsChanged: bearer.invalidate,
+		dropUpstreams,
 		certificates: front.certificates,
 		address,
 		approach,
@@ -399,6 +403,7 @@ function openService(base: Base): Service {
 						passwords,
 						flushTimeline: timeline.flush,
 						listSlugs: (person) => usableBy(directory.servers(), person),
+						dropUpstreams,
 					}),
 					{
 						method: "ALL",

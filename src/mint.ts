@@ -16,6 +16,7 @@ const CREDENTIALS = {
 	invite: "sp_in_",
 	clientSecret: "sp_cs_",
 	login: "sp_li_",
+	halfLogin: "sp_lh_",
 	mcpSession: "sp_ms_",
 	deviceCode: "sp_dc_",
 } as const;
@@ -65,7 +66,8 @@ export type IdKind =
 	| "key"
 	| "sec"
 	| "req"
-	| "ins";
+	| "ins"
+	| "lgn";
 
 const ID_BYTES = 12;
 const POOL_BYTES = ID_BYTES * 256;
@@ -101,6 +103,15 @@ export function mintBytes(length: number): Uint8Array {
 /** `bytes` random bytes in base64url, for one-off values that are not stored credentials (a CSRF nonce, a state). */
 export function mintNonce(bytes = 16): string {
 	return randomBytes(bytes).toString("base64url");
+}
+
+/** Crockford's 32 characters: none of them is taken for another when it is written down. */
+const WRITTEN = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/** A code that a person writes down, `XXXXX-XXXXX`: 50 random bits. */
+export function mintRecoveryCode(): string {
+	const text = [...randomBytes(10)].map((byte) => WRITTEN[byte & 31]).join("");
+	return `${text.slice(0, 5)}-${text.slice(5)}`;
 }
 
 function checksum(kind: CredentialKind, body: string): string {

@@ -175,6 +175,8 @@ const DOORS: readonly {
 			"src/upstream/credentials.ts",
 			"src/upstream/connect.ts",
 			"src/tls/sealed-keys.ts",
+			"src/people/totp.ts",
+			"src/people/provider.ts",
 			"src/ops/rotate.ts",
 		],
 	},

@@ -7,6 +7,7 @@ import {
 	makeClient,
 	revokeClient,
 } from "../ops/clients.ts";
+import { may } from "../rights.ts";
 import { type ListedClient, listClients } from "../store/clients.ts";
 import { requireServer } from "../store/servers.ts";
 import { readBody } from "./body.ts";
@@ -85,7 +86,7 @@ async function add({ deps, actor, request }: Ask): Promise<Answer> {
 		body.username === undefined
 			? null
 			: requireSubject(deps.db, actor, body.username);
-	if (subject?.role === "owner" && actor.role !== "owner")
+	if (subject?.role === "owner" && !may(actor.role, "act as the owner"))
 		throw new SallyportError(
 			"forbidden",
 			"only the owner may make a client that acts as the owner",

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
 import { mintCredential } from "../mint.ts";
+import { may } from "../rights.ts";
 import {
 	type ApiKey,
 	createApiKey,
@@ -49,7 +50,7 @@ function list({ deps, actor }: Ask): Answer {
 async function create({ deps, actor, request }: Ask): Promise<Answer> {
 	const { name, username } = (await readBody(request, NewKey)).value;
 	const { userId, role } = requireSubject(deps.db, actor, username);
-	if (role === "owner" && actor.role !== "owner")
+	if (role === "owner" && !may(actor.role, "act as the owner"))
 		throw new SallyportError(
 			"forbidden",
 			"only the owner may make a key that acts as the owner",

@@ -11,6 +11,7 @@ import type { Backups } from "../ops/backup-schedule.ts";
 import type { Approach } from "../ops/setup-link.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
+import { may } from "../rights.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Database } from "../store/database.ts";
 import type { TimelineRecorder } from "../store/timeline.ts";
@@ -41,6 +42,8 @@ export type ApiDeps = {
 	readonly serversChanged: () => void;
 	/** Whoever keeps judged credentials in memory forgets them. */
 	readonly credentialsChanged: () => void;
+	/** Ends what runs with a user's own secrets. */
+	readonly dropUpstreams: (userId: string) => void;
 	readonly version: string;
 	/** The origin of links that people open. */
 	readonly publicUrl: string;
@@ -80,7 +83,7 @@ export type Route = {
 };
 
 export function isAdmin(actor: Pick<Actor, "role">): boolean {
-	return actor.role !== "member";
+	return may(actor.role, "run the gateway");
 }
 
 /** @throws SallyportError `forbidden` when the actor is a member */

@@ -4,6 +4,7 @@
  */
 import type { Role } from "../caller.ts";
 import { SallyportError } from "../errors.ts";
+import { may } from "../rights.ts";
 import type { Database } from "../store/database.ts";
 import {
 	findUser,
@@ -11,7 +12,7 @@ import {
 	listUsers,
 	type User,
 } from "../store/users.ts";
-import { type Actor, isAdmin } from "./route.ts";
+import type { Actor } from "./route.ts";
 
 /** A person as the rules need them; `userId` is null over the socket of a gateway that nobody owns yet. */
 export type Subject = { readonly userId: string | null; readonly role: Role };
@@ -40,7 +41,7 @@ export function subjectOf(
 		if (named && named.id === actor.userId)
 			return { userId: named.id, role: named.role };
 		// Before saying whether there is such a user: that too is not a member's to know.
-		if (!isAdmin(actor))
+		if (!may(actor.role, "act for others"))
 			throw new SallyportError(
 				"forbidden",
 				"only an administrator may act for someone else",

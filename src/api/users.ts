@@ -1,9 +1,26 @@
-/** `/api/users`: the people who may sign in. A user without a password gets a link to choose one. */
+/**
+ * `/api/users`: the people who may sign in. A user without a password gets a link to choose one. Who may change whom is
+ * in `rights.ts`; what ends with a change in `ops/people.ts`.
+ */
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
+import {
+	changeRole,
+	disableUser,
+	enableUser,
+	removeUser,
+	resetPassword,
+	resetSecondFactors,
+} from "../ops/people.ts";
 import { createInvite } from "../ops/setup.ts";
+import {
+	findSecondFactors,
+	type SecondFactors,
+} from "../people/second-factors.ts";
+import { may } from "../rights.ts";
 import { recordAudit } from "../store/audit.ts";
 import { transaction } from "../store/database.ts";
+import { findLastSeen } from "../store/logins.ts";
 import {
 	createUser,
 	findPasswordHash,
@@ -19,6 +36,7 @@ import {
 	type Route,
 } from "./route.ts";
 import { emailField } from "./server-body.ts";
+import { requireUserNamed } from "./subject.ts";
 
 /** A user as the API shows them. `invited`: no password yet. */
 export type UserView = {
@@ -26,13 +44,18 @@ export type UserView = {
 	readonly email: string;
 	readonly role: User["role"];
 	readonly status: "active" | "invited" | "disabled";
+	readonly secondFactors: SecondFactors;
 	readonly createdAt: number;
+	/** In a browser that is still signed in. */
+	readonly lastSeenAt: number | null;
 };
+
+const INVITED_ROLES = ["admin", "member"] as const;
 
 const NewUser = z.strictObject({
 	email: emailField,
 	role: z
-		.enum(["admin", "member"], {
+		.enum(INVITED_ROLES, {
 			error:
 				"must be admin or member: the owner is made by init or the setup link",
 		})
@@ -40,10 +63,44 @@ const NewUser = z.strictObject({
 	password: z.string().optional(),
 });
 
+const Invitation = NewUser.omit({ password: true });
+
+const NewRole = z.strictObject({
+	role: z.enum(["owner", "admin", "member"], {
+		error: "must be owner, admin or member",
+	}),
+});
+
+const NewPassword = z.strictObject({ password: z.string().optional() });
+
+const USER = "/api/users/:email";
+
 /** Routes of users. */
 export const userRoutes: readonly Route[] = [
 	{ method: "GET", path: "/api/users", who: "admins", run: list },
 	{ method: "POST", path: "/api/users", who: "admins", run: add },
+	{
+		method: "POST",
+		path: "/api/users/invite",
+		who: "admins",
+		run: inviteAgain,
+	},
+	{ method: "PUT", path: `${USER}/role`, who: "admins", run: setRole },
+	{ method: "POST", path: `${USER}/disable`, who: "admins", run: disable },
+	{ method: "POST", path: `${USER}/enable`, who: "admins", run: enable },
+	{
+		method: "POST",
+		path: `${USER}/reset-password`,
+		who: "admins",
+		run: resetTheirPassword,
+	},
+	{
+		method: "POST",
+		path: `${USER}/reset-2fa`,
+		who: "admins",
+		run: resetTheirFactors,
+	},
+	{ method: "DELETE", path: USER, who: "admins", run: remove },
 ];
 
 function list({ deps }: Ask): Answer {
@@ -53,20 +110,13 @@ function list({ deps }: Ask): Answer {
 }
 
 async function add(ask: Ask): Promise<Answer> {
-	const { deps, actor, request } = ask;
+	const { deps, request } = ask;
 	const {
 		email,
 		role = "member",
 		password,
 	} = (await readBody(request, NewUser)).value;
-	if (role === "admin" && actor.role !== "owner")
-		throw new SallyportError(
-			"forbidden",
-			"only the owner may make an administrator",
-			{
-				hint: "add them as a member, and ask the owner",
-			},
-		);
+	requireInviter(ask, role);
 	const { user, inviteUrl } =
 		password === undefined
 			? invite(ask, email, role)
@@ -78,6 +128,80 @@ async function add(ask: Ask): Promise<Answer> {
 			...(inviteUrl === undefined ? {} : { inviteUrl }),
 		},
 	};
+}
+
+/** The same without a password ever: the link to choose one, fresh for someone who was invited before. */
+async function inviteAgain(ask: Ask): Promise<Answer> {
+	const { email, role = "member" } = (await readBody(ask.request, Invitation))
+		.value;
+	requireInviter(ask, role);
+	const { user, inviteUrl } = invite(ask, email, role);
+	return { status: 201, body: { user: viewUser(ask.deps, user), inviteUrl } };
+}
+
+function requireInviter(
+	{ actor }: Ask,
+	role: (typeof INVITED_ROLES)[number],
+): void {
+	if (role === "member" || may(actor.role, "manage administrators")) return;
+	throw new SallyportError(
+		"forbidden",
+		"only the owner may make an administrator",
+		{ hint: "add them as a member, and ask the owner" },
+	);
+}
+
+async function setRole(ask: Ask): Promise<Answer> {
+	const { role } = (await readBody(ask.request, NewRole)).value;
+	return answer(ask, changeRole(changes(ask), ask.actor, named(ask).id, role));
+}
+
+function disable(ask: Ask): Answer {
+	return answer(ask, disableUser(changes(ask), ask.actor, named(ask).id));
+}
+
+function enable(ask: Ask): Answer {
+	return answer(ask, enableUser(changes(ask), ask.actor, named(ask).id));
+}
+
+async function resetTheirPassword(ask: Ask): Promise<Answer> {
+	const { deps, actor, request } = ask;
+	const { password } = (await readBody(request, NewPassword)).value;
+	const { id } = named(ask);
+	const hash =
+		password === undefined ? null : await deps.passwords.hash(password);
+	const { user, link } = resetPassword(changes(ask), actor, id, hash);
+	return {
+		body: {
+			user: viewUser(deps, user),
+			...(link === null ? {} : { inviteUrl: link }),
+		},
+	};
+}
+
+function resetTheirFactors(ask: Ask): Answer {
+	return answer(
+		ask,
+		resetSecondFactors(changes(ask), ask.actor, named(ask).id),
+	);
+}
+
+function remove(ask: Ask): Answer {
+	const { id, email } = named(ask);
+	removeUser(changes(ask), ask.actor, id);
+	return { body: { removed: email } };
+}
+
+function named({ deps, params }: Ask): User {
+	return requireUserNamed(deps.db, params["email"] ?? "");
+}
+
+function changes({ deps }: Ask): Parameters<typeof resetPassword>[0] {
+	return { ...deps, invalidate: deps.credentialsChanged };
+}
+
+function answer({ deps }: Ask, user: User): Answer {
+	return { body: { user: viewUser(deps, user) } };
 }
 
 type Added = { readonly user: User; readonly inviteUrl?: string };
@@ -147,5 +271,13 @@ function viewUser(
 			: findPasswordHash(deps.db, id) === null
 				? "invited"
 				: "active";
-	return { id, email, role, status, createdAt };
+	return {
+		id,
+		email,
+		role,
+		status,
+		secondFactors: findSecondFactors(deps.db, id),
+		createdAt,
+		lastSeenAt: findLastSeen(deps.db, id),
+	};
 }

@@ -4,6 +4,7 @@
  */
 import type { Config } from "../config.ts";
 import type { Database } from "../store/database.ts";
+import type { Vault } from "../vault.ts";
 import type { Client } from "./client.ts";
 import type { Io } from "./output.ts";
 
@@ -57,6 +58,7 @@ export type Program = {
 	/** Opens the data of a service that is not running. @throws SallyportError `conflict` when it is */
 	readonly openData: (config: Config) => {
 		readonly db: Database;
+		readonly vault: Vault;
 		readonly close: () => void;
 	};
 };

@@ -62,16 +62,3 @@ export const WAITING_CLIENT_SECONDS = 7 * DAY;
 /** A client without a living grant is forgotten this long after its last one began. */
 export const IDLE_CLIENT_SECONDS = 90 * DAY;
 export const UNUSED_CLIENTS_MAX = 1000;
-
-/** A browser's login ends when unused this long, and in any case after `LOGIN_ABSOLUTE_SECONDS`. */
-export const LOGIN_IDLE_SECONDS = 12 * HOUR;
-export const LOGIN_ABSOLUTE_SECONDS = 30 * DAY;
-
-/** Attempts to sign in that may fail within this, by account and address, by address, and by account. */
-export const LOGIN_ATTEMPTS_WINDOW_SECONDS = 15 * MINUTE;
-export const LOGIN_ATTEMPTS_MAX = {
-	accountAtAddress: 10,
-	address: 30,
-	/** High, so that a stranger cannot keep the owner out. */
-	account: 100,
-} as const;

@@ -109,9 +109,7 @@ export function createInvite(
 	deps: InviteDeps,
 	invited: { readonly email: string; readonly role: "admin" | "member" },
 ): { readonly user: User; readonly link: string } {
-	const token = mintCredential("invite");
-	const now = deps.clock.now();
-	const user = transaction(deps.db, () => {
+	return transaction(deps.db, () => {
 		const known = findUserByEmail(deps.db, invited.email);
 		if (known && findPasswordHash(deps.db, known.id) !== null)
 			throw new SallyportError(
@@ -119,17 +117,28 @@ export function createInvite(
 				`${known.email} has a password already`,
 				{ hint: "they can sign in with it" },
 			);
-		const guest =
-			known ?? createUser(deps.db, { ...invited, passwordHash: null }, now);
-		keepInvite(
-			deps.db,
-			deps.vault.mac(token),
-			{ kind: "invite", userId: guest.id, expiresAt: now + INVITE_SECONDS },
-			now,
-		);
-		return guest;
+		if (known && known.disabledAt !== null)
+			throw new SallyportError("conflict", `${known.email} is disabled`, {
+				hint: `enable them first: sallyport users enable ${known.email}`,
+			});
+		const user =
+			known ??
+			createUser(deps.db, { ...invited, passwordHash: null }, deps.clock.now());
+		return { user, link: renewInvite(deps, user.id) };
 	});
-	return { user, link: `${deps.publicUrl}/invite/${token}` };
+}
+
+/** A fresh one-time link by which a user chooses their password; an earlier one stops working. */
+export function renewInvite(deps: InviteDeps, userId: string): string {
+	const token = mintCredential("invite");
+	const now = deps.clock.now();
+	keepInvite(
+		deps.db,
+		deps.vault.mac(token),
+		{ kind: "invite", userId, expiresAt: now + INVITE_SECONDS },
+		now,
+	);
+	return `${deps.publicUrl}/invite/${token}`;
 }
 
 /** Whom an invitation is for. @throws SallyportError `not_found` when the link does not work (any more) */

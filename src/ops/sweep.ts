@@ -5,17 +5,20 @@
 import {
 	CODE_KEPT_SECONDS,
 	IDLE_CLIENT_SECONDS,
-	LOGIN_ATTEMPTS_WINDOW_SECONDS,
-	LOGIN_IDLE_SECONDS,
 	UNUSED_CLIENT_SECONDS,
 	WAITING_CLIENT_SECONDS,
 } from "../oauth/authorization-server.ts";
+import { LOGIN_IDLE_SECONDS } from "../people/lifetimes.ts";
+import { GUESSES_KEPT_SECONDS } from "../people/throttle.ts";
 import { deleteIdleClients } from "../store/clients.ts";
 import type { Database } from "../store/database.ts";
 import { deleteExpiredDeviceCodes } from "../store/device-codes.ts";
 import { deleteExpiredGrants } from "../store/grants.ts";
+import { deleteStaleGuesses } from "../store/guesses.ts";
+import { deleteExpiredHalfLogins } from "../store/half-logins.ts";
 import { deleteExpiredInvites } from "../store/invites.ts";
 import { deleteExpiredLogins } from "../store/logins.ts";
+import { deleteExpiredChallenges } from "../store/passkeys.ts";
 import { deleteOldSteps } from "../store/timeline.ts";
 
 /** How long the timeline remembers. */
@@ -29,12 +32,10 @@ export function sweep(db: Database, now: number): void {
 		waiting: now - WAITING_CLIENT_SECONDS,
 		idle: now - IDLE_CLIENT_SECONDS,
 	});
-	deleteExpiredLogins(
-		db,
-		now,
-		now - LOGIN_IDLE_SECONDS,
-		now - LOGIN_ATTEMPTS_WINDOW_SECONDS,
-	);
+	deleteExpiredLogins(db, now, now - LOGIN_IDLE_SECONDS);
+	deleteExpiredHalfLogins(db, now);
+	deleteExpiredChallenges(db, now);
+	deleteStaleGuesses(db, now - GUESSES_KEPT_SECONDS);
 	deleteExpiredInvites(db, now);
 	deleteExpiredDeviceCodes(db, now);
 	deleteOldSteps(db, now - TIMELINE_SECONDS);

@@ -90,6 +90,17 @@ export function revokeApiKey(
 		});
 }
 
+/** Ends every key of a user. */
+export function revokeApiKeysOf(
+	db: Database,
+	userId: string,
+	now: number,
+): void {
+	db.query(
+		"UPDATE api_keys SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL",
+	).run(now, userId);
+}
+
 /** Whom the key of this hash speaks for; null when it is unknown, revoked, or its user is disabled. */
 export function findApiKey(db: Database, hash: Uint8Array): KeyHolder | null {
 	return db

@@ -267,6 +267,22 @@ export function revokeGrant(db: Database, grantId: string, now: number): void {
 	});
 }
 
+/** Ends every grant of a user. */
+export function revokeGrantsOf(
+	db: Database,
+	userId: string,
+	now: number,
+): void {
+	transaction(db, () => {
+		for (const { id } of db
+			.query<{ id: string }, [string]>(
+				"SELECT id FROM grants WHERE user_id = ? AND revoked_at IS NULL",
+			)
+			.all(userId))
+			revokeGrant(db, id, now);
+	});
+}
+
 /** A grant as a list shows it. */
 export type ListedGrant = {
 	readonly id: string;

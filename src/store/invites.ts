@@ -61,6 +61,11 @@ export function consumeInvite(
 		.get(hash, kind, now);
 }
 
+/** Ends the links for a user. */
+export function deleteInvitesOf(db: Database, userId: string): void {
+	db.query("DELETE FROM invites WHERE user_id = ?").run(userId);
+}
+
 /** Removes the links that no longer work. */
 export function deleteExpiredInvites(db: Database, now: number): void {
 	db.query("DELETE FROM invites WHERE expires_at <= ?").run(now);

@@ -4,6 +4,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
+import { may } from "../rights.ts";
 import { type Database, transaction } from "./database.ts";
 
 /** How a server is reached: over HTTP, or as a child process. Plain values only: whatever is secret is a slot. */
@@ -216,7 +217,7 @@ export function mayUse(
 	},
 ): boolean {
 	if (server.access === "everyone") return true;
-	if (server.access === "admins") return person.role !== "member";
+	if (server.access === "admins") return may(person.role, "run the gateway");
 	return person.userId !== null && server.access.includes(person.userId);
 }
 

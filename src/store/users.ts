@@ -108,15 +108,57 @@ export function findPasswordHash(db: Database, userId: string): string | null {
 	);
 }
 
-/** Sets the password's hash. @throws SallyportError `not_found` */
+/** Sets the password's hash; null: no password signs in. @throws SallyportError `not_found` */
 export function setPassword(
 	db: Database,
 	userId: string,
-	passwordHash: string,
+	passwordHash: string | null,
 ): void {
 	requireUser(db, userId);
 	db.query("UPDATE users SET password_hash = ? WHERE id = ?").run(
 		passwordHash,
 		userId,
 	);
+}
+
+/** Sets the role of someone who is not the owner, to anything but that. */
+export function setRole(
+	db: Database,
+	userId: string,
+	role: "admin" | "member",
+): void {
+	db.query("UPDATE users SET role = ? WHERE id = ? AND role <> 'owner'").run(
+		role,
+		userId,
+	);
+}
+
+/** Makes a user the owner, and the owner an administrator. Returns who was it, or null when nobody or they were. */
+export function handOver(db: Database, userId: string): string | null {
+	return transaction(db, () => {
+		const former = db
+			.query<{ id: string }, [string]>(
+				"UPDATE users SET role = 'admin' WHERE role = 'owner' AND id <> ? RETURNING id",
+			)
+			.get(userId);
+		db.query("UPDATE users SET role = 'owner' WHERE id = ?").run(userId);
+		return former?.id ?? null;
+	});
+}
+
+/** Keeps a user out since an instant, or lets them in again. */
+export function setDisabled(
+	db: Database,
+	userId: string,
+	disabledAt: number | null,
+): void {
+	db.query("UPDATE users SET disabled_at = ? WHERE id = ?").run(
+		disabledAt,
+		userId,
+	);
+}
+
+/** Removes a user with everything that is theirs. */
+export function deleteUser(db: Database, userId: string): void {
+	db.query("DELETE FROM users WHERE id = ?").run(userId);
 }

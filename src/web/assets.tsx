@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { renderToString } from "preact-render-to-string";
 import type { Route } from "../route.ts";
 import stylesheet from "./assets/app.css" with { type: "text" };
+import passkeyScript from "./assets/passkey.client.js" with { type: "text" };
 import setupScript from "./assets/setup.client.js" with { type: "text" };
 import { Mark } from "./mark.tsx";
 
@@ -22,20 +23,21 @@ function asset(
 	return { path: `/assets/${name}-${hash}.${extension}`, type, text };
 }
 
+function script(name: string, text: string): Asset {
+	return asset(name, "js", "text/javascript; charset=utf-8", text);
+}
+
 /** All of them, by what they are for. */
 export function listAssets(): {
 	readonly stylesheet: Asset;
 	readonly setupScript: Asset;
+	readonly passkeyScript: Asset;
 	readonly icon: Asset;
 } {
 	return {
 		stylesheet: asset("app", "css", "text/css; charset=utf-8", stylesheet),
-		setupScript: asset(
-			"setup",
-			"js",
-			"text/javascript; charset=utf-8",
-			setupScript,
-		),
+		setupScript: script("setup", setupScript),
+		passkeyScript: script("passkey", passkeyScript),
 		icon: asset("mark", "svg", "image/svg+xml", renderToString(<Mark />)),
 	};
 }

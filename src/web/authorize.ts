@@ -22,7 +22,7 @@ import { seeOther } from "./layout.tsx";
 import { type Choice, consentPage } from "./oauth/consent.tsx";
 import { refusedPage, staleFormPage, waitingPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { bindingOf, findVisitor, type Visitor } from "./visitor.ts";
+import { findVisitor, type Visitor } from "./visitor.ts";
 
 export function authorizeRoutes(
 	site: Site,
@@ -143,7 +143,7 @@ function question(
 		query,
 		email: visitor.login.email,
 		choice: choiceOf(request, site.listSlugs(visitor.login)),
-		csrf: site.forms.issue(bindingOf(visitor), actionOf(query)),
+		csrf: site.forms.issue(visitor.binding, actionOf(query)),
 		...(problem === undefined ? {} : { problem }),
 	});
 }
@@ -156,7 +156,7 @@ async function decide(site: Site, request: Request): Promise<Response> {
 	const csrf = form.get("csrf");
 	if (
 		csrf === null ||
-		!site.forms.isValid(bindingOf(visitor), actionOf(query), csrf)
+		!site.forms.isValid(visitor.binding, actionOf(query), csrf)
 	)
 		return staleFormPage();
 	const decision = form.get("decision");

@@ -5,6 +5,7 @@
  */
 import { type Parameters, readForm } from "../oauth/parameters.ts";
 import { approveClient, endGrants } from "../ops/clients.ts";
+import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
 import { type Client, listClients } from "../store/clients.ts";
 import { type ListedGrant, listGrants } from "../store/grants.ts";
@@ -13,7 +14,7 @@ import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
 import { staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { bindingOf, findVisitor, type Visitor } from "./visitor.ts";
+import { findVisitor, type Visitor } from "./visitor.ts";
 
 const ACTION = "clients";
 
@@ -38,7 +39,7 @@ function show(site: Site, request: Request): Response {
 	return clientsPage({
 		clients: [...allowed(site, visitor).values()],
 		waiting: waitingFor(site, visitor),
-		csrf: site.forms.issue(bindingOf(visitor), ACTION),
+		csrf: site.forms.issue(visitor.binding, ACTION),
 	});
 }
 
@@ -46,7 +47,7 @@ async function decide(site: Site, request: Request): Promise<Response> {
 	const visitor = findVisitor(site, request);
 	if (!visitor || !isOwnPost(request, site.issuer)) return staleFormPage();
 	const form = await readForm(request);
-	if (!site.forms.isValid(bindingOf(visitor), ACTION, form.get("csrf")))
+	if (!site.forms.isValid(visitor.binding, ACTION, form.get("csrf")))
 		return staleFormPage();
 	const letIn = form.get("approve");
 	if (letIn === null) revoke(site, visitor, form);
@@ -57,9 +58,9 @@ async function decide(site: Site, request: Request): Promise<Response> {
 }
 
 function waitingFor(site: Site, { login }: Visitor): readonly Client[] {
-	return login.role === "member"
-		? []
-		: listClients(site.db).filter(({ approvedAt }) => approvedAt === null);
+	return may(login.role, "run the gateway")
+		? listClients(site.db).filter(({ approvedAt }) => approvedAt === null)
+		: [];
 }
 
 function revoke(site: Site, visitor: Visitor, form: Parameters): void {

@@ -24,7 +24,7 @@ import {
 } from "./oauth/device.tsx";
 import { missingPage, staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { bindingOf, findVisitor, type Visitor } from "./visitor.ts";
+import { findVisitor, type Visitor } from "./visitor.ts";
 
 const TYPE_ACTION = "device";
 /** More than a person types: with or without hyphens and blanks. */
@@ -62,7 +62,7 @@ function ask(site: Site, request: Request): Response {
 
 function typing(site: Site, visitor: Visitor, problem?: string): Response {
 	return deviceCodePage({
-		csrf: site.forms.issue(bindingOf(visitor), TYPE_ACTION),
+		csrf: site.forms.issue(visitor.binding, TYPE_ACTION),
 		...(problem === undefined ? {} : { problem }),
 	});
 }
@@ -84,7 +84,7 @@ async function answer(
 	const deciding = form.has("decision");
 	const action = deciding ? decideAction(typed) : TYPE_ACTION;
 	const csrf = form.get("csrf");
-	if (csrf === null || !site.forms.isValid(bindingOf(visitor), action, csrf))
+	if (csrf === null || !site.forms.isValid(visitor.binding, action, csrf))
 		return staleFormPage();
 	if (!deciding) countTry(site, tries, request, visitor);
 	const hash = userCodeHash(site, typed);
@@ -162,7 +162,7 @@ function question(
 		ageSeconds: site.clock.now() - found.createdAt,
 		email: visitor.login.email,
 		choice: choiceOf(found, site.listSlugs(visitor.login)),
-		csrf: site.forms.issue(bindingOf(visitor), decideAction(typed)),
+		csrf: site.forms.issue(visitor.binding, decideAction(typed)),
 		...(problem === undefined ? {} : { problem }),
 	});
 }

@@ -5,6 +5,7 @@
 import { knownClientNamed } from "../ops/client-quirks.ts";
 import { judgeAbsence } from "../ops/connection-doctor.ts";
 import { listDiagnoses } from "../ops/diagnoses.ts";
+import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
 import { doctorPage } from "./dashboard/doctor.tsx";
 import { seeOther } from "./layout.tsx";
@@ -35,7 +36,7 @@ function show(site: Site, request: Request): Response {
 	site.flushTimeline();
 	const diagnoses = listDiagnoses(site.db, site.clock.now(), {
 		...(client === "" ? {} : { client }),
-		...(role === "member" ? { userId } : {}),
+		...(may(role, "run the gateway") ? {} : { userId }),
 	});
 	return doctorPage({
 		client,

@@ -17,11 +17,10 @@ function show(site: Site, request: Request): Response {
 	if (!isClaimed(site.db)) return unclaimedPage();
 	const visitor = findVisitor(site, request);
 	if (!visitor) return seeOther("/login");
-	const binding = Buffer.from(visitor.hash).toString("base64url");
 	return homePage({
 		issuer: site.issuer,
 		email: visitor.login.email,
 		slugs: site.listSlugs(visitor.login),
-		csrf: site.forms.issue(binding, "logout"),
+		csrf: site.forms.issue(visitor.binding, "logout"),
 	});
 }

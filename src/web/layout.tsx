@@ -17,9 +17,11 @@ type PageOptions = {
 	/** Where a form's answer may lead beside this origin, as CSP sources. */
 	readonly formAction?: readonly string[];
 	readonly headers?: Readonly<Record<string, string>>;
-	/** A `Set-Cookie`. */
-	readonly cookie?: string | null;
+	/** Each `Set-Cookie`. */
+	readonly cookie?: Cookies;
 };
+
+type Cookies = string | readonly string[] | null;
 
 /** A page as the response to a request. */
 export function page(
@@ -32,7 +34,7 @@ export function page(
 		"Content-Security-Policy": policy(options),
 		...options.headers,
 	});
-	if (options.cookie) headers.append("Set-Cookie", options.cookie);
+	setCookies(headers, options.cookie ?? null);
 	const frame = (
 		<Frame title={options.title} script={options.script}>
 			{content}
@@ -45,13 +47,17 @@ export function page(
 }
 
 /** Sends the browser elsewhere with a GET: a path of ours, or a redirect URI that was found good. */
-export function seeOther(
-	location: string,
-	cookie: string | null = null,
-): Response {
+export function seeOther(location: string, cookie: Cookies = null): Response {
 	const headers = new Headers({ ...PAGE_HEADERS, Location: location });
-	if (cookie !== null) headers.append("Set-Cookie", cookie);
+	setCookies(headers, cookie);
 	return new Response(null, { status: 303, headers });
+}
+
+function setCookies(headers: Headers, cookies: Cookies): void {
+	for (const cookie of typeof cookies === "string"
+		? [cookies]
+		: (cookies ?? []))
+		headers.append("Set-Cookie", cookie);
 }
 
 const PAGE_HEADERS = {
@@ -119,18 +125,22 @@ export function Notice(props: {
 export function Field(props: {
 	readonly name: string;
 	readonly label: string;
-	readonly type: "text" | "email" | "password";
+	readonly type: "text" | "email" | "password" | "url";
 	readonly autocomplete: string;
 	readonly value?: string;
 	readonly hint?: string;
 	readonly minLength?: number;
+	readonly optional?: boolean;
+	/** Digits are typed. */
+	readonly numeric?: boolean;
 }): VNode {
 	const hintId = `${props.name}-hint`;
 	const shared = {
 		id: props.name,
 		name: props.name,
 		autocomplete: props.autocomplete,
-		required: true,
+		required: !props.optional,
+		...(props.numeric ? { inputMode: "numeric" as const } : {}),
 		...(props.value === undefined ? {} : { value: props.value }),
 		...(props.minLength === undefined ? {} : { minLength: props.minLength }),
 		...(props.hint === undefined ? {} : { "aria-describedby": hintId }),
@@ -142,6 +152,8 @@ export function Field(props: {
 				<input {...shared} type="password" />
 			) : props.type === "email" ? (
 				<input {...shared} type="email" />
+			) : props.type === "url" ? (
+				<input {...shared} type="url" />
 			) : (
 				<input {...shared} type="text" />
 			)}

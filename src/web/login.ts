@@ -1,18 +1,18 @@
-/** Signing in and out. An attempt is counted before the password is looked at, and what failed is not said. */
-
-import {
-	LOGIN_ATTEMPTS_MAX,
-	LOGIN_ATTEMPTS_WINDOW_SECONDS,
-} from "../oauth/authorization-server.ts";
+/**
+ * Signing in and out. An attempt is counted before the password is looked at, and what failed is not said. A password
+ * signs in whoever has no second factor; a passkey that verified its person signs in by itself.
+ */
 import { networkOf } from "../oauth/limits.ts";
 import { readForm } from "../oauth/parameters.ts";
 import { isClaimed } from "../ops/setup.ts";
-import type { Route } from "../route.ts";
 import {
-	countAttempt,
-	forgetAttempts,
-	forgiveAttempt,
-} from "../store/logins.ts";
+	assertionOptions,
+	judgePasskey,
+	passkeyHost,
+} from "../people/passkeys.ts";
+import { attemptPassword } from "../people/throttle.ts";
+import type { Route } from "../route.ts";
+import { addNotice } from "../store/notices.ts";
 import {
 	findPasswordHash,
 	findUserByEmail,
@@ -24,9 +24,19 @@ import { seeOther } from "./layout.tsx";
 import { staleFormPage } from "./oauth/error.tsx";
 import { loginPage } from "./oauth/login.tsx";
 import type { Site } from "./pages.ts";
-import { findVisitor, formBinding, signIn, signOut } from "./visitor.ts";
+import { type Problem, tooManyAttempts } from "./problem.ts";
+import { admit } from "./second-factor.ts";
+import {
+	findVisitor,
+	formBinding,
+	isKnownHere,
+	signIn,
+	signOut,
+} from "./visitor.ts";
 
 const ACTION = "login";
+/** A person is told at most once in this long that someone guesses. */
+const NOTICE_SECONDS = 3600;
 
 export function loginRoutes(site: Site): readonly Route[] {
 	return [
@@ -35,6 +45,11 @@ export function loginRoutes(site: Site): readonly Route[] {
 			method: "POST",
 			path: "/login",
 			handler: (request) => enter(site, request),
+		},
+		{
+			method: "POST",
+			path: "/login/passkey",
+			handler: (request) => enterByPasskey(site, request),
 		},
 		{
 			method: "POST",
@@ -51,8 +66,29 @@ function ask(site: Site, request: Request): Response {
 		site.issuer,
 	);
 	if (findVisitor(site, request)) return seeOther(next);
+	return showLogin(site, request, { next });
+}
+
+/** The login page, for this browser. */
+function showLogin(
+	site: Site,
+	request: Request,
+	fields: {
+		readonly next: string;
+		readonly email?: string;
+		readonly problem?: Problem;
+	},
+): Response {
 	const { binding, cookie } = formBinding(site, request);
-	return loginPage({ csrf: site.forms.issue(binding, ACTION), next, cookie });
+	return loginPage({
+		...fields,
+		csrf: site.forms.issue(binding, ACTION),
+		cookie,
+		passkey:
+			passkeyHost(site.issuer) === null
+				? null
+				: assertionOptions(site, { purpose: "sign in", binding }, null),
+	});
 }
 
 async function enter(site: Site, request: Request): Promise<Response> {
@@ -60,98 +96,79 @@ async function enter(site: Site, request: Request): Promise<Response> {
 	const form = await readForm(request);
 	const next = safeNext(form.get("next"), site.issuer);
 	const email = form.get("email") ?? "";
-	const { binding, cookie } = formBinding(site, request);
-	const again = (problem: {
-		readonly status: number;
-		readonly text: string;
-		readonly retryAfterSeconds?: number;
-	}): Response =>
-		loginPage({
-			csrf: site.forms.issue(binding, ACTION),
-			next,
-			email,
-			cookie,
-			problem,
-		});
-
+	const again = (problem: Problem): Response =>
+		showLogin(site, request, { next, email, problem });
+	const { binding } = formBinding(site, request);
 	if (!site.forms.isValid(binding, ACTION, form.get("csrf")))
-		return again({
-			status: 403,
-			text: "This page was open for too long. Sign in again.",
-		});
-	const attempts = subjects(site, request, email);
-	for (const { subject, max } of attempts) {
-		const wait = countAttempt(
-			site.db,
-			subject,
-			{ max, windowSeconds: LOGIN_ATTEMPTS_WINDOW_SECONDS },
-			site.clock.now(),
-		);
-		if (wait > 0)
-			return again({
-				status: 429,
-				text: `Too many attempts. Wait ${Math.ceil(wait / 60)} minutes.`,
-				retryAfterSeconds: wait,
-			});
+		return again(TOO_LATE);
+
+	const user = findUserByEmail(site.db, email);
+	const attempt = attemptPassword(site, {
+		email,
+		network: networkOf(site.clientAddress(request)),
+		isKnown: user !== null && isKnownHere(site, request, user.id),
+	});
+	if (attempt.waitSeconds > 0) {
+		if (user) tellOfGuesses(site, request, user);
+		return again(tooManyAttempts(attempt.waitSeconds));
 	}
-	const user = await findProven(site, email, form.get("password") ?? "");
-	if (!user)
+	if (!(await isProven(site, user, form.get("password") ?? "")) || !user)
 		return again({
 			status: 401,
 			text: "The e-mail address or the password is wrong.",
 		});
-	// Whoever has an account of their own must not wipe out their guesses at others.
-	for (const { subject, shared } of attempts)
-		if (shared) forgiveAttempt(site.db, subject);
-		else forgetAttempts(site.db, subject);
-	return seeOther(next, signIn(site, request, user.id));
+	attempt.succeed();
+	return admit(site, request, user.id, "password", next);
 }
 
-/** The user whose password this is. The work is the same when there is no such user (attack list 61). */
-async function findProven(
-	site: Site,
-	email: string,
-	password: string,
-): Promise<User | null> {
-	const user = findUserByEmail(site.db, email);
-	const hash = user === null ? null : findPasswordHash(site.db, user.id);
-	return (await site.passwords.verify(hash, password)) ? user : null;
+async function enterByPasskey(site: Site, request: Request): Promise<Response> {
+	if (!isOwnPost(request, site.issuer)) return staleFormPage();
+	const form = await readForm(request);
+	const next = safeNext(form.get("next"), site.issuer);
+	const { binding } = formBinding(site, request);
+	if (!site.forms.isValid(binding, ACTION, form.get("csrf")))
+		return showLogin(site, request, { next, problem: TOO_LATE });
+	const user = await judgePasskey(
+		site,
+		{ purpose: "sign in", binding },
+		null,
+		form.get("passkey") ?? "",
+	);
+	if (!user)
+		return showLogin(site, request, {
+			next,
+			problem: {
+				status: 401,
+				text: "This passkey does not sign in here. Use your password.",
+			},
+		});
+	// It is two factors by itself: something they have, and it verified them.
+	return seeOther(next, signIn(site, request, user.id, "passkey"));
 }
 
-type Attempt = {
-	readonly subject: string;
-	readonly max: number;
-	/** Whether other people's attempts count here too. */
-	readonly shared: boolean;
+const TOO_LATE: Problem = {
+	status: 403,
+	text: "This page was open for too long. Sign in again.",
 };
 
-/** What an attempt counts against. Keyed hashes, because people type passwords into the wrong field. */
-function subjects(
+function tellOfGuesses(site: Site, request: Request, user: User): void {
+	addNotice(
+		site.db,
+		user.id,
+		{ kind: "sign-ins slowed", detail: site.clientAddress(request) },
+		site.clock.now(),
+		NOTICE_SECONDS,
+	);
+}
+
+/** Whether the password is this user's. The work is the same when there is no such user (attack list 61). */
+function isProven(
 	site: Site,
-	request: Request,
-	email: string,
-): readonly Attempt[] {
-	const account = email.trim().toLowerCase();
-	const network = networkOf(site.clientAddress(request));
-	const subject = (kind: string, name: string): string =>
-		Buffer.from(site.vault.mac(`login/${kind}/${name}`)).toString("base64url");
-	return [
-		{
-			subject: subject("account at address", `${network}/${account}`),
-			max: LOGIN_ATTEMPTS_MAX.accountAtAddress,
-			shared: false,
-		},
-		{
-			subject: subject("address", network),
-			max: LOGIN_ATTEMPTS_MAX.address,
-			shared: true,
-		},
-		{
-			subject: subject("account", account),
-			max: LOGIN_ATTEMPTS_MAX.account,
-			shared: false,
-		},
-	];
+	user: User | null,
+	password: string,
+): Promise<boolean> {
+	const hash = user === null ? null : findPasswordHash(site.db, user.id);
+	return site.passwords.verify(hash, password);
 }
 
 async function leave(site: Site, request: Request): Promise<Response> {
@@ -159,7 +176,7 @@ async function leave(site: Site, request: Request): Promise<Response> {
 	if (!visitor) return seeOther("/login");
 	if (!isOwnPost(request, site.issuer)) return staleFormPage();
 	const csrf = (await readForm(request)).get("csrf");
-	const binding = Buffer.from(visitor.hash).toString("base64url");
-	if (!site.forms.isValid(binding, "logout", csrf)) return staleFormPage();
+	if (!site.forms.isValid(visitor.binding, "logout", csrf))
+		return staleFormPage();
 	return seeOther("/login", signOut(site, visitor));
 }

@@ -2,23 +2,27 @@
  * The pages, each as a function from `Request` to `Response`, and the list of their routes.
  * Field names that scripts rely on: login `email`, `password`; consent `decision=allow|deny`,
  * `server:<slug>`, `later`; setup `token`, `email`,
- * `password`; invitation `password`; clients
- * `revoke=<id>|all`; every form has a hidden `csrf`. Everything works without scripts.
+ * `password`; invitation `password`; clients `revoke=<id>|all`; second step `code`; reauthenticate `password`.
+ * Every form has a hidden `csrf`. Everything works without scripts, but passkeys.
  */
 import type { Role } from "../caller.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createLimiter } from "../oauth/limits.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { Route } from "../route.ts";
+import { accountRoutes } from "./account.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";
 import { clientRoutes } from "./clients.ts";
 import { deviceRoutes } from "./device.ts";
 import { doctorRoutes } from "./doctor.ts";
+import { factorRoutes } from "./factors.ts";
 import { createForms, type Forms } from "./forms.ts";
 import { homeRoutes } from "./home.ts";
 import { loginRoutes } from "./login.ts";
 import { problemPage } from "./oauth/error.tsx";
+import { reauthenticateRoutes } from "./reauthenticate.ts";
+import { secondFactorRoutes } from "./second-factor.ts";
 import { setupRoutes } from "./setup.ts";
 
 type PageDeps = OAuthDeps & {
@@ -28,6 +32,8 @@ type PageDeps = OAuthDeps & {
 		readonly userId: string;
 		readonly role: Role;
 	}) => readonly string[];
+	/** Ends what runs with a user's own secrets. */
+	readonly dropUpstreams: (userId: string) => void;
 	/** Writes down the steps of clients that are still in memory. */
 	readonly flushTimeline: () => void;
 };
@@ -44,6 +50,10 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 	return [
 		...authorizeRoutes(site, authorizations),
 		...loginRoutes(site),
+		...secondFactorRoutes(site),
+		...reauthenticateRoutes(site),
+		...accountRoutes(site),
+		...factorRoutes(site),
 		...setupRoutes(site),
 		...homeRoutes(site),
 		...clientRoutes(site),

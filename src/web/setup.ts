@@ -16,8 +16,9 @@ import type { Route } from "../route.ts";
 import { invitePage } from "./account/invite.tsx";
 import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
-import { missingPage, staleFormPage } from "./oauth/error.tsx";
+import { missingPage, problemOf, staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
+import { admit } from "./second-factor.ts";
 import { claimPage } from "./setup/claim.tsx";
 import { formBinding, signIn } from "./visitor.ts";
 
@@ -85,7 +86,7 @@ async function claimGateway(site: Site, request: Request): Promise<Response> {
 	try {
 		const password = form.get("password") ?? "";
 		const owner = await claim(site, { token, email, password });
-		return seeOther("/", signIn(site, request, owner.id));
+		return seeOther("/", signIn(site, request, owner.id, "link"));
 	} catch (error) {
 		const problem = problemOf(error);
 		const csrf = site.forms.issue(binding, "setup");
@@ -114,7 +115,7 @@ async function joinGuest(
 	try {
 		const password = form.get("password") ?? "";
 		const user = await acceptInvite(site, { token, password });
-		return seeOther("/", signIn(site, request, user.id));
+		return admit(site, request, user.id, "link", "/");
 	} catch (error) {
 		const problem = problemOf(error);
 		const csrf = site.forms.issue(binding, inviteAction(token));
@@ -124,16 +125,6 @@ async function joinGuest(
 
 function inviteAction(token: string): string {
 	return `invite ${token}`;
-}
-
-/** What can be put right in the form; anything else is thrown on. */
-function problemOf(error: unknown): {
-	readonly status: number;
-	readonly text: string;
-} {
-	if (!(error instanceof SallyportError) || error.code !== "invalid")
-		throw error;
-	return { status: 400, text: sentence(error.message) };
 }
 
 function alreadyClaimed(): Response {

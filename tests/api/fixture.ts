@@ -130,6 +130,7 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		passwords: createPasswords("testing"),
 		serversChanged: () => {},
 		credentialsChanged: () => {},
+		dropUpstreams: (userId) => void dropped.push(`of ${userId}`),
 		version: "1.2.3",
 		publicUrl: "https://gate.example.org",
 		...more,

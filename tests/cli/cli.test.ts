@@ -3,6 +3,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { Program } from "../../src/cli/command.ts";
 import type { Io } from "../../src/cli/output.ts";
 import { openDatabase } from "../../src/store/database.ts";
+import { createKeyring, openVault } from "../../src/vault.ts";
 
 type Result = {
 	readonly code: number;
@@ -14,7 +15,9 @@ const PROGRAM: Program = {
 	version: "1.2.3",
 	openData: () => {
 		const db = openDatabase(":memory:");
-		return { db, close: () => db.close() };
+		const kek = new Uint8Array(32).fill(7);
+		const vault = openVault(kek, createKeyring(kek, 1));
+		return { db, vault, close: () => db.close() };
 	},
 };
 

@@ -112,6 +112,7 @@ export async function openAuthority(
 			...deps,
 			passwords,
 			listSlugs: () => ["files", "memory"],
+			dropUpstreams: () => {},
 			flushTimeline: timeline.flush,
 		}),
 	];

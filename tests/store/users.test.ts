@@ -20,11 +20,6 @@ import {
 	findInvite,
 } from "../../src/store/invites.ts";
 import {
-	countAttempt,
-	deleteExpiredLogins,
-	forgetAttempts,
-} from "../../src/store/logins.ts";
-import {
 	createUser,
 	findPasswordHash,
 	findUserByEmail,
@@ -98,20 +93,6 @@ test("a link works once, for its kind, until it expires or is replaced", () => {
 	expect(consumeInvite(db, hash(2), "setup", NOW + 10)).toBeNull();
 	expect(consumeInvite(db, hash(2), "setup", NOW)).toEqual(link);
 	expect(consumeInvite(db, hash(2), "setup", NOW)).toBeNull();
-});
-
-test("attempts count within a window, and a refused one does not lengthen it", () => {
-	const db = openDatabase(":memory:");
-	const limit = { max: 2, windowSeconds: 100 };
-	expect(countAttempt(db, "s", limit, NOW)).toBe(0);
-	expect(countAttempt(db, "s", limit, NOW + 50)).toBe(0);
-	expect(countAttempt(db, "s", limit, NOW + 60)).toBe(90);
-	expect(countAttempt(db, "s", limit, NOW + 149)).toBe(1);
-	expect(countAttempt(db, "s", limit, NOW + 150)).toBe(0);
-	forgetAttempts(db, "s");
-	expect(countAttempt(db, "s", limit, NOW + 150)).toBe(0);
-	deleteExpiredLogins(db, NOW + 150, NOW, NOW + 150);
-	expect(db.query("SELECT * FROM login_failures").all()).toEqual([]);
 });
 
 test("a key is found by its hash until it is revoked by someone who may", () => {

@@ -1,6 +1,6 @@
 /** The page where an invited person chooses a password. Form fields: `password`, and hidden `csrf`. */
-import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
-import { Field, Notice, page } from "../layout.tsx";
+import { Notice, page } from "../layout.tsx";
+import { NewPassword } from "./password.tsx";
 
 export function invitePage(fields: {
 	readonly token: string;
@@ -29,14 +29,7 @@ export function invitePage(fields: {
 				<input type="hidden" name="csrf" value={fields.csrf} />
 				{/* For password managers: which account this password is of. */}
 				<input type="hidden" autocomplete="username" value={fields.email} />
-				<Field
-					name="password"
-					label="New password"
-					type="password"
-					autocomplete="new-password"
-					minLength={PASSWORD_LENGTH_MIN}
-					hint={`At least ${PASSWORD_LENGTH_MIN} characters. Four random words make a good one.`}
-				/>
+				<NewPassword />
 				<p class="actions">
 					<button type="submit" class="primary">
 						Save and sign in

@@ -49,6 +49,8 @@ export function homePage(fields: {
 			)}
 			<p>
 				<a href="/clients">Clients you allowed</a>
+				{" · "}
+				<a href="/account">Your account</a>
 			</p>
 			<footer>
 				<form method="post" action="/logout">

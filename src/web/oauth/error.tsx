@@ -4,6 +4,7 @@ import { OAuthError } from "../../oauth/oauth-error.ts";
 import { destinationOf } from "../../oauth/redirect-uris.ts";
 import type { Client } from "../../store/clients.ts";
 import { page } from "../layout.tsx";
+import type { Problem } from "../problem.ts";
 
 /** The page for an authorization request that must not be answered to its client. */
 export function refusedPage(error: OAuthError): Response {
@@ -95,4 +96,14 @@ export function problemPage(error: unknown): Response {
 			{error.hint === undefined ? null : <p>{sentence(error.hint)}</p>}
 		</>,
 	);
+}
+
+/** What can be put right in a form, as its page says it; anything else is thrown on. */
+export function problemOf(error: unknown): Problem {
+	if (
+		!(error instanceof SallyportError) ||
+		(error.code !== "invalid" && error.code !== "conflict")
+	)
+		throw error;
+	return { status: httpStatus(error.code), text: sentence(error.message) };
 }

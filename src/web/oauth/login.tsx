@@ -1,30 +1,30 @@
 /**
- * The page where a person signs in. Form fields: `email`, `password`, and hidden `csrf` and `next`.
- * It says the same whether the address or the password was wrong.
+ * The page where a person signs in. Form fields: `email`, `password`, and hidden `csrf` and `next`; a second form for
+ * passkeys. It says the same whether the address or the password was wrong.
  */
+import type { CredentialOptions } from "../../people/passkeys.ts";
+import { listAssets } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
+import { PasskeyForm } from "../passkey.tsx";
+import { type Problem, problemOptions } from "../problem.ts";
 
-/** @param next where to go afterwards, judged to be on this origin */
+/** @param fields.next where to go afterwards, judged to be on this origin */
 export function loginPage(fields: {
 	readonly csrf: string;
 	readonly next: string;
 	readonly email?: string;
 	readonly cookie: string | null;
-	readonly problem?: {
-		readonly status: number;
-		readonly text: string;
-		readonly retryAfterSeconds?: number;
-	};
+	/** Null where there can be no passkeys. */
+	readonly passkey: CredentialOptions | null;
+	readonly problem?: Problem;
 }): Response {
-	const { problem } = fields;
+	const { problem, passkey, csrf, next } = fields;
 	return page(
 		{
 			title: "Sign in",
-			status: problem?.status ?? 200,
+			...problemOptions(problem),
 			cookie: fields.cookie,
-			...(problem?.retryAfterSeconds === undefined
-				? {}
-				: { headers: { "Retry-After": String(problem.retryAfterSeconds) } }),
+			...(passkey === null ? {} : { script: listAssets().passkeyScript.path }),
 		},
 		<>
 			<h1>Sign in</h1>
@@ -32,8 +32,8 @@ export function loginPage(fields: {
 				<Notice word="Not signed in">{problem.text}</Notice>
 			)}
 			<form method="post" action="/login">
-				<input type="hidden" name="csrf" value={fields.csrf} />
-				<input type="hidden" name="next" value={fields.next} />
+				<input type="hidden" name="csrf" value={csrf} />
+				<input type="hidden" name="next" value={next} />
 				<Field
 					name="email"
 					label="E-mail"
@@ -53,6 +53,15 @@ export function loginPage(fields: {
 					</button>
 				</p>
 			</form>
+			{passkey === null ? null : (
+				<PasskeyForm
+					action="/login/passkey"
+					ceremony="get"
+					options={passkey}
+					fields={{ csrf, next }}
+					button="Use a passkey"
+				/>
+			)}
 		</>,
 	);
 }

@@ -2,7 +2,7 @@
  * The page where the holder of the setup link becomes the owner. Form fields: `token`, `email`, `password`, and hidden
  * `csrf`. The token comes out of the address's fragment by a small script; without scripts it is pasted.
  */
-import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
+import { NewPassword } from "../account/password.tsx";
 import { listAssets } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 
@@ -47,14 +47,7 @@ export function claimPage(fields: {
 					autocomplete="username"
 					value={fields.email ?? ""}
 				/>
-				<Field
-					name="password"
-					label="New password"
-					type="password"
-					autocomplete="new-password"
-					minLength={PASSWORD_LENGTH_MIN}
-					hint={`At least ${PASSWORD_LENGTH_MIN} characters. Four random words make a good one.`}
-				/>
+				<NewPassword />
 				<p class="actions">
 					<button type="submit" class="primary">
 						Become the owner

@@ -1,0 +1,63 @@
+/** The page where a person makes a passkey. Form fields: `name`, hidden `csrf` and `passkey`. */
+import type { CredentialOptions } from "../../people/passkeys.ts";
+import { listAssets } from "../assets.tsx";
+import { Field, Notice, page } from "../layout.tsx";
+import { PasskeyForm } from "../passkey.tsx";
+import { type Problem, problemOptions } from "../problem.ts";
+
+export function passkeyPage(fields: {
+	/** The host that passkeys are made for. */
+	readonly host: string | null;
+	readonly csrf: string;
+	readonly options: CredentialOptions;
+	readonly problem?: Problem;
+}): Response {
+	const { problem } = fields;
+	return page(
+		{
+			title: "Passkey",
+			...problemOptions(problem),
+			script: listAssets().passkeyScript.path,
+		},
+		<>
+			<h1>Add a passkey</h1>
+			<p>
+				A passkey lives in your phone, computer or security key. One that knows
+				your finger, face or PIN signs you in by itself; any of them serves as
+				your second step.
+			</p>
+			{problem === undefined ? null : (
+				<Notice word="Not done">{problem.text}</Notice>
+			)}
+			<noscript>
+				<p>
+					Passkeys are the one thing here that needs JavaScript. An
+					authenticator app does not.
+				</p>
+			</noscript>
+			<PasskeyForm
+				action="/account/passkey"
+				ceremony="create"
+				options={fields.options}
+				fields={{ csrf: fields.csrf }}
+				button="Make it"
+				primary
+			>
+				<Field
+					name="name"
+					label="Name"
+					type="text"
+					autocomplete="off"
+					hint="What it is on, such as “work laptop”."
+				/>
+			</PasskeyForm>
+			<p class="quiet">
+				It works at {fields.host} only. If this gateway moves to another name,
+				you will need another passkey; the app and recovery codes keep working.
+			</p>
+			<p>
+				<a href="/account">Back to your account</a>
+			</p>
+		</>,
+	);
+}

@@ -1,0 +1,57 @@
+/** The page where a person changes their password. Form fields: `password`, `everything` (a tick box), hidden `csrf`. */
+import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
+import { Field, Notice, page } from "../layout.tsx";
+import { type Problem, problemOptions } from "../problem.ts";
+
+export function passwordPage(fields: {
+	readonly email: string;
+	readonly csrf: string;
+	readonly problem?: Problem;
+}): Response {
+	const { problem } = fields;
+	return page(
+		{ title: "Password", ...problemOptions(problem) },
+		<>
+			<h1>Choose a new password</h1>
+			<p>Every other browser you are signed in with has to sign in again.</p>
+			{problem === undefined ? null : (
+				<Notice word="Not done">{problem.text}</Notice>
+			)}
+			<form method="post" action="/account/password">
+				<input type="hidden" name="csrf" value={fields.csrf} />
+				<input type="hidden" autocomplete="username" value={fields.email} />
+				<NewPassword />
+				<label class="box">
+					<input type="checkbox" name="everything" />
+					End what clients and keys of mine may do, too
+				</label>
+				<p class="hint">
+					Tick this if someone else may know the old one. Clients then ask you
+					again.
+				</p>
+				<p class="actions">
+					<button type="submit" class="primary">
+						Save
+					</button>
+				</p>
+			</form>
+			<p>
+				<a href="/account">Back to your account</a>
+			</p>
+		</>,
+	);
+}
+
+/** The field for a password that is being chosen. */
+export function NewPassword(): ReturnType<typeof Field> {
+	return (
+		<Field
+			name="password"
+			label="New password"
+			type="password"
+			autocomplete="new-password"
+			minLength={PASSWORD_LENGTH_MIN}
+			hint={`At least ${PASSWORD_LENGTH_MIN} characters. Four random words make a good one.`}
+		/>
+	);
+}

@@ -1,0 +1,70 @@
+/** The page that asks someone who is signed in for another proof. Form field: `password`; a second form for passkeys. */
+import type { CredentialOptions } from "../../people/passkeys.ts";
+import { listAssets } from "../assets.tsx";
+import { Field, Notice, page } from "../layout.tsx";
+import { PasskeyForm } from "../passkey.tsx";
+import { type Problem, problemOptions } from "../problem.ts";
+
+export function reauthenticatePage(fields: {
+	readonly csrf: string;
+	readonly next: string;
+	readonly email: string;
+	/** Whether they have one. */
+	readonly password: boolean;
+	/** Null when no passkey works here. */
+	readonly passkey: CredentialOptions | null;
+	readonly problem?: Problem;
+}): Response {
+	const { csrf, next, email, password, passkey, problem } = fields;
+	return page(
+		{
+			title: "Is it you",
+			...problemOptions(problem),
+			...(passkey === null ? {} : { script: listAssets().passkeyScript.path }),
+		},
+		<>
+			<h1>Show that it is you</h1>
+			<p>
+				What you are about to do can lock you out or let someone in. You are
+				asked once, then not again for 15 minutes.
+			</p>
+			{problem === undefined ? null : (
+				<Notice word="Not yet">{problem.text}</Notice>
+			)}
+			{passkey === null ? null : (
+				<PasskeyForm
+					action="/reauthenticate"
+					ceremony="get"
+					options={passkey}
+					fields={{ csrf, next }}
+					button="Use your passkey"
+					primary={!password}
+				/>
+			)}
+			{password ? (
+				<form method="post" action="/reauthenticate">
+					<input type="hidden" name="csrf" value={csrf} />
+					<input type="hidden" name="next" value={next} />
+					<input type="hidden" autocomplete="username" value={email} />
+					<Field
+						name="password"
+						label={`Password of ${email}`}
+						type="password"
+						autocomplete="current-password"
+					/>
+					<p class="actions">
+						<button type="submit" class="primary">
+							Continue
+						</button>
+					</p>
+				</form>
+			) : null}
+			{password || passkey !== null ? null : (
+				<p>
+					You have no password and no passkey here. Sign out and in again; that
+					counts as well.
+				</p>
+			)}
+		</>,
+	);
+}
