@@ -3,6 +3,9 @@
  * browser and a client that speak to it without a network.
  */
 import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Egress } from "../../src/egress.ts";
 import { createLog } from "../../src/log.ts";
 import type { OAuthDeps } from "../../src/oauth/authorization-server.ts";
@@ -56,14 +59,19 @@ export async function openAuthority(
 		readonly egress?: Egress["fetch"];
 		readonly owner?: boolean;
 		readonly address?: () => string;
+		/** One that was killed: what it had committed goes on here, and nothing else of it. */
+		readonly killed?: Authority;
 	} = {},
 ): Promise<Authority> {
 	const issuer = options.issuer ?? "https://gw.example";
-	let now = 1_800_000_000;
+	let now = options.killed?.now() ?? 1_800_000_000;
 	const clock = { now: () => now, nowMs: () => now * 1000 };
-	const db = openDatabase(":memory:");
+	const db = options.killed
+		? openImage(options.killed.db.serialize())
+		: openDatabase(":memory:");
 	const kek = new Uint8Array(32).fill(7);
-	const vault = openVault(kek, createKeyring(kek, now));
+	const vault =
+		options.killed?.vault ?? openVault(kek, createKeyring(kek, now));
 	const bearer = createBearer({ db, vault, clock });
 	const timeline = createTimelineRecorder({ db, clock });
 	const log: string[] = [];
@@ -105,7 +113,8 @@ export async function openAuthority(
 				step,
 			),
 	};
-	if (options.owner !== false) await createOwner({ ...deps, passwords }, OWNER);
+	if (options.owner !== false && !options.killed)
+		await createOwner({ ...deps, passwords }, OWNER);
 	const routes = [
 		...oauthRoutes(deps),
 		...pageRoutes({
@@ -150,6 +159,15 @@ export async function openAuthority(
 			return new Response("no route", { status: 404 });
 		},
 	};
+}
+
+/** A store as it is on disk at one moment. The file is gone as soon as it is open. */
+function openImage(image: Uint8Array): Database {
+	const folder = mkdtempSync(join(tmpdir(), "sallyport-image-"));
+	writeFileSync(join(folder, "image.db"), image);
+	const db = openDatabase(join(folder, "image.db"));
+	rmSync(folder, { recursive: true });
+	return db;
 }
 
 function match(

@@ -1,10 +1,11 @@
 /**
- * The refresh policy as a property: random interleavings of honest processes, lost answers, an old copy somewhere,
- * and a clock that jumps, against a model of a dozen lines (research/oauth.md 1.5). What must always hold:
+ * The refresh policy as a property: random interleavings of honest processes, lost answers, an old copy somewhere, a
+ * clock that jumps, and a gateway that is killed and goes on with what it had committed, against a model of a dozen lines (research/oauth.md 1.5). What must always hold:
  *
  * 1. A family has at most one token that was not rotated.
  * 2. Whoever holds the newest token, or the one before while the newest was not used, is never refused.
- * 3. An old token changes nothing for ten minutes after its rotation, and ends the family after that.
+ * 3. Neither a crash nor a restart changes what a token is.
+ * 4. An old token changes nothing for ten minutes after its rotation, and ends the family after that.
  */
 import { afterEach, expect, test } from "bun:test";
 import {
@@ -64,6 +65,11 @@ async function run(seed: number): Promise<void> {
 
 	for (let step = 0; step < STEPS; step++) {
 		const where = `seed ${seed}, step ${step}`;
+		if (roll(8) === 0) {
+			const killed = authority;
+			authority = await openAuthority({ killed });
+			killed.stop();
+		}
 		authority.advance(JUMPS[roll(JUMPS.length)] ?? 0);
 		const newest = tokens.length - 1;
 		// Mostly the newest, often the one before (a lost answer), now and then something old.
