@@ -4,6 +4,7 @@ import certificates from "./0002_certificates.sql" with { type: "text" };
 import authorization from "./0003_authorization.sql" with { type: "text" };
 import attempts from "./0004_attempts.sql" with { type: "text" };
 import people from "./0005_people.sql" with { type: "text" };
+import shapes from "./0006_shapes.sql" with { type: "text" };
 
 /** Position in the list + 1 is the schema version (`PRAGMA user_version`). */
 export const migrations: readonly string[] = [
@@ -12,4 +13,5 @@ export const migrations: readonly string[] = [
 	authorization,
 	attempts,
 	people,
+	shapes,
 ];

@@ -136,6 +136,20 @@ CREATE TABLE half_logins (
 	expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE held_changes (
+	server_id  TEXT NOT NULL,
+	kind       TEXT NOT NULL,
+	name       TEXT NOT NULL,
+	change     TEXT NOT NULL CHECK (change IN ('changed', 'new', 'renamed')),
+	was        TEXT,
+	definition TEXT NOT NULL CHECK (json_valid(definition)),
+	digest     TEXT NOT NULL,
+	likeness   TEXT NOT NULL,
+	held_at    INTEGER NOT NULL,
+	PRIMARY KEY (server_id, kind, name),
+	FOREIGN KEY (server_id, kind) REFERENCES pinned_lists (server_id, kind) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE identities (
 	issuer       TEXT NOT NULL,
 	subject      TEXT NOT NULL,
@@ -226,6 +240,13 @@ CREATE TABLE passkeys (
 	last_used_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE pinned_lists (
+	server_id TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	kind      TEXT NOT NULL CHECK (kind IN ('tool', 'prompt', 'instructions')),
+	pinned_at INTEGER NOT NULL,
+	PRIMARY KEY (server_id, kind)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE provider_visits (
 	hash       BLOB PRIMARY KEY,
 	purpose    TEXT NOT NULL CHECK (purpose IN ('sign in', 'link', 'prove')),
@@ -273,7 +294,7 @@ CREATE TABLE servers (
 	enabled    INTEGER NOT NULL CHECK (enabled IN (0, 1)),
 	created_at INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, destructive INTEGER NOT NULL DEFAULT 1 CHECK (destructive IN (0, 1)), pinning TEXT NOT NULL DEFAULT 'hold' CHECK (pinning IN ('hold', 'auto', 'off')), result_bytes_max INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (
 	hash             BLOB PRIMARY KEY,
@@ -313,6 +334,45 @@ CREATE TABLE timeline (
 	address   TEXT NOT NULL,
 	agent     TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE tool_pins (
+	server_id  TEXT NOT NULL,
+	kind       TEXT NOT NULL,
+	name       TEXT NOT NULL,
+	definition TEXT NOT NULL CHECK (json_valid(definition)),
+	digest     TEXT NOT NULL,
+	likeness   TEXT NOT NULL,
+	pinned_at  INTEGER NOT NULL,
+	PRIMARY KEY (server_id, kind, name),
+	FOREIGN KEY (server_id, kind) REFERENCES pinned_lists (server_id, kind) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tool_settings (
+	server_id   TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	tool        TEXT NOT NULL,
+	enabled     INTEGER CHECK (enabled IN (0, 1)),
+	name        TEXT,
+	title       TEXT,
+	description TEXT,
+	PRIMARY KEY (server_id, tool)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE toolset_servers (
+	toolset_id TEXT NOT NULL REFERENCES toolsets (id) ON DELETE CASCADE,
+	server_id  TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	tools      TEXT CHECK (tools IS NULL OR json_valid(tools)),
+	PRIMARY KEY (toolset_id, server_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE toolsets (
+	id               TEXT PRIMARY KEY,
+	slug             TEXT NOT NULL UNIQUE,
+	title            TEXT NOT NULL,
+	access           TEXT NOT NULL CHECK (json_valid(access)),
+	result_bytes_max INTEGER,
+	created_at       INTEGER NOT NULL,
+	updated_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE totp (
 	user_id      TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
@@ -369,5 +429,9 @@ CREATE INDEX secrets_user ON secrets (user_id);
 CREATE INDEX sessions_user ON sessions (user_id);
 
 CREATE INDEX timeline_client ON timeline (client_id, id);
+
+CREATE UNIQUE INDEX tool_settings_name ON tool_settings (server_id, name) WHERE name IS NOT NULL;
+
+CREATE INDEX toolset_servers_server ON toolset_servers (server_id);
 
 CREATE UNIQUE INDEX users_one_owner ON users (role) WHERE role = 'owner';

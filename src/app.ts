@@ -16,11 +16,13 @@ import { createHttpServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { createEndpoint } from "./mcp/endpoint.ts";
 import { createInput } from "./mcp/input.ts";
+import { createPins } from "./mcp/pins.ts";
 import { createRouter } from "./mcp/router.ts";
 import { createSessions } from "./mcp/session.ts";
+import { createShapes } from "./mcp/shape.ts";
 import { createSubscriptions } from "./mcp/subscriptions.ts";
 import { createTasks } from "./mcp/tasks.ts";
-import { createDirectory } from "./mcp/view.ts";
+import { createDirectory, type Directory } from "./mcp/view.ts";
 import type { OAuthDeps } from "./oauth/authorization-server.ts";
 import { createBearer } from "./oauth/bearer.ts";
 import { createClientDocuments } from "./oauth/client-documents.ts";
@@ -69,7 +71,7 @@ import {
 	type Vault,
 } from "./vault.ts";
 import { VERSION } from "./version.ts";
-import { pageRoutes } from "./web/pages.ts";
+import { type OfferedToolset, pageRoutes } from "./web/pages.ts";
 
 export type App = {
 	/** The public origin. */
@@ -318,10 +320,14 @@ function openService(base: Base): Service {
 	const subscriptions = createSubscriptions({ isAlive: bearer.isAlive });
 	const sessions = createSessions({ db, mac: vault.mac, clock });
 	const input = createInput({ vault, clock });
+	const pins = createPins({ db, clock, log });
+	const shapes = createShapes(pins);
 	const router = createRouter({
 		upstreams,
 		tasks: createTasks({ mac: (text) => vault.mac(text), clock }),
 		onUpstream: subscriptions.hear,
+		pins,
+		shapes,
 		input,
 		calls,
 		clock,
@@ -344,12 +350,16 @@ function openService(base: Base): Service {
 		clock,
 		log,
 		upstreams,
+		directory,
+		shapes,
+		pins,
 		npm,
 		calls,
 		timeline,
 		passwords,
 		serversChanged: () => {
 			directory.refresh();
+			pins.refresh();
 			subscriptions.everythingChanged();
 		},
 		credentialsChanged: bearer.invalidate,
@@ -378,7 +388,12 @@ function openService(base: Base): Service {
 		egress,
 		documents,
 		issuer,
-		isEndpoint: (path) => directory.server(path.slice("/mcp/".length)) !== null,
+		isEndpoint: (path) => {
+			const slug = path.slice("/mcp/".length);
+			return (
+				directory.server(slug) !== null || directory.toolset(slug) !== null
+			);
+		},
 		clientAddress,
 		invalidate: bearer.invalidate,
 		isUnused: timeline.isUnused,
@@ -404,6 +419,8 @@ function openService(base: Base): Service {
 						flushTimeline: timeline.flush,
 						listSlugs: (person) => usableBy(directory.servers(), person),
 						dropUpstreams,
+						findToolset: (slug, person) =>
+							offeredToolset(directory, slug, person),
 					}),
 					{
 						method: "ALL",
@@ -440,6 +457,27 @@ function openService(base: Base): Service {
 			timeline.close();
 			bearer.stop();
 		},
+	};
+}
+
+/** A toolset with those of its servers that a person may use. */
+function offeredToolset(
+	{ servers, toolset: find }: Directory,
+	slug: string,
+	person: { readonly userId: string; readonly role: Role },
+): OfferedToolset | null {
+	const toolset = find(slug);
+	if (!toolset || !mayUse(toolset, person)) return null;
+	const usable = new Set(usableBy(servers(), person));
+	return {
+		slug,
+		title: toolset.title,
+		servers: servers().flatMap(({ id, slug }) => {
+			const tools = toolset.tools.get(id);
+			return tools === undefined || !usable.has(slug)
+				? []
+				: [{ slug, toolCount: tools?.size ?? null }];
+		}),
 	};
 }
 

@@ -253,6 +253,21 @@ export function splice(bytes: Bytes, edits: readonly Edit[]): Bytes {
 	return join(parts);
 }
 
+/** The object without one of its members and that member's comma. */
+export function withoutMember(bytes: Bytes, key: string): Bytes {
+	const members = membersOf(bytes, 0);
+	const at = members.findIndex((member) => member.key === key);
+	const member = members[at];
+	if (!member) return bytes;
+	const next = members[at + 1];
+	const previous = members[at - 1];
+	return splice(bytes, [
+		next
+			? { start: member.keyStart, end: next.keyStart, text: "" }
+			: { start: previous?.end ?? member.keyStart, end: member.end, text: "" },
+	]);
+}
+
 /** Whether these bytes stand anywhere in the message: what is scanned for before anything is parsed. */
 export function holds(bytes: Bytes, needle: Uint8Array | string): boolean {
 	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(

@@ -67,7 +67,8 @@ export type IdKind =
 	| "sec"
 	| "req"
 	| "ins"
-	| "lgn";
+	| "lgn"
+	| "tls";
 
 const ID_BYTES = 12;
 const POOL_BYTES = ID_BYTES * 256;

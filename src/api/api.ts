@@ -23,7 +23,9 @@ import { secretRoutes } from "./secrets.ts";
 import { serverRoutes } from "./servers.ts";
 import { settingRoutes } from "./settings.ts";
 import { setupRoutes } from "./setup.ts";
+import { toolSettingRoutes } from "./tool-settings.ts";
 import { toolRoutes } from "./tools.ts";
+import { toolsetRoutes } from "./toolsets.ts";
 import { userRoutes } from "./users.ts";
 
 export type { Actor, ApiDeps } from "./route.ts";
@@ -45,6 +47,8 @@ export type Api = {
 const ROUTES: readonly Route[] = [
 	...serverRoutes,
 	...toolRoutes,
+	...toolSettingRoutes,
+	...toolsetRoutes,
 	...secretRoutes,
 	...userRoutes,
 	...keyRoutes,

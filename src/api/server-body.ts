@@ -10,6 +10,8 @@ const SLOTS_MAX = 50;
 const TOOLS_MAX = 1000;
 const TEXT_LENGTH_MAX = 4096;
 const NAME_LENGTH_MAX = 128;
+const RESULT_BYTES_LEAST = 1000;
+const RESULT_BYTES_MOST = 1_000_000;
 
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -45,8 +47,8 @@ const headerName = z
 		error: "must not set a header that the gateway itself sets",
 	});
 
-/** A server's name. */
-const slugField = z.string().regex(SLUG, {
+/** The name of a server or a toolset. */
+export const slugField = z.string().regex(SLUG, {
 	error: "must be 1 to 32 of a-z, 0-9 and -, beginning with a letter",
 });
 
@@ -108,6 +110,26 @@ const slotField = z
 	])
 	.readonly();
 
+/** Who may use something. */
+export const accessField = z.union(
+	[z.enum(["everyone", "admins"]), z.array(emailField).max(TOOLS_MAX)],
+	{
+		error: "must be everyone, admins or a list of users' e-mail addresses",
+	},
+);
+
+/** The limit of a result, from which on it is paged. */
+export const resultLimitField = z
+	.number()
+	.int({ error: "must be a whole number of bytes" })
+	.min(RESULT_BYTES_LEAST, {
+		error: `must be at least ${RESULT_BYTES_LEAST} bytes`,
+	})
+	.max(RESULT_BYTES_MOST, {
+		error: `must be at most ${RESULT_BYTES_MOST} bytes`,
+	})
+	.nullable();
+
 const tooMany = { error: `must be at most ${ITEMS_MAX} items` };
 
 function fewer<T extends Record<string, string>>(record: T): boolean {
@@ -131,17 +153,15 @@ const fields = {
 	slots: z
 		.array(slotField)
 		.max(SLOTS_MAX, { error: `must be at most ${SLOTS_MAX} slots` }),
-	access: z.union(
-		[z.enum(["everyone", "admins"]), z.array(emailField).max(TOOLS_MAX)],
-		{
-			error: "must be everyone, admins or a list of users' e-mail addresses",
-		},
-	),
+	access: accessField,
 	tools: z
 		.array(text.min(1, { error: "must not hold an empty name" }))
 		.max(TOOLS_MAX, { error: `must be at most ${TOOLS_MAX} tools` })
 		.nullable(),
 	enabled: z.boolean(),
+	destructiveTools: z.boolean(),
+	pinning: z.enum(["hold", "auto", "off"]),
+	resultBytesMax: resultLimitField,
 };
 
 /** `PUT /api/mcp/servers/:slug`: what is given is changed. */

@@ -10,6 +10,7 @@ import {
 	type Access,
 	isSecretName,
 	type Server,
+	type ServerRules,
 	type ServerSettings,
 	type Slot,
 	type Transport,
@@ -24,9 +25,8 @@ type PlannedTransport =
 			readonly version: string | undefined;
 	  });
 
-export type ServerPlan = Omit<ServerSettings, "transport"> & {
-	readonly transport: PlannedTransport;
-};
+export type ServerPlan = Omit<ServerSettings, "transport"> &
+	Partial<ServerRules> & { readonly transport: PlannedTransport };
 
 /** The transport's own fields, flat, as the API speaks them. */
 type TransportFields = Pick<
@@ -47,6 +47,7 @@ export function planServer(
 		access: body.access === undefined ? "everyone" : accessOf(db, body.access),
 		tools: body.tools ?? null,
 		enabled: body.enabled ?? true,
+		...rulesOf(body),
 	};
 }
 
@@ -75,6 +76,16 @@ export function planChanges(
 				: accessOf(db, changes.access),
 		tools: changes.tools === undefined ? server.tools : changes.tools,
 		enabled: changes.enabled ?? server.enabled,
+		...rulesOf(changes),
+	};
+}
+
+function rulesOf(body: ServerChanges): Partial<ServerRules> {
+	const { destructiveTools, pinning, resultBytesMax } = body;
+	return {
+		...(destructiveTools !== undefined && { destructiveTools }),
+		...(pinning !== undefined && { pinning }),
+		...(resultBytesMax !== undefined && { resultBytesMax }),
 	};
 }
 
@@ -240,7 +251,8 @@ function plainValues(
 	return transport.kind === "http" ? transport.headers : transport.env;
 }
 
-function accessOf(
+/** Access with the users' ids. @throws SallyportError `not_found` for an address nobody has */
+export function accessOf(
 	db: Database,
 	access: NonNullable<ServerChanges["access"]>,
 ): Access {

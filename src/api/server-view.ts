@@ -3,9 +3,10 @@
  * and who else may use it is for administrators.
  */
 import type { Database } from "../store/database.ts";
+import { countHeldChanges } from "../store/held-changes.ts";
 import { findPackage, type InstalledPackage } from "../store/packages.ts";
 import { SHARED } from "../store/secrets.ts";
-import type { Server, Slot, Transport } from "../store/servers.ts";
+import type { Access, Server, Slot, Transport } from "../store/servers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { type Actor, type ApiDeps, isAdmin } from "./route.ts";
 import { emailOf } from "./subject.ts";
@@ -22,12 +23,19 @@ export type ServerView = {
 	readonly slots: readonly Slot[];
 	/** The tools that may be used; null: all. */
 	readonly tools: readonly string[] | null;
+	/** Results above this many bytes are cut; null: none. */
+	readonly resultBytesMax: number | null;
 	readonly createdAt: number;
 	readonly updatedAt: number;
 	readonly transport?: Transport;
 	readonly package?: Omit<InstalledPackage, "serverId" | "entry"> | null;
 	/** `everyone`, `admins`, or e-mail addresses. */
 	readonly access?: string | readonly string[];
+	/** Whether tools that say they are destructive may be used without having been switched on. */
+	readonly destructiveTools?: boolean;
+	readonly pinning?: Server["pinning"];
+	/** Definitions that are not as approved, and wait. */
+	readonly held?: number;
 	readonly connections?: readonly {
 		/** `shared`, or the e-mail address of the user whose personal secrets it holds. */
 		readonly identity: string;
@@ -63,6 +71,7 @@ export function viewServer(
 				.find((error) => error !== null) ?? null,
 		slots: server.slots,
 		tools: server.tools,
+		resultBytesMax: server.resultBytesMax,
 		createdAt: server.createdAt,
 		updatedAt: server.updatedAt,
 	};
@@ -71,7 +80,10 @@ export function viewServer(
 		...common,
 		transport: server.transport,
 		package: viewPackage(deps.db, server.id),
-		access: viewAccess(deps.db, server),
+		access: viewAccess(deps.db, server.access),
+		destructiveTools: server.destructiveTools,
+		pinning: server.pinning,
+		held: countHeldChanges(deps.db).get(server.id) ?? 0,
 		connections: live.map((upstream) => ({
 			identity: identityOf(deps.db, upstream),
 			status: upstream.state(),
@@ -113,9 +125,10 @@ function viewPackage(
 	);
 }
 
-function viewAccess(
+/** Who may use something, for people to read. */
+export function viewAccess(
 	db: Database,
-	{ access }: Server,
+	access: Access,
 ): string | readonly string[] {
 	return typeof access === "string"
 		? access

@@ -3,6 +3,7 @@
  * those that they may use, and any other is unknown to them.
  */
 
+import { type Probe, probeServer } from "../ops/probe.ts";
 import type { InstalledNpm } from "../packages/npm.ts";
 import { recordAudit } from "../store/audit.ts";
 import { transaction } from "../store/database.ts";
@@ -16,6 +17,7 @@ import {
 	refuseTaken,
 	requireServer,
 	type Server,
+	type ServerRules,
 	type ServerSettings,
 	type Transport,
 	unknownServer,
@@ -31,7 +33,6 @@ import {
 } from "./route.ts";
 import { NewServer, ServerChanges } from "./server-body.ts";
 import { planChanges, planServer, type ServerPlan } from "./server-plan.ts";
-import { type Probe, probeServer } from "./server-probe.ts";
 import { identityOf, viewServer } from "./server-view.ts";
 import { type Subject, subjectOf } from "./subject.ts";
 
@@ -228,7 +229,7 @@ function isInstalled(
 function settle(
 	plan: ServerPlan,
 	installed: InstalledNpm | null,
-): ServerSettings {
+): ServerSettings & Partial<ServerRules> {
 	const { transport } = plan;
 	const settled: Transport =
 		transport.kind === "npm"
@@ -259,12 +260,7 @@ async function probed(
 	server: Server,
 ): Promise<Probe & { readonly server: unknown }> {
 	const { userId } = subjectOf(ask.deps.db, ask.actor, undefined);
-	const probe = await probeServer(
-		ask.deps.upstreams,
-		server,
-		userId,
-		ask.request.signal,
-	);
+	const probe = await probeServer(ask.deps, server, userId, ask.request.signal);
 	return { server: viewServer(ask.deps, server, ask.actor), ...probe };
 }
 
@@ -286,6 +282,7 @@ function audit(
 	);
 }
 
-function slugOf({ params }: Pick<Ask, "params">): string {
+/** The server that a route names. */
+export function slugOf({ params }: Pick<Ask, "params">): string {
 	return params["slug"] as string;
 }

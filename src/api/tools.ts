@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
+import { heldReason, type Shape } from "../mcp/shape.ts";
 import {
 	type Bytes,
 	join,
@@ -13,10 +14,10 @@ import {
 	textOf,
 } from "../message.ts";
 import type { CallRecord } from "../store/calls.ts";
-import { listServers, mayUse, type Server } from "../store/servers.ts";
+import { mayUse, type Server, unknownServer } from "../store/servers.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import { withoutTasks } from "../upstream/tasks.ts";
-import type { Item, Reply } from "../upstream/upstream.ts";
+import type { Reply } from "../upstream/upstream.ts";
 import { readBody } from "./body.ts";
 import { envelopeAround, jsonResponse } from "./envelope.ts";
 import type { Answer, Ask, Route } from "./route.ts";
@@ -60,17 +61,14 @@ async function listAll(ask: Ask): Promise<Answer> {
 		ask.actor,
 		ask.query.get("username") ?? undefined,
 	);
-	const servers = listServers(ask.deps.db).filter(
-		(server) => server.enabled && mayUse(server, subject),
-	);
+	const servers = ask.deps.directory
+		.servers()
+		.filter((server) => server.enabled && mayUse(server, subject));
 	const found: (Bytes | undefined)[] = [];
 	const failures: Record<string, unknown>[] = [];
 	await inTurns(servers, async (server, index) => {
 		try {
-			found[index] = toolArray(
-				server,
-				await toolsOf(ask, server, subject.userId),
-			);
+			found[index] = toolArray(await toolsOf(ask, server, subject.userId));
 		} catch (error) {
 			if (!(error instanceof SallyportError) || error.code === "internal")
 				throw error;
@@ -104,7 +102,7 @@ async function listOne(ask: Ask): Promise<Answer> {
 	);
 	const server = requireVisible(ask, ask.params["slug"] as string, subject);
 	refuseDisabled(server);
-	const tools = toolArray(server, await toolsOf(ask, server, subject.userId));
+	const tools = toolArray(await toolsOf(ask, server, subject.userId));
 	return envelopeAround(200, '{"success":true,"tools":', tools, "}");
 }
 
@@ -121,32 +119,45 @@ async function call(ask: Ask): Promise<Answer> {
 			},
 		);
 	refuseDisabled(server);
-	if (server.tools !== null && !server.tools.includes(value.methodName))
-		throw new SallyportError(
-			"not_found",
-			`${server.slug} has no tool of that name`,
-			{
-				hint: `see them with: sallyport servers tools ${server.slug}`,
-			},
-		);
-	const reply = await recorded(
-		ask,
+	const tool = requireTool(
 		server,
-		subject.userId,
+		await toolsOf(ask, server, subject.userId),
 		value.methodName,
-		() =>
-			ask.deps.upstreams.forUser(server, subject.userId).request({
-				method: "tools/call",
-				params: callParams(bytes, value.methodName),
-				signal: AbortSignal.any([
-					ask.request.signal,
-					AbortSignal.timeout(CALL_TIMEOUT_MS),
-				]),
-			}),
+	);
+	const reply = await recorded(ask, server, subject.userId, tool, () =>
+		ask.deps.upstreams.forUser(server, subject.userId).request({
+			method: "tools/call",
+			params: callParams(bytes, tool),
+			signal: AbortSignal.any([
+				ask.request.signal,
+				AbortSignal.timeout(CALL_TIMEOUT_MS),
+			]),
+		}),
 	);
 	return reply.member === "result"
 		? envelopeAround(200, '{"success":true,"data":', reply.body, "}")
 		: refusalOf(ask, server, await wholeBody(reply.body));
+}
+
+/**
+ * The server's own name of a tool, found by what it is called here: as its own endpoint has it, or what follows its
+ * slug at the shared one. @throws SallyportError `not_found`, `forbidden` while it waits to be accepted
+ */
+function requireTool(
+	{ slug }: Server,
+	{ named, exposed }: Shape,
+	name: string,
+): string {
+	const entry = named.get(name) ?? exposed.get(`${slug}_${name}`);
+	if (entry?.hidden === null) return entry.key;
+	const held = entry && heldReason(entry);
+	if (entry && held)
+		throw new SallyportError("forbidden", `${slug}: ${entry.name} ${held}`, {
+			hint: `look at it and accept it: sallyport servers accept ${slug}`,
+		});
+	throw new SallyportError("not_found", `${slug} has no tool of that name`, {
+		hint: `see them with: sallyport servers tools ${slug}`,
+	});
 }
 
 /** `{"name": …, "arguments": …}` with the arguments as the body wrote them. */
@@ -218,27 +229,23 @@ function isToolError({ body }: Reply): boolean {
 }
 
 async function toolsOf(
-	ask: Ask,
-	server: Server,
+	{ deps, request }: Ask,
+	{ slug }: Server,
 	userId: string | null,
-): Promise<readonly Item[]> {
+): Promise<Shape> {
+	const server = deps.directory.server(slug);
+	if (!server) throw unknownServer(slug);
 	const signal = AbortSignal.any([
-		ask.request.signal,
+		request.signal,
 		AbortSignal.timeout(LIST_TIMEOUT_MS),
 	]);
-	const tools = await ask.deps.upstreams
-		.forUser(server, userId ?? "")
-		.list("tools", signal);
-	// A script waits for its result here, so it can start no tasks.
-	return tools.flatMap((tool) => withoutTasks(tool) ?? []);
+	const upstream = deps.upstreams.forUser(server, userId ?? "");
+	return deps.shapes.of(server, "tools", await upstream.list("tools", signal));
 }
 
-function toolArray(server: Server, tools: readonly Item[]): Bytes {
-	return list(
-		tools
-			.filter(({ key }) => server.tools?.includes(key) ?? true)
-			.map(({ bytes }) => bytes),
-	);
+/** A script waits for its result here, so it can start no tasks. */
+function toolArray({ shown }: Shape): Bytes {
+	return list(shown.flatMap((tool) => withoutTasks(tool)?.bytes ?? []));
 }
 
 function list(entries: readonly Bytes[]): Bytes {

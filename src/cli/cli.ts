@@ -18,7 +18,9 @@ import { type Parsed, parseWords } from "./parse.ts";
 import { secretCommands } from "./secrets.ts";
 import { serverCommands } from "./servers.ts";
 import { setupCommands } from "./setup.ts";
+import { toolSettingCommands } from "./tool-settings.ts";
 import { toolCommands } from "./tools.ts";
+import { toolsetCommands } from "./toolsets.ts";
 import { userCommands } from "./users.ts";
 import { programCommands } from "./version.ts";
 
@@ -31,6 +33,8 @@ const COMMANDS: readonly Command[] = [
 	...serverCommands,
 	...secretCommands,
 	...toolCommands,
+	...toolSettingCommands,
+	...toolsetCommands,
 	...userCommands,
 	...clientCommands,
 	...grantCommands,

@@ -51,18 +51,75 @@ export const ADD_FLAGS: readonly Flag[] = [
 		value: "NAME,…",
 		summary: "the only tools that may be used (all)",
 	},
+	{
+		name: "destructive",
+		value: "on|off",
+		summary: "tools that say they are destructive start so (on)",
+	},
+	{
+		name: "pinning",
+		value: "hold|auto|off",
+		summary: "changed and new tools wait, new ones do not, nothing does (hold)",
+	},
+	{
+		name: "result-limit",
+		value: "BYTES|off",
+		summary: "page results larger than this (off)",
+	},
 	{ name: "disabled", summary: "add it without starting it" },
 ];
+
+/** The flags of `servers update`: what is given is changed. */
+export const UPDATE_FLAGS: readonly Flag[] = ADD_FLAGS.filter(
+	({ name }) => name !== "disabled",
+).map((flag) =>
+	flag.name === "tools"
+		? {
+				...flag,
+				value: "NAME,…|all",
+				summary: "the only tools that may be used",
+			}
+		: flag,
+);
 
 /** What was given on the command line, as the API takes it; what was not given is left out. */
 export function addBody(
 	context: Context,
 	slug: string,
 ): Readonly<Record<string, unknown>> {
+	return withoutUndefined({
+		name: slug,
+		...commonBody(context, slug),
+		slots: readSlots(context.many("slot")),
+		enabled: !context.has("disabled"),
+	});
+}
+
+/** What `servers update` changes. @throws SallyportError `invalid` when that is nothing */
+export function updateBody(
+	context: Context,
+	slug: string,
+): Readonly<Record<string, unknown>> {
+	const body = withoutUndefined({
+		...commonBody(context, slug),
+		slots: context.has("slot") ? readSlots(context.many("slot")) : undefined,
+	});
+	if (Object.keys(body).length === 0)
+		throw new SallyportError("invalid", "nothing to change was given", {
+			hint: "see sallyport servers update --help",
+		});
+	return body;
+}
+
+function commonBody(
+	context: Context,
+	slug: string,
+): Readonly<Record<string, unknown>> {
 	const tools = context.one("tools");
 	const access = context.one("access");
-	const body: Record<string, unknown> = {
-		name: slug,
+	const destructive = context.one("destructive");
+	const limit = context.one("result-limit");
+	return {
 		url: context.one("url"),
 		mode: context.one("transport"),
 		npm: context.one("npm"),
@@ -74,14 +131,45 @@ export function addBody(
 			? readPairs(slug, "env", context.many("env"))
 			: undefined,
 		args: context.rest.length > 0 ? context.rest : undefined,
-		slots: readSlots(context.many("slot")),
-		access:
-			access === undefined || access === "everyone" || access === "admins"
-				? access
-				: splitList(access),
-		tools: tools === undefined ? undefined : splitList(tools),
-		enabled: !context.has("disabled"),
+		access: access === undefined ? undefined : accessValue(access),
+		tools:
+			tools === undefined
+				? undefined
+				: tools === "all"
+					? null
+					: splitList(tools),
+		destructiveTools:
+			destructive === undefined ? undefined : isOn("destructive", destructive),
+		pinning: context.one("pinning"),
+		resultBytesMax: limit === undefined ? undefined : resultLimit(limit),
 	};
+}
+
+/** Who may use something: a word, or addresses with commas between them. */
+export function accessValue(text: string): string | readonly string[] {
+	return text === "everyone" || text === "admins" ? text : splitList(text);
+}
+
+/** A number of bytes, or null for `off`. @throws SallyportError `invalid` */
+export function resultLimit(text: string): number | null {
+	if (text === "off") return null;
+	const bytes = Number(text);
+	if (text.trim() !== "" && Number.isInteger(bytes)) return bytes;
+	throw new SallyportError("invalid", "--result-limit is a number of bytes", {
+		hint: "--result-limit 60000, or --result-limit off",
+	});
+}
+
+function isOn(flag: string, text: string): boolean {
+	if (text === "on" || text === "off") return text === "on";
+	throw new SallyportError("invalid", `--${flag} is on or off`, {
+		hint: `--${flag} on`,
+	});
+}
+
+function withoutUndefined(
+	body: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
 	return Object.fromEntries(
 		Object.entries(body).filter(([, value]) => value !== undefined),
 	);
@@ -162,7 +250,8 @@ function secretInClear(
 	);
 }
 
-function splitList(text: string): readonly string[] {
+/** A list with commas between its items. */
+export function splitList(text: string): readonly string[] {
 	return text
 		.split(",")
 		.map((part) => part.trim())

@@ -1,5 +1,6 @@
 /** `sallyport servers …`: the servers behind the gateway. */
 import type { ServerView } from "../api/server-view.ts";
+import type { Reply } from "./client.ts";
 import { type Command, type Context, YES } from "./command.ts";
 import { confirm } from "./input.ts";
 import {
@@ -11,8 +12,12 @@ import {
 	printWarning,
 	showTime,
 } from "./output.ts";
-import { ADD_FLAGS, addBody } from "./server-flags.ts";
-import { printTools } from "./tools.ts";
+import {
+	ADD_FLAGS,
+	addBody,
+	UPDATE_FLAGS,
+	updateBody,
+} from "./server-flags.ts";
 
 /** Commands about servers. */
 export const serverCommands: readonly Command[] = [
@@ -51,6 +56,19 @@ export const serverCommands: readonly Command[] = [
 	},
 	{
 		noun: "servers",
+		verb: "update",
+		summary: "change a server; what is not given stays",
+		words: ["SLUG"],
+		takesRest: true,
+		flags: UPDATE_FLAGS,
+		examples: [
+			"sallyport servers update memory --tools read_graph,search_nodes",
+			"sallyport servers update notes --pinning auto --result-limit 60000",
+		],
+		run: update,
+	},
+	{
+		noun: "servers",
 		verb: "remove",
 		summary: "remove a server, its secrets and its files",
 		words: ["SLUG"],
@@ -75,20 +93,6 @@ export const serverCommands: readonly Command[] = [
 		flags: [],
 		examples: ["sallyport servers disable memory"],
 		run: (context) => setEnabled(context, "disable"),
-	},
-	{
-		noun: "servers",
-		verb: "tools",
-		summary: "the tools of one server, under its own names",
-		words: ["SLUG"],
-		flags: [
-			{ name: "user", value: "EMAIL", summary: "as that user sees them" },
-		],
-		examples: [
-			"sallyport servers tools memory",
-			"sallyport servers tools memory --json",
-		],
-		run: tools,
 	},
 	{
 		noun: "servers",
@@ -142,6 +146,13 @@ async function show({ io, json, client, words }: Context): Promise<void> {
 		),
 		["access", accessOf(server)],
 		["tools", server.tools === null ? "all" : server.tools.join(", ")],
+		...(server.destructiveTools === false
+			? [["destructive tools", "off until switched on"] as const]
+			: []),
+		["pinning", pinningOf(server)],
+		...(server.resultBytesMax === null
+			? []
+			: [["result limit", `${server.resultBytesMax} bytes`] as const]),
 		["added", showTime(server.createdAt)],
 		["changed", showTime(server.updatedAt)],
 	]);
@@ -154,17 +165,33 @@ async function add(context: Context): Promise<void> {
 	if (!json && io.isTty.stderr && context.has("npm"))
 		printNote(io, `installing ${context.one("npm")} …`);
 	const reply = await client.post("/api/mcp/servers", addBody(context, slug));
+	if (json) return printJson(io, reply);
+	printOutcome(context, reply, `${slug} added`);
+}
+
+async function update(context: Context): Promise<void> {
+	const { io, json, client } = context;
+	const slug = context.words[0] as string;
+	const reply = await client.put(
+		`/api/mcp/servers/${encodeURIComponent(slug)}`,
+		updateBody(context, slug),
+	);
+	if (json) return printJson(io, reply);
+	printOutcome(context, reply, `${slug} changed`);
+}
+
+/** What was done, how many tools there are, and what is wrong. */
+function printOutcome({ io }: Context, reply: Reply, done: string): void {
+	const toolCount = reply["toolCount"] as number | null;
 	const warnings = reply["warnings"] as readonly {
 		readonly message: string;
 		readonly hint?: string;
 	}[];
-	if (json) return printJson(io, reply);
-	const toolCount = reply["toolCount"] as number | null;
 	printLine(
 		io,
 		toolCount === null
-			? `${slug} added`
-			: `${slug} added: ${toolCount} ${toolCount === 1 ? "tool" : "tools"}`,
+			? done
+			: `${done}: ${toolCount} ${toolCount === 1 ? "tool" : "tools"}`,
 	);
 	for (const warning of warnings) printWarning(io, warning);
 }
@@ -193,18 +220,6 @@ async function setEnabled(
 	);
 	if (json) return printJson(io, reply);
 	printLine(io, `${slug} ${verb}d`);
-}
-
-async function tools(context: Context): Promise<void> {
-	const slug = context.words[0] as string;
-	const user = context.one("user");
-	const query =
-		user === undefined ? "" : `?username=${encodeURIComponent(user)}`;
-	const reply = await context.client.get(
-		`/api/mcp/servers/${encodeURIComponent(slug)}/tools${query}`,
-	);
-	if (context.json) return printJson(context.io, reply);
-	printTools(context.io, reply["tools"], "");
 }
 
 async function logs({ io, json, client, words }: Context): Promise<void> {
@@ -254,6 +269,12 @@ function argumentsOf({
 	return transport.kind === "http" || transport.args.length === 0
 		? rows
 		: [["arguments", JSON.stringify(transport.args)], ...rows];
+}
+
+function pinningOf({ name, pinning, held }: ServerView): string {
+	return held
+		? `${pinning}; ${held} held: sallyport servers tools ${name} --changes`
+		: (pinning ?? "");
 }
 
 function accessOf({ access }: ServerView): string {

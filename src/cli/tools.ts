@@ -1,12 +1,14 @@
 /** `sallyport tools …`: the tools of all servers, under the names that clients see at `/mcp`. */
 import { SallyportError } from "../errors.ts";
 import { memberOf, parseJson, skipSpace, textOf, toBytes } from "../message.ts";
+import type { Effective } from "../ops/effective.ts";
 import type { Command, Context } from "./command.ts";
 import { readInput } from "./input.ts";
 import {
 	type Io,
 	printJson,
 	printLine,
+	printNote,
 	printTable,
 	printWarning,
 } from "./output.ts";
@@ -27,12 +29,26 @@ export const toolCommands: readonly Command[] = [
 	{
 		noun: "tools",
 		verb: "list",
-		summary: "the tools of all servers",
+		summary: "the tools of all servers, or what a client sees at an endpoint",
 		words: [],
-		flags: [USER],
+		flags: [
+			USER,
+			{
+				name: "endpoint",
+				value: "/mcp[/SLUG]",
+				summary: "as a client sees them there, with what they cost",
+			},
+			{
+				name: "client",
+				value: "ID",
+				summary: "as that client of the user sees them",
+			},
+			{ name: "why", summary: "what is hidden too, by whom and why" },
+		],
 		examples: [
 			"sallyport tools list",
 			"sallyport tools list --user ada@example.org --json",
+			"sallyport tools list --user ada@example.org --endpoint /mcp/reading --why",
 		],
 		run: list,
 	},
@@ -58,6 +74,42 @@ export const toolCommands: readonly Command[] = [
 	},
 ];
 
+/** What a client sees right now. */
+async function view(context: Context): Promise<void> {
+	const { io, json, client, one } = context;
+	const query = new URLSearchParams({ endpoint: one("endpoint") ?? "/mcp" });
+	const user = one("user");
+	if (user !== undefined) query.set("username", user);
+	const clientId = one("client");
+	if (clientId !== undefined) query.set("client", clientId);
+	const reply = await client.get(`/api/mcp/view?${query}`);
+	if (json) return printJson(io, reply);
+	const seen = reply as unknown as Effective & { readonly tokenRule: string };
+	const why = context.has("why");
+	printTable(
+		io,
+		[
+			"TOOL",
+			"TOKENS",
+			"AS CLIENTS SHOW IT",
+			...(why ? ["HIDDEN BECAUSE"] : []),
+		],
+		seen.tools
+			.filter(({ shown }) => shown || why)
+			.map((tool) => [
+				tool.shownAs,
+				String(tool.tokens),
+				tool.clientName,
+				tool.why ?? "",
+			]),
+		"nothing is shown there",
+	);
+	if (why)
+		for (const hidden of seen.hiddenServers)
+			printNote(io, `nothing of ${hidden.server}: ${hidden.why}`);
+	printNote(io, `${seen.tokens} tokens for what is shown (${seen.tokenRule})`);
+}
+
 /** A table of tools, each name after `prefix`. @param tools as the API gave them */
 export function printTools(io: Io, tools: unknown, prefix: string): void {
 	const rows = (tools as readonly Tool[]).map((tool) => rowOf(tool, prefix));
@@ -66,6 +118,7 @@ export function printTools(io: Io, tools: unknown, prefix: string): void {
 
 async function list(context: Context): Promise<void> {
 	const { io, json, client } = context;
+	if (["endpoint", "client", "why"].some(context.has)) return view(context);
 	const user = context.one("user");
 	const reply = await client.get(
 		`/api/mcp/tools${user === undefined ? "" : `?username=${encodeURIComponent(user)}`}`,

@@ -9,6 +9,7 @@ import type { Server } from "../store/servers.ts";
 import type { ServerFacts, Upstream } from "../upstream/upstream.ts";
 import { carriedExtensions } from "./capabilities.ts";
 import { carriesTasks } from "./lists.ts";
+import type { Pins } from "./pins.ts";
 import type { View } from "./view.ts";
 
 export type Description = {
@@ -24,6 +25,7 @@ const INSTRUCTIONS_LENGTH_MAX = 16_000;
 export async function describe(
 	view: View,
 	upstreamOf: (view: View, server: Server) => Upstream,
+	pins: Pick<Pins, "instructions">,
 	log: Log,
 ): Promise<Description> {
 	const known = await Promise.all(
@@ -37,7 +39,16 @@ export async function describe(
 			view,
 			known.map(({ facts }) => facts),
 		),
-		instructions: instructionsOf(view, known),
+		instructions: instructionsOf(
+			view,
+			known.map(({ server, facts }) => ({
+				server,
+				instructions:
+					facts === null
+						? undefined
+						: pins.instructions(server, facts.instructions),
+			})),
+		),
 	};
 }
 
@@ -125,13 +136,13 @@ function instructionsOf(
 	view: View,
 	known: readonly {
 		readonly server: Server;
-		readonly facts: ServerFacts | null;
+		readonly instructions: string | undefined;
 	}[],
 ): string | undefined {
-	if (view.only) return known[0]?.facts?.instructions;
-	const parts = known.flatMap(({ server, facts }) =>
-		facts?.instructions
-			? [`Tools that begin with ${server.slug}_: ${facts.instructions}`]
+	if (view.only) return known[0]?.instructions;
+	const parts = known.flatMap(({ server, instructions }) =>
+		instructions
+			? [`Tools that begin with ${server.slug}_: ${instructions}`]
 			: [],
 	);
 	return parts.length === 0

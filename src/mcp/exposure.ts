@@ -17,20 +17,22 @@ import {
 	textOf,
 } from "../message.ts";
 import type { Item, ListKind } from "../upstream/upstream.ts";
-import { exposeName, exposeUri } from "./names.ts";
+import { exposeUri } from "./names.ts";
+
+/** An entry, and the name that a tool or prompt has there. */
+type Exposed = Item & { readonly exposed: string };
 
 const OBJECT = 0x7b;
 const ARRAY = 0x5b;
 const URI_KEY = Buffer.from('"uri"');
 
-/** An entry of a list under its exposed name. */
-export function exposeItem(slug: string, kind: ListKind, item: Item): Bytes {
+/** An entry of a list under its exposed name: a tool's or prompt's own, a resource's URI. */
+export function exposeItem(slug: string, kind: ListKind, item: Exposed): Bytes {
 	const members = membersOf(item.bytes, 0);
 	const edits: Edit[] = [];
 	for (const member of members) {
 		if (kind === "tools" || kind === "prompts") {
-			if (member.key === "name")
-				edits.push(renamed(member, exposeName(slug, item.key)));
+			if (member.key === "name") edits.push(renamed(member, item.exposed));
 			if (member.key === "_meta")
 				edits.push(...uiEdits(slug, item.bytes, member));
 		} else if (member.key === (kind === "resources" ? "uri" : "uriTemplate"))

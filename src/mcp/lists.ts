@@ -17,7 +17,8 @@ import type {
 	Upstream,
 } from "../upstream/upstream.ts";
 import { exposeItem } from "./exposure.ts";
-import type { View } from "./view.ts";
+import { EMPTY_SHAPE, type Entry, type Shape, type Shapes } from "./shape.ts";
+import { slugOf, type View } from "./view.ts";
 
 /** How long a list waits for its slowest server; a later one arrives by `list_changed`. */
 const LIST_DEADLINE_MS = 10_000;
@@ -27,71 +28,97 @@ const PREPARED_MAX = 2000;
 export type Lists = {
 	/** The JSON array of a list as this view shows it. */
 	readonly merged: (view: View, kind: ListKind) => Promise<Bytes>;
-	/** One server's own list, or an empty one when it cannot be had now. */
-	readonly of: (
+	/** One server's list, or an empty one when it cannot be had now. */
+	readonly of: (view: View, server: Server, kind: ListKind) => Promise<Shape>;
+	/**
+	 * One server's list for a call that needs it, as it was last known: a call waits for it only the first time.
+	 * @throws SallyportError when it cannot be had
+	 */
+	readonly forCall: (
 		view: View,
 		server: Server,
 		kind: ListKind,
-	) => Promise<readonly Item[]>;
+		signal: AbortSignal,
+	) => Shape | Promise<Shape>;
 };
 
 type Prepared = {
-	readonly sources: readonly (readonly Item[])[];
+	readonly sources: readonly Shape[];
+	readonly toolset: View["toolset"];
 	readonly bytes: Bytes;
 };
 
-const NONE: readonly Item[] = [];
-
 export function createLists(deps: {
 	readonly upstreamOf: (view: View, server: Server) => Upstream;
+	readonly shapes: Shapes;
 	readonly log: Log;
 }): Lists {
+	const { upstreamOf, shapes } = deps;
 	const prepared = new Map<string, Prepared>();
 
-	const of = async (
-		view: View,
-		server: Server,
-		kind: ListKind,
-	): Promise<readonly Item[]> => {
+	const skipped = (server: Server, kind: ListKind, error: unknown): Shape => {
+		if (!(error instanceof SallyportError)) throw error;
+		deps.log.warn("list skipped", {
+			slug: server.slug,
+			method: kind,
+			reason: error.message,
+		});
+		return EMPTY_SHAPE;
+	};
+
+	const of: Lists["of"] = async (view, server, kind) => {
 		try {
-			const upstream = deps.upstreamOf(view, server);
-			return upstream.knownList(kind) ?? (await inTime(upstream.list(kind)));
+			const upstream = upstreamOf(view, server);
+			const items =
+				upstream.knownList(kind) ?? (await inTime(upstream.list(kind)));
+			return shapes.of(server, kind, items);
 		} catch (error) {
-			if (!(error instanceof SallyportError)) throw error;
-			deps.log.warn("list skipped", {
-				slug: server.slug,
-				method: kind,
-				reason: error.message,
-			});
-			return NONE;
+			return skipped(server, kind, error);
 		}
 	};
 
-	const merged = async (view: View, kind: ListKind): Promise<Bytes> => {
+	const forCall: Lists["forCall"] = (view, server, kind, signal) => {
+		const upstream = upstreamOf(view, server);
+		const shape = (items: readonly Item[]): Shape =>
+			shapes.of(server, kind, items);
+		const last = upstream.lastList(kind);
+		if (!last) return upstream.list(kind, signal).then(shape);
+		// What has changed since is judged when it has come; the call does not wait for that.
+		if (!upstream.knownList(kind))
+			upstream
+				.list(kind)
+				.then(shape)
+				.catch((error: unknown) => skipped(server, kind, error));
+		return shape(last);
+	};
+
+	const merged: Lists["merged"] = async (view, kind) => {
 		const sources = await Promise.all(
 			view.servers.map((server) => of(view, server, kind)),
 		);
+		const { toolset } = view;
 		const key = [
 			view.caller.userId,
-			view.only?.slug,
+			slugOf(view),
 			view.caller.scopes,
 			view.capabilities,
 			view.tasks,
 			kind,
 		].join(" ");
 		const known = prepared.get(key);
-		if (known && same(known.sources, sources)) return known.bytes;
+		if (known && known.toolset === toolset && same(known.sources, sources))
+			return known.bytes;
 		const bytes = prepare(view, kind, sources, (server) =>
-			carriesTasks(view, deps.upstreamOf(view, server).knownFacts()),
+			carriesTasks(view, upstreamOf(view, server).knownFacts()),
 		);
 		prepared.delete(key);
-		prepared.set(key, { sources, bytes });
+		prepared.set(key, { sources, toolset, bytes });
 		if (prepared.size > PREPARED_MAX)
 			prepared.delete(prepared.keys().next().value as string);
 		return bytes;
 	};
 
-	return { merged, of };
+	return { merged, of, forCall };
 }
 
 /** Whether the client and the server have the same kind of tasks. */
@@ -102,20 +129,20 @@ export function carriesTasks(view: View, facts: ServerFacts | null): boolean {
 function prepare(
 	view: View,
 	kind: ListKind,
-	sources: readonly (readonly Item[])[],
+	sources: readonly Shape[],
 	hasTasks: (server: Server) => boolean,
 ): Bytes {
-	const entries = sources.flatMap((items, index) => {
+	const entries = sources.flatMap(({ shown }, index) => {
 		const server = view.servers[index] as Server;
-		const allowed = kind === "tools" ? server.tools : null;
-		const whole =
-			kind !== "tools" || items.length === 0 || hasTasks(server)
-				? items
-				: items.flatMap((item) => withoutTasks(item) ?? []);
-		return whole
-			.filter(({ key }) => allowed === null || allowed.includes(key))
-			.map((item) =>
-				view.only ? item.bytes : exposeItem(server.slug, kind, item),
+		const asItIs = kind !== "tools" || shown.length === 0 || hasTasks(server);
+		return shown
+			.filter((entry) => kind !== "tools" || isSelected(view, server, entry))
+			.flatMap((entry) => {
+				const item = asItIs ? entry : withoutTasks(entry);
+				return item ? { ...entry, bytes: item.bytes } : [];
+			})
+			.map((entry) =>
+				view.only ? entry.bytes : exposeItem(server.slug, kind, entry),
 			);
 	});
 	return join([
@@ -125,6 +152,15 @@ function prepare(
 		),
 		"]",
 	]);
+}
+
+/** Whether the toolset of a view has a tool; where there is none, every tool is. */
+export function isSelected(
+	{ toolset }: View,
+	server: Server,
+	{ key }: Pick<Entry, "key">,
+): boolean {
+	return toolset?.tools.get(server.id)?.has(key) ?? true;
 }
 
 function same(a: readonly unknown[], b: readonly unknown[]): boolean {

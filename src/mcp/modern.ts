@@ -15,7 +15,7 @@ import { mayShow, parseLevel } from "./logging.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
 import { type ListChange, tagged } from "./subscriptions.ts";
-import { type View, viewOf } from "./view.ts";
+import { slugOf, type View, viewOf } from "./view.ts";
 
 /** How long a client may keep a list; it may hear of a change sooner. */
 const LIST_TTL_MS = 30_000;
@@ -172,7 +172,7 @@ async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
 			logLevel: () => null,
 			subscriptionId: id,
 		},
-		() => viewOf(deps.directory, view.caller, view.only?.slug ?? null),
+		() => viewOf(deps.directory, view.caller, slugOf(view)),
 	);
 	return new Response(stream.body, { headers: EVENT_STREAM_HEADERS });
 }

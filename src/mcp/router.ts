@@ -14,7 +14,6 @@ import type { Server } from "../store/servers.ts";
 import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import type {
-	Item,
 	ListKind,
 	Reply,
 	Upstream,
@@ -26,9 +25,10 @@ import { type Description, describe } from "./description.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input } from "./input.ts";
 import { createLists } from "./lists.ts";
-import { splitName } from "./names.ts";
+import type { Pins } from "./pins.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
-import { ownerOf, type Target, targetOf, unknownTool } from "./target.ts";
+import type { Entry, Shapes } from "./shape.ts";
+import { ownerOf, type Target, targetOf } from "./target.ts";
 import { asTaskCall, listTasks } from "./task-calls.ts";
 import type { Tasks } from "./tasks.ts";
 import type { View } from "./view.ts";
@@ -80,6 +80,8 @@ export function createRouter(deps: {
 	readonly upstreams: Upstreams;
 	/** Told of every upstream that is used, again and again. */
 	readonly onUpstream: (upstream: Upstream) => void;
+	readonly pins: Pick<Pins, "instructions">;
+	readonly shapes: Shapes;
 	readonly input: Input;
 	readonly tasks: Tasks;
 	readonly calls: CallRecorder;
@@ -96,7 +98,11 @@ export function createRouter(deps: {
 		deps.onUpstream(upstream);
 		return upstream;
 	};
-	const lists = createLists({ upstreamOf, log: deps.log });
+	const lists = createLists({
+		upstreamOf,
+		shapes: deps.shapes,
+		log: deps.log,
+	});
 
 	/** Who is asked: a task is asked for where it runs. */
 	const askedOf = (view: View, { server, task }: Target): Upstream => {
@@ -115,8 +121,8 @@ export function createRouter(deps: {
 	/** A web address keeps its spelling at the shared endpoint: its owner is whoever lists it. */
 	const listerOf = async (view: View, uri: string): Promise<Server | null> => {
 		for (const server of view.servers) {
-			const items = await lists.of(view, server, "resources");
-			if (items.some((item) => item.key === uri)) return server;
+			const { shown } = await lists.of(view, server, "resources");
+			if (shown.some(({ key }) => key === uri)) return server;
 		}
 		return null;
 	};
@@ -181,11 +187,12 @@ export function createRouter(deps: {
 	};
 
 	const request = async (view: View, routed: Routed): Promise<Reply> => {
-		const target = await targetOf(view, routed, listerOf, (exposed) =>
-			deps.tasks.open(view, routed.era, exposed),
-		);
-		if (routed.method === "tools/call" && !isAllowed(target))
-			throw unknownTool(routed.params);
+		const target = await targetOf(view, routed, {
+			listerOf,
+			shapeOf: (seen, server, kind) =>
+				lists.forCall(seen, server, kind, routed.signal),
+			openTask: (exposed) => deps.tasks.open(view, routed.era, exposed),
+		});
 		const startedMs = deps.clock.nowMs();
 		const record = (
 			outcome: "ok" | "tool_error" | "error" | "cancelled",
@@ -200,6 +207,7 @@ export function createRouter(deps: {
 				durationMs: Math.round(deps.clock.nowMs() - startedMs),
 			});
 		try {
+			if (target.refusal) throw target.refusal;
 			const reply = await forward(view, routed, target, askedOf(view, target));
 			record(
 				reply.member === "error"
@@ -225,18 +233,18 @@ export function createRouter(deps: {
 	const watch: Router["watch"] = async (view, uri, signal) => {
 		const owned = view.only
 			? { server: view.only, name: uri }
-			: await ownerOf(view, "legacy", true, uri, listerOf);
+			: await ownerOf(view, "legacy", uri, listerOf);
 		return upstreamOf(view, owned.server).watch(owned.name, signal);
 	};
 
 	const mirrored: Router["mirrored"] = async (view, tool) => {
-		const owned = view.only
-			? { slug: view.only.slug, name: tool }
-			: splitName(tool);
-		const server = view.servers.find(({ slug }) => slug === owned?.slug);
-		if (!owned || !server) return [];
-		const tools = await lists.of(view, server, "tools");
-		return marksOf(tools).get(owned.name) ?? [];
+		for (const server of view.servers) {
+			if (!view.only && !tool.startsWith(`${server.slug}_`)) continue;
+			const shape = await lists.of(view, server, "tools");
+			const entry = (view.only ? shape.named : shape.exposed).get(tool);
+			return entry ? markedBy(entry) : [];
+		}
+		return [];
 	};
 
 	const tasks: Router["tasks"] = (view, cursor, signal) =>
@@ -259,7 +267,7 @@ export function createRouter(deps: {
 		tasks,
 		watch,
 		mirrored,
-		describe: (view) => describe(view, upstreamOf, deps.log),
+		describe: (view) => describe(view, upstreamOf, deps.pins, deps.log),
 		awake: (view) =>
 			view.servers
 				.flatMap((server) => deps.upstreams.live(server.id))
@@ -271,25 +279,15 @@ export function createRouter(deps: {
 	};
 }
 
-/** The marked tools of a list, found once for as long as the list is the same. */
-const marks = new WeakMap<readonly Item[], ReadonlyMap<string, ParamHeaders>>();
+/** The arguments of tools that travel as headers, found once for as long as the tool is the same. */
+const marks = new WeakMap<Entry, ParamHeaders>();
 
-function marksOf(tools: readonly Item[]): ReadonlyMap<string, ParamHeaders> {
-	const known = marks.get(tools);
+function markedBy(entry: Entry): ParamHeaders {
+	const known = marks.get(entry);
 	if (known) return known;
-	const found = new Map<string, ParamHeaders>();
-	for (const { key, bytes } of tools) {
-		const headers = paramHeadersOf(bytes);
-		if (headers && headers.length > 0) found.set(key, headers);
-	}
-	marks.set(tools, found);
+	const found = paramHeadersOf(entry.bytes) ?? [];
+	marks.set(entry, found);
 	return found;
-}
-
-function isAllowed({ server, name }: Target): boolean {
-	return (
-		server.tools === null || (name !== null && server.tools.includes(name))
-	);
 }
 
 function hasResources(upstream: Upstream): boolean {

@@ -1,7 +1,8 @@
 /**
  * Whom a request is for: the server that its name says, and the params with the server's own name cut into them.
- * What is outside a caller's view is unknown, not forbidden.
+ * What is outside a caller's view is unknown, not forbidden; what an administrator must accept first says so.
  */
+import { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
 	type Edit,
@@ -12,16 +13,27 @@ import {
 } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
-import { isWebAddress, type Owned, splitName, splitUri } from "./names.ts";
+import type { ListKind } from "../upstream/upstream.ts";
+import { isSelected } from "./lists.ts";
+import { isWebAddress, splitName, splitUri } from "./names.ts";
 import { RpcError } from "./rpc.ts";
+import { type Entry, heldReason, type Shape } from "./shape.ts";
 import type { Task } from "./tasks.ts";
 import type { View } from "./view.ts";
 
-/** Finds the server that lists a web address, which keeps its spelling at the shared endpoint. */
-export type ListerOf = (view: View, uri: string) => Promise<Server | null>;
-
-/** Finds the task that a caller knows under this id. */
-export type OpenTask = (exposed: string) => Task | null;
+/** What is asked of the lists to find out who is meant. */
+export type Listings = {
+	/** Finds the server that lists a web address, which keeps its spelling at the shared endpoint. */
+	readonly listerOf: (view: View, uri: string) => Promise<Server | null>;
+	/** A server's tools or prompts as they are shown. @throws SallyportError when the server cannot be asked */
+	readonly shapeOf: (
+		view: View,
+		server: Server,
+		kind: ListKind,
+	) => Shape | Promise<Shape>;
+	/** Finds the task that a caller knows under this id. */
+	readonly openTask: (exposed: string) => Task | null;
+};
 
 /** What the name in a request names. */
 type Kind = "tool" | "prompt" | "resource" | "reference" | "task";
@@ -54,6 +66,8 @@ export type Target = {
 	readonly params: Bytes | null;
 	/** The task that is spoken of; null where none is. */
 	readonly task: Task | null;
+	/** Why it does not go there after all: something that is known and may not be used, or a list that cannot be had. */
+	readonly refusal: RpcError | SallyportError | null;
 };
 
 /**
@@ -67,38 +81,124 @@ export async function targetOf(
 		readonly method: string;
 		readonly params: Bytes | null;
 	},
-	listerOf: ListerOf,
-	openTask: OpenTask,
+	listings: Listings,
 ): Promise<Target> {
 	const { era, method, params } = request;
 	const kind = NAMED.get(method);
-	if (kind === "task") return taskTarget(params, openTask);
-	if (view.only)
-		return {
-			server: view.only,
-			name: kind ? plainName(kind, params) : null,
-			params,
-			task: null,
-		};
+	if (kind === "task") return taskTarget(params, listings.openTask);
+	if (view.only && (!kind || !params)) return plainTarget(view.only, params);
 	if (!kind || !params) throw methodNotFound(method);
-	const place = nameIn(kind, params);
-	const exposed = parseJson(params, place);
-	if (typeof exposed !== "string")
+	const place = view.only ? placeIn(kind, params) : nameIn(kind, params);
+	const asked = place && parseJson(params, place);
+	if (!place || typeof asked !== "string") {
+		// At a server's own endpoint its own error is the better answer.
+		if (view.only && kind !== "tool") return plainTarget(view.only, params);
 		throw invalidParams(`the params of ${method} must name what is asked for`);
-	const owned = await ownerOf(view, era, place.isUri, exposed, listerOf);
-	const edits: Edit[] = [
-		{ start: place.start, end: place.end, text: JSON.stringify(owned.name) },
-	];
-	return {
-		server: owned.server,
-		name: owned.name,
-		params: splice(params, edits),
-		task: null,
-	};
+	}
+	if (place.isUri) {
+		const owned = view.only
+			? { server: view.only, name: asked }
+			: await ownerOf(view, era, asked, listings.listerOf);
+		return targetAt(params, place, asked, owned.server, owned.name);
+	}
+	const server = view.only ?? serverNamed(view, asked);
+	const list = kind === "tool" ? "tools" : "prompts";
+	try {
+		const found = listings.shapeOf(view, server, list);
+		const shape = found instanceof Promise ? await found : found;
+		const entry = entryOf(view, server, shape, asked);
+		const own = entry?.key ?? unlisted(view, server, list, asked);
+		if (list === "tools") requireTool(view, server, entry, asked);
+		const refusal = entry && heldBack(server, list, entry);
+		return {
+			...targetAt(params, place, asked, server, own),
+			refusal: refusal ?? null,
+		};
+	} catch (error) {
+		if (!(error instanceof SallyportError)) throw error;
+		return { ...plainTarget(server, params), name: asked, refusal: error };
+	}
+}
+
+/** The entry of a name. One that was shortened is known by its whole name too, which clients may have from before. */
+function entryOf(
+	view: View,
+	{ slug }: Server,
+	{ named, exposed }: Shape,
+	asked: string,
+): Entry | undefined {
+	if (view.only) return named.get(asked);
+	return exposed.get(asked) ?? named.get(asked.slice(slug.length + 1));
+}
+
+function targetAt(
+	params: Bytes,
+	place: Place,
+	asked: string,
+	server: Server,
+	name: string,
+): Target {
+	const edits: Edit[] =
+		name === asked
+			? []
+			: [{ start: place.start, end: place.end, text: JSON.stringify(name) }];
+	return { ...plainTarget(server, splice(params, edits)), name };
+}
+
+function plainTarget(server: Server, params: Bytes | null): Target {
+	return { server, name: null, params, task: null, refusal: null };
+}
+
+/** @throws RpcError for a tool that is switched off, or that the view's toolset does not have */
+function requireTool(
+	view: View,
+	server: Server,
+	entry: Entry | undefined,
+	asked: string,
+): void {
+	if (!entry) return;
+	const isKnown = entry.hidden === null || heldReason(entry) !== null;
+	if (!isKnown || !isSelected(view, server, entry)) throw unknownTool(asked);
+}
+
+/**
+ * The server's own name for one that it does not list. Servers that are trusted are asked all the same; of others only
+ * what was approved is used. @throws RpcError
+ */
+function unlisted(
+	view: View,
+	server: Server,
+	list: "tools" | "prompts",
+	asked: string,
+): string {
+	const name = view.only ? asked : asked.slice(server.slug.length + 1);
+	const isOpen =
+		server.pinning === "off" &&
+		(list === "prompts" ||
+			(server.tools === null && isSelected(view, server, { key: name })));
+	if (isOpen) return name;
+	throw list === "tools" ? unknownTool(asked) : unknownName(asked);
+}
+
+function heldBack(
+	server: Server,
+	list: "tools" | "prompts",
+	entry: Entry,
+): SallyportError | RpcError | null {
+	const reason = heldReason(entry);
+	if (reason === null) return null;
+	const message = `${server.slug}: ${entry.name} ${reason}`;
+	const hint = `whoever runs this gateway can look at it and accept it: sallyport servers accept ${server.slug}`;
+	return list === "tools"
+		? new SallyportError("forbidden", message, { hint })
+		: invalidParams(`${message}: ${hint}`);
 }
 
 /** Tasks belong to one caller everywhere, and so they have ids of ours at every endpoint. */
-function taskTarget(params: Bytes | null, openTask: OpenTask): Target {
+function taskTarget(
+	params: Bytes | null,
+	openTask: Listings["openTask"],
+): Target {
 	const place = nameIn("task", params ?? EMPTY_OBJECT);
 	const exposed = params && parseJson(params, place);
 	const task = typeof exposed === "string" ? openTask(exposed) : null;
@@ -106,12 +206,7 @@ function taskTarget(params: Bytes | null, openTask: OpenTask): Target {
 	const edits: Edit[] = [
 		{ start: place.start, end: place.end, text: JSON.stringify(task.taskId) },
 	];
-	return {
-		server: task.server,
-		name: null,
-		params: splice(params, edits),
-		task,
-	};
+	return { ...plainTarget(task.server, splice(params, edits)), task };
 }
 
 const EMPTY_OBJECT = toBytes("{}");
@@ -138,35 +233,39 @@ function nameIn(kind: Kind, params: Bytes): Place {
 	return { start: member.start, end: member.end, isUri: uri !== undefined };
 }
 
-/** The name of what is asked for, for the record; null when the server itself must judge the params. */
-function plainName(kind: Kind, params: Bytes | null): string | null {
-	if (!params) return null;
+/** The same, or null when it is missing. */
+function placeIn(kind: Kind, params: Bytes): Place | null {
 	try {
-		const value = parseJson(params, nameIn(kind, params));
-		return typeof value === "string" ? value : null;
-	} catch {
-		return null; // at a server's own endpoint its own error is the better answer
+		return nameIn(kind, params);
+	} catch (error) {
+		if (error instanceof RpcError) return null;
+		throw error;
 	}
 }
 
+/** The server whose name a tool or prompt begins with. @throws RpcError */
+function serverNamed(view: View, exposed: string): Server {
+	const slug = splitName(exposed)?.slug;
+	const server = view.servers.find((candidate) => candidate.slug === slug);
+	if (!server) throw unknownName(exposed);
+	return server;
+}
+
+/** The server that has a resource, and its own URI of it. @throws RpcError */
 export async function ownerOf(
 	view: View,
 	era: Era,
-	isUri: boolean,
 	exposed: string,
-	listerOf: ListerOf,
+	listerOf: Listings["listerOf"],
 ): Promise<{ readonly server: Server; readonly name: string }> {
-	if (isUri && isWebAddress(exposed)) {
+	if (isWebAddress(exposed)) {
 		const server = await listerOf(view, exposed);
 		if (server) return { server, name: exposed };
 	}
-	const owned: Owned | null = isUri ? splitUri(exposed) : splitName(exposed);
+	const owned = splitUri(exposed);
 	const server =
 		owned && view.servers.find((candidate) => candidate.slug === owned.slug);
-	if (!owned || !server)
-		throw isUri
-			? resourceNotFound(era, exposed)
-			: invalidParams(`unknown name: ${exposed.slice(0, 200)}`);
+	if (!owned || !server) throw resourceNotFound(era, exposed);
 	return { server, name: owned.name };
 }
 
@@ -182,10 +281,12 @@ function invalidParams(message: string): RpcError {
 	return new RpcError(RPC.invalidParams, message);
 }
 
-export function unknownTool(params: Bytes | null): RpcError {
-	const member = params && memberOf(params, 0, "name");
-	const name = member && params ? parseJson(params, member) : "";
-	return invalidParams(`unknown tool: ${String(name).slice(0, 200)}`);
+function unknownTool(name: string): RpcError {
+	return invalidParams(`unknown tool: ${name.slice(0, 200)}`);
+}
+
+function unknownName(name: string): RpcError {
+	return invalidParams(`unknown name: ${name.slice(0, 200)}`);
 }
 
 function resourceNotFound(era: Era, uri: string): RpcError {

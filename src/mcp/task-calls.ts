@@ -5,10 +5,10 @@
  *
  * @see specification 2025-11-25, basic/utilities/tasks; the tasks extension of 2026-07-28
  */
-import { type Bytes, join, memberOf } from "../message.ts";
+import { type Bytes, join, memberOf, withoutMember } from "../message.ts";
 import { RPC } from "../protocol.ts";
 import { wholeBody } from "../upstream/reply.ts";
-import { runsTasks, withoutMember } from "../upstream/tasks.ts";
+import { runsTasks } from "../upstream/tasks.ts";
 import type { Reply, ServerFacts, Upstream } from "../upstream/upstream.ts";
 import type { Ask } from "./input.ts";
 import { carriesTasks } from "./lists.ts";

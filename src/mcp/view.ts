@@ -8,12 +8,15 @@ import type { Caller } from "../caller.ts";
 import type { Era } from "../protocol.ts";
 import type { Database } from "../store/database.ts";
 import { listServers, mayUse, type Server } from "../store/servers.ts";
+import { listToolsets, type Toolset } from "../store/toolsets.ts";
 import { NO_CAPABILITIES } from "./capabilities.ts";
 
 export type View = {
 	readonly caller: Caller;
-	/** The one server of `/mcp/<slug>`, whose names are untouched; null at `/mcp`, where every name has a prefix. */
+	/** The one server of `/mcp/<slug>`, whose names have no prefix; null where there are several. */
 	readonly only: Server | null;
+	/** The toolset of `/mcp/<slug>`; null anywhere else. */
+	readonly toolset: Selected | null;
 	/** What the calling client can be asked, in canonical JSON. */
 	readonly capabilities: string;
 	/** The era of the tasks that the client can be handed; null: none. */
@@ -22,25 +25,48 @@ export type View = {
 	readonly servers: readonly Server[];
 };
 
+/** A toolset, ready to be asked. */
+export type Selected = Toolset & {
+	/** The tools of each server, by the server's own names; null: all. */
+	readonly tools: ReadonlyMap<string, ReadonlySet<string> | null>;
+};
+
 export type Directory = {
 	/** Every server by slug, enabled or not. */
 	readonly servers: () => readonly Server[];
 	readonly server: (slug: string) => Server | null;
+	readonly toolset: (slug: string) => Selected | null;
 	/** Forgets what was read: the rows changed. */
 	readonly refresh: () => void;
 };
 
 export function createDirectory(db: Database): Directory {
 	let known: readonly Server[] | null = null;
+	let selected: readonly Selected[] | null = null;
 	const servers = (): readonly Server[] => {
 		known ??= [...listServers(db)].sort((a, b) => (a.slug < b.slug ? -1 : 1));
 		return known;
 	};
+	const toolsets = (): readonly Selected[] => {
+		selected ??= listToolsets(db).map((toolset) => ({
+			...toolset,
+			tools: new Map(
+				toolset.servers.map(({ serverId, tools }) => [
+					serverId,
+					tools && new Set(tools),
+				]),
+			),
+		}));
+		return selected;
+	};
 	return {
 		servers,
 		server: (slug) => servers().find((server) => server.slug === slug) ?? null,
+		toolset: (slug) =>
+			toolsets().find((toolset) => toolset.slug === slug) ?? null,
 		refresh: () => {
 			known = null;
+			selected = null;
 		},
 	};
 }
@@ -53,21 +79,47 @@ export function viewOf(
 	capabilities: string = NO_CAPABILITIES,
 ): View | null {
 	const usable = (server: Server): boolean =>
-		server.enabled && inScope(server, caller) && mayUse(server, caller);
+		server.enabled && mayUse(server, caller);
+	const shared = {
+		caller,
+		only: null,
+		toolset: null,
+		capabilities,
+		tasks: null,
+	};
 	if (slug === null)
 		return {
-			caller,
-			only: null,
-			capabilities,
-			tasks: null,
-			servers: directory.servers().filter(usable),
+			...shared,
+			servers: directory
+				.servers()
+				.filter(({ slug }) => inScope(slug, caller))
+				.filter(usable),
 		};
+	if (!inScope(slug, caller)) return null;
 	const server = directory.server(slug);
-	return server && usable(server)
-		? { caller, only: server, capabilities, tasks: null, servers: [server] }
+	if (server)
+		return usable(server)
+			? { ...shared, only: server, servers: [server] }
+			: null;
+	const toolset = directory.toolset(slug);
+	// A toolset opens no server that its caller may not use anyway.
+	return toolset && mayUse(toolset, caller)
+		? {
+				...shared,
+				toolset,
+				servers: directory
+					.servers()
+					.filter(({ id }) => toolset.tools.has(id))
+					.filter(usable),
+			}
 		: null;
 }
 
-function inScope(server: Server, { scopes }: Caller): boolean {
-	return scopes.includes("mcp") || scopes.includes(`mcp:${server.slug}`);
+/** The slug of a view's endpoint; null at `/mcp`. */
+export function slugOf({ only, toolset }: View): string | null {
+	return only?.slug ?? toolset?.slug ?? null;
+}
+
+function inScope(slug: string, { scopes }: Caller): boolean {
+	return scopes.includes("mcp") || scopes.includes(`mcp:${slug}`);
 }

@@ -6,6 +6,13 @@ import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
 import { may } from "../rights.ts";
 import { type Database, transaction } from "./database.ts";
+import { forgetPins } from "./tool-pins.ts";
+import {
+	findToolSettings,
+	forgetSwitches,
+	listToolSettings,
+	type ToolSettings,
+} from "./tool-settings.ts";
 
 /** How a server is reached: over HTTP, or as a child process. Plain values only: whatever is secret is a slot. */
 export type Transport =
@@ -49,14 +56,34 @@ export function isSecretName(name: string): boolean {
 /** Who may use a server: everyone, admins and the owner, or the users of these ids. */
 export type Access = "everyone" | "admins" | readonly string[];
 
-export type Server = {
+/** How a server's tools are shown, beside what is decided of single ones. */
+export type ServerRules = {
+	/** Whether a tool that says it is destructive may be used without having been switched on. */
+	readonly destructiveTools: boolean;
+	/**
+	 * What happens when the server says something else of its tools than was approved. `hold`: all of it waits for an
+	 * administrator; `auto`: new tools are approved at once, and changed ones wait; `off`: nothing is compared.
+	 */
+	readonly pinning: "hold" | "auto" | "off";
+	/** Results above this many bytes are cut, and paged through with `read_more`; null: never. */
+	readonly resultBytesMax: number | null;
+};
+
+const DEFAULT_RULES: ServerRules = {
+	destructiveTools: true,
+	pinning: "hold",
+	resultBytesMax: null,
+};
+
+export type Server = ServerRules & {
 	readonly id: string;
 	readonly slug: string;
 	readonly transport: Transport;
 	readonly slots: readonly Slot[];
 	readonly access: Access;
-	/** The tools that may be used; null: all. */
+	/** The tools that may be used unless switched off; null: all. */
 	readonly tools: readonly string[] | null;
+	readonly toolSettings: ToolSettings;
 	readonly enabled: boolean;
 	readonly createdAt: number;
 	readonly updatedAt: number;
@@ -75,6 +102,9 @@ type Row = {
 	access: string;
 	tools: string | null;
 	enabled: number;
+	destructive: number;
+	pinning: string;
+	result_bytes_max: number | null;
 	created_at: number;
 	updated_at: number;
 };
@@ -89,39 +119,40 @@ type SlotRow = {
 };
 
 const COLUMNS =
-	"id, slug, transport, access, tools, enabled, created_at, updated_at";
+	"id, slug, transport, access, tools, enabled, destructive, pinning, result_bytes_max, created_at, updated_at";
 const SLOT_COLUMNS = "server_id, name, injection, target, personal, optional";
 
 /** Adds a server. @throws SallyportError `conflict` when the slug is taken */
 export function createServer(
 	db: Database,
 	slug: string,
-	settings: ServerSettings,
+	settings: ServerSettings & Partial<ServerRules>,
 	now: number,
 ): Server {
-	const server: Server = {
-		...settings,
-		id: mintId("srv"),
-		slug,
-		createdAt: now,
-		updatedAt: now,
-	};
+	const id = mintId("srv");
 	transaction(db, () => {
 		refuseTaken(db, slug);
 		db.query(
-			`INSERT INTO servers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		).run(server.id, slug, ...columnsOf(server), now, now);
-		writeSlots(db, server.id, server.slots);
+			`INSERT INTO servers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		).run(id, slug, ...columnsOf({ ...DEFAULT_RULES, ...settings }), now, now);
+		writeSlots(db, id, settings.slots);
 	});
 	return requireServer(db, slug);
 }
 
-/** Refuses a slug that a server has. @throws SallyportError `conflict` */
+/** Refuses a slug that a server or a toolset has. @throws SallyportError `conflict` */
 export function refuseTaken(db: Database, slug: string): void {
-	if (findServer(db, slug))
-		throw new SallyportError("conflict", `a server named ${slug} exists`, {
-			hint: `choose another name, or remove it first: sallyport servers remove ${slug}`,
-		});
+	for (const noun of ["server", "toolset"] as const)
+		if (
+			db
+				.query<{ slug: string }, [string]>(
+					`SELECT slug FROM ${noun}s WHERE slug = ?`,
+				)
+				.get(slug)
+		)
+			throw new SallyportError("conflict", `a ${noun} named ${slug} exists`, {
+				hint: `choose another name, or remove it first: sallyport ${noun}s remove ${slug}`,
+			});
 }
 
 /** The server of that slug, or null. */
@@ -135,7 +166,7 @@ export function findServer(db: Database, slug: string): Server | null {
 			`SELECT ${SLOT_COLUMNS} FROM slots WHERE server_id = ? ORDER BY name`,
 		)
 		.all(row.id);
-	return serverOf(row, slots.map(slotOf));
+	return serverOf(row, slots.map(slotOf), findToolSettings(db, row.id));
 }
 
 /** The server of that slug. @throws SallyportError `not_found` */
@@ -162,10 +193,13 @@ export function listServers(db: Database): readonly Server[] {
 		list.push(slotOf(row));
 		slots.set(row.server_id, list);
 	}
+	const settings = listToolSettings(db);
 	return db
 		.query<Row, []>(`SELECT ${COLUMNS} FROM servers ORDER BY slug`)
 		.all()
-		.map((row) => serverOf(row, slots.get(row.id) ?? []));
+		.map((row) =>
+			serverOf(row, slots.get(row.id) ?? [], settings.get(row.id) ?? new Map()),
+		);
 }
 
 /**
@@ -176,17 +210,23 @@ export function listServers(db: Database): readonly Server[] {
 export function updateServer(
 	db: Database,
 	slug: string,
-	changes: Partial<ServerSettings>,
+	changes: Partial<ServerSettings & ServerRules>,
 	now: number,
 ): Server {
 	return transaction(db, () => {
 		const before = requireServer(db, slug);
 		const after: Server = { ...before, ...changes };
 		db.query(
-			"UPDATE servers SET transport = ?, access = ?, tools = ?, enabled = ?, updated_at = ? WHERE id = ?",
+			`UPDATE servers SET transport = ?, access = ?, tools = ?, enabled = ?,
+			 destructive = ?, pinning = ?, result_bytes_max = ?, updated_at = ? WHERE id = ?`,
 		).run(...columnsOf(after), now, after.id);
 		const moved =
 			destinationOf(before.transport) !== destinationOf(after.transport);
+		// Another server, or one that is trusted: what was approved says nothing any more.
+		if (moved || after.pinning === "off") forgetPins(db, after.id);
+		// A list that is given anew is the whole answer; switches come after it.
+		if (String(before.tools) !== String(after.tools))
+			forgetSwitches(db, after.id);
 		for (const slot of before.slots) {
 			const same = after.slots.some(
 				(other) => other.name === slot.name && sameUse(other, slot),
@@ -262,17 +302,32 @@ function writeSlots(
 }
 
 function columnsOf(
-	server: ServerSettings,
-): [string, string, string | null, number] {
+	server: ServerSettings & ServerRules,
+): [
+	string,
+	string,
+	string | null,
+	number,
+	number,
+	ServerRules["pinning"],
+	number | null,
+] {
 	return [
 		JSON.stringify(server.transport),
 		JSON.stringify(server.access),
 		server.tools === null ? null : JSON.stringify(server.tools),
 		Number(server.enabled),
+		Number(server.destructiveTools),
+		server.pinning,
+		server.resultBytesMax,
 	];
 }
 
-function serverOf(row: Row, slots: readonly Slot[]): Server {
+function serverOf(
+	row: Row,
+	slots: readonly Slot[],
+	toolSettings: ToolSettings,
+): Server {
 	return {
 		id: row.id,
 		slug: row.slug,
@@ -281,7 +336,11 @@ function serverOf(row: Row, slots: readonly Slot[]): Server {
 		access: JSON.parse(row.access) as Access,
 		tools:
 			row.tools === null ? null : (JSON.parse(row.tools) as readonly string[]),
+		toolSettings,
 		enabled: row.enabled === 1,
+		destructiveTools: row.destructive === 1,
+		pinning: row.pinning as ServerRules["pinning"],
+		resultBytesMax: row.result_bytes_max,
 		createdAt: row.created_at,
 		updatedAt: row.updated_at,
 	};

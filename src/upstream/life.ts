@@ -294,6 +294,7 @@ export function createUpstream(deps: {
 		list: async (kind, signal) =>
 			(fresh(kind) ?? (await unless(signal, refresh(kind)))).items,
 		knownList: (kind) => fresh(kind)?.items ?? null,
+		lastList: (kind) => lists.get(kind)?.listing.items ?? null,
 		request: (call) =>
 			awake(async () => {
 				try {

@@ -4,14 +4,7 @@
  *
  * @see specification 2025-11-25, basic/utilities/tasks; the extension `io.modelcontextprotocol/tasks` of 2026-07-28
  */
-import {
-	type Bytes,
-	memberOf,
-	membersOf,
-	objectOf,
-	parseJson,
-	splice,
-} from "../message.ts";
+import { memberOf, objectOf, parseJson, withoutMember } from "../message.ts";
 import { EXTENSION, LEGACY_TASKS_REVISION } from "../protocol.ts";
 import type { Item, ServerFacts } from "./upstream.ts";
 
@@ -38,19 +31,4 @@ export function withoutTasks(tool: Item): Item | null {
 	return support?.taskSupport === "required"
 		? null
 		: { key: tool.key, bytes: withoutMember(tool.bytes, "execution") };
-}
-
-/** The object without one of its members and that member's comma. */
-export function withoutMember(bytes: Bytes, key: string): Bytes {
-	const members = membersOf(bytes, 0);
-	const at = members.findIndex((member) => member.key === key);
-	const member = members[at];
-	if (!member) return bytes;
-	const next = members[at + 1];
-	const previous = members[at - 1];
-	return splice(bytes, [
-		next
-			? { start: member.keyStart, end: next.keyStart, text: "" }
-			: { start: previous?.end ?? member.keyStart, end: member.end, text: "" },
-	]);
 }

@@ -91,6 +91,8 @@ export type Upstream = {
 	) => Promise<readonly Item[]>;
 	/** The same array as long as nothing changed; null when the server must be asked. */
 	readonly knownList: (kind: ListKind) => readonly Item[] | null;
+	/** What the list said last, even if it must be asked for again; null when it never was. */
+	readonly lastList: (kind: ListKind) => readonly Item[] | null;
 	/** Sends one request. @throws SallyportError `upstream` (dead, garbage, too large, timed out) */
 	readonly request: (call: Call) => Promise<Reply>;
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;

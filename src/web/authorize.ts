@@ -142,7 +142,7 @@ function question(
 		request,
 		query,
 		email: visitor.login.email,
-		choice: choiceOf(request, site.listSlugs(visitor.login)),
+		choice: choiceOf(site, request, visitor),
 		csrf: site.forms.issue(visitor.binding, actionOf(query)),
 		...(problem === undefined ? {} : { problem }),
 	});
@@ -202,7 +202,7 @@ export function scopeLeft(
 	visitor: Visitor,
 	form: Parameters,
 ): string | null {
-	const { slugs, boxes } = choiceOf(request, site.listSlugs(visitor.login));
+	const { slugs, boxes } = choiceOf(site, request, visitor);
 	if (boxes === "none") return request.scope;
 	return chosenScope(request.scope, slugs, {
 		slugs: new Set(slugs.filter((slug) => form.has(`server:${slug}`))),
@@ -214,17 +214,26 @@ function actionOf(query: string): string {
 	return `authorize ${query}`;
 }
 
-/** What there is to choose for a person: at a server's own endpoint nothing, at `/mcp` each of their servers. */
+/**
+ * What there is to choose for a person: at `/mcp` each of their servers; at a server's own endpoint, or a toolset's,
+ * nothing.
+ */
 export function choiceOf(
+	site: Site,
 	{ resource, scope }: Asked,
-	usable: readonly string[],
+	{ login }: Visitor,
 ): Choice {
+	const usable = site.listSlugs(login);
 	const words = scope.split(" ");
+	const path = new URL(resource).pathname;
 	if (words.includes("mcp"))
-		return { slugs: usable, boxes: "servers and later" };
-	const slugs = usable.filter((slug) => words.includes(`mcp:${slug}`));
+		return { slugs: usable, toolset: null, boxes: "servers and later" };
 	return {
-		slugs,
-		boxes: new URL(resource).pathname === DEFAULT_PATH ? "servers" : "none",
+		slugs: usable.filter((slug) => words.includes(`mcp:${slug}`)),
+		toolset:
+			path === DEFAULT_PATH
+				? null
+				: site.findToolset(path.slice(DEFAULT_PATH.length + 1), login),
+		boxes: path === DEFAULT_PATH ? "servers" : "none",
 	};
 }

@@ -161,7 +161,7 @@ function question(
 		here: site.clientAddress(request),
 		ageSeconds: site.clock.now() - found.createdAt,
 		email: visitor.login.email,
-		choice: choiceOf(found, site.listSlugs(visitor.login)),
+		choice: choiceOf(site, found, visitor),
 		csrf: site.forms.issue(visitor.binding, decideAction(typed)),
 		...(problem === undefined ? {} : { problem }),
 	});

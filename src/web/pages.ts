@@ -36,6 +36,22 @@ type PageDeps = OAuthDeps & {
 	readonly dropUpstreams: (userId: string) => void;
 	/** Writes down the steps of clients that are still in memory. */
 	readonly flushTimeline: () => void;
+	/** The toolset of that slug as a person would be given it; null when there is none, or they may not use it. */
+	readonly findToolset: (
+		slug: string,
+		person: { readonly userId: string; readonly role: Role },
+	) => OfferedToolset | null;
+};
+
+/** What a toolset opens, in the words of a page. */
+export type OfferedToolset = {
+	readonly slug: string;
+	readonly title: string;
+	readonly servers: readonly {
+		readonly slug: string;
+		/** How many of its tools; null: all. */
+		readonly toolCount: number | null;
+	}[];
 };
 
 /** What the handlers of pages are given: the dependencies, and what lives as long as the process. */

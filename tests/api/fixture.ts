@@ -13,6 +13,9 @@ import {
 } from "../../src/api/api.ts";
 import { SallyportError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
+import { createPins } from "../../src/mcp/pins.ts";
+import { createShapes } from "../../src/mcp/shape.ts";
+import { createDirectory } from "../../src/mcp/view.ts";
 import { textOf, toBytes } from "../../src/message.ts";
 import { createBackups } from "../../src/ops/backup-schedule.ts";
 import { createNpm } from "../../src/packages/npm.ts";
@@ -37,6 +40,8 @@ export const SOCKET: Actor = { userId: null, role: "owner", via: "socket" };
 export type Script = {
 	/** Each tool as its own JSON text. */
 	readonly tools: readonly string[];
+	readonly prompts?: readonly string[];
+	readonly instructions?: string;
 	readonly call?: (params: string, userId: string) => Reply;
 };
 
@@ -103,6 +108,8 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		...{ db, clock, log },
 		place: { dataDir: folder, kek, release: "1.2.3" },
 	});
+	const directory = createDirectory(db);
+	const pins = createPins({ db, clock, log });
 	const deps: ApiDeps = {
 		db,
 		backups,
@@ -110,6 +117,9 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		clock,
 		log,
 		upstreams: scriptedUpstreams(db, scripts, dropped),
+		directory,
+		shapes: createShapes(pins),
+		pins,
 		npm: createNpm({
 			dir: (slug) => join(folder, "servers", slug),
 			// One for all tests: what was fetched once is not fetched again.
@@ -128,7 +138,10 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 			addresses: () => [],
 		},
 		passwords: createPasswords("testing"),
-		serversChanged: () => {},
+		serversChanged: () => {
+			directory.refresh();
+			pins.refresh();
+		},
 		credentialsChanged: () => {},
 		dropUpstreams: (userId) => void dropped.push(`of ${userId}`),
 		version: "1.2.3",
@@ -210,13 +223,22 @@ function scriptedUpstreams(
 					: "shared",
 				capabilities: "{}",
 				facts: async () => {
-					throw dead();
+					if (!script) throw dead();
+					return {
+						era: "legacy",
+						protocolVersion: "2025-11-25",
+						capabilities: { tools: {} },
+						serverInfo: {},
+						instructions: script.instructions,
+					};
 				},
 				knownFacts: () => null,
 				knownList: () => null,
-				list: async () => {
+				lastList: () => null,
+				list: async (kind) => {
 					if (!script) throw dead();
-					return script.tools.map((text) => ({
+					const texts = kind === "tools" ? script.tools : script.prompts;
+					return (texts ?? []).map((text) => ({
 						key: JSON.parse(text).name,
 						bytes: toBytes(text),
 					}));

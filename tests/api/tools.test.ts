@@ -99,7 +99,12 @@ test("a streamed result is put into the envelope as it comes", async () => {
 		},
 	});
 	fixture.scripts.set("notes", {
-		tools: [],
+		tools: [
+			'{"name":"read"}',
+			'{"name":"x"}',
+			'{"name":"fail"}',
+			'{"name":"refuse"}',
+		],
 		call: () => ({ member: "result", body }),
 	});
 	const { text } = await fixture.send("POST", CALL, {
@@ -111,7 +116,12 @@ test("a streamed result is put into the envelope as it comes", async () => {
 
 test("a tool's own failure is a result; a refused call is 502 with the server's error whole", async () => {
 	fixture.scripts.set("notes", {
-		tools: [],
+		tools: [
+			'{"name":"read"}',
+			'{"name":"x"}',
+			'{"name":"fail"}',
+			'{"name":"refuse"}',
+		],
 		call: (params) =>
 			params.includes("refuse")
 				? {
@@ -189,7 +199,12 @@ test("an administrator may call as someone else; a member only as themselves", a
 	const admin = fixture.addUser("admin@example.org", "admin");
 	const member = fixture.addUser("member@example.org", "member");
 	fixture.scripts.set("notes", {
-		tools: [],
+		tools: [
+			'{"name":"read"}',
+			'{"name":"x"}',
+			'{"name":"fail"}',
+			'{"name":"refuse"}',
+		],
 		call: (_, userId) => ({
 			member: "result",
 			body: toBytes(JSON.stringify({ userId })),

@@ -282,7 +282,7 @@ test("secrets are set from standard input, listed without their values, and clea
 
 test("a tool is called by the name clients see; its words are printed, its failure is exit code 7", async () => {
 	fixture.scripts.set("notes", {
-		tools: ['{"name":"read_all"}'],
+		tools: ['{"name":"read_all"}', '{"name":"fail"}'],
 		call: (params) => ({
 			member: "result",
 			body: toBytes(

@@ -3,8 +3,11 @@ import { adaptResult } from "../../src/mcp/adapt.ts";
 import { exposeItem, exposeResult } from "../../src/mcp/exposure.ts";
 import { textOf, toBytes } from "../../src/message.ts";
 
-function item(text: string, key: string): { key: string; bytes: Uint8Array } {
-	return { key, bytes: toBytes(text) };
+function item(
+	text: string,
+	key: string,
+): { key: string; bytes: Uint8Array; exposed: string } {
+	return { key, bytes: toBytes(text), exposed: `art_${key}` };
 }
 
 test("a tool changes in its name and in the page it points to, and in nothing else", () => {

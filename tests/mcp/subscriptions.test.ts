@@ -15,6 +15,7 @@ const caller: Caller = {
 const view: View = {
 	caller,
 	only: null,
+	toolset: null,
 	capabilities: NO_CAPABILITIES,
 	tasks: null,
 	servers: [],

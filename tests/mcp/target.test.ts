@@ -1,11 +1,14 @@
 import { expect, test } from "bun:test";
 import { NO_CAPABILITIES } from "../../src/mcp/capabilities.ts";
 import { RpcError } from "../../src/mcp/rpc.ts";
+import { createShapes, type Shape } from "../../src/mcp/shape.ts";
 import { targetOf } from "../../src/mcp/target.ts";
 import type { View } from "../../src/mcp/view.ts";
 import { textOf, toBytes } from "../../src/message.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { createServer } from "../../src/store/servers.ts";
+import { createServer, type Server } from "../../src/store/servers.ts";
+
+const LONG = "list_all_the_organisation_wide_deployment_environments";
 
 const server = createServer(
 	openDatabase(":memory:"),
@@ -14,7 +17,7 @@ const server = createServer(
 		transport: { kind: "command", command: "true", args: [], env: {} },
 		slots: [],
 		access: "everyone",
-		tools: null,
+		tools: ["read", LONG],
 		enabled: true,
 	},
 	1,
@@ -28,10 +31,24 @@ const view: View = {
 		scopes: ["mcp"],
 	},
 	only: null,
+	toolset: null,
 	capabilities: NO_CAPABILITIES,
 	tasks: null,
 	servers: [server],
 };
+
+function shapeOf(given: Server, kind: "tools" | "prompts"): Shape {
+	const keys = kind === "tools" ? ["read", "write", "gone", LONG] : ["ask"];
+	const items = keys.map((key) => ({
+		key,
+		bytes: toBytes(JSON.stringify({ name: key })),
+	}));
+	return createShapes({ judge: () => new Map([["gone", "changed"]]) }).of(
+		given,
+		kind,
+		items,
+	);
+}
 
 async function target(
 	method: string,
@@ -44,13 +61,14 @@ async function target(
 		params: params === null ? null : toBytes(params),
 	};
 	try {
-		const found = await targetOf(
-			seen,
-			request,
-			async (_, uri) => (uri === "https://notes.example/a" ? server : null),
-			(exposed) =>
+		const found = await targetOf(seen, request, {
+			listerOf: async (_, uri) =>
+				uri === "https://notes.example/a" ? server : null,
+			shapeOf: (_, given, kind) => shapeOf(given, kind as "tools"),
+			openTask: (exposed) =>
 				exposed === "mine" ? { server, variant: "", taskId: "theirs" } : null,
-		);
+		});
+		if (found.refusal) return found.refusal.message;
 		return `${found.server.slug} ${found.name} ${found.params && textOf(found.params)}`;
 	} catch (error) {
 		if (error instanceof RpcError) return error.code;
@@ -76,6 +94,16 @@ test("a name at the shared endpoint says the server, and is its own again in the
 	);
 });
 
+test("a shortened name is the server's own again", async () => {
+	const short = [...shapeOf(server, "tools").exposed.keys()].find((name) =>
+		name.startsWith("notes_list"),
+	);
+	expect(short?.length).toBeLessThanOrEqual(44);
+	expect(await target("tools/call", JSON.stringify({ name: short }))).toBe(
+		`notes ${LONG} {"name":"${LONG}"}`,
+	);
+});
+
 test("a web address belongs to whoever lists it", async () => {
 	expect(
 		await target("resources/read", '{"uri":"https://notes.example/a"}'),
@@ -85,10 +113,35 @@ test("a web address belongs to whoever lists it", async () => {
 	).toBe(-32002);
 });
 
-test("what no server in view has is unknown", async () => {
-	expect(await target("tools/call", '{"name":"other_read"}')).toBe(-32602);
-	expect(await target("tools/call", "{}")).toBe(-32602);
-	expect(await target("tools/call", '{"name":7}')).toBe(-32602);
+test("what no server in view has is unknown, and so is what is switched off", async () => {
+	for (const params of [
+		'{"name":"other_read"}',
+		"{}",
+		'{"name":7}',
+		'{"name":"notes_write"}',
+		'{"name":"notes_unlisted"}',
+	])
+		expect(await target("tools/call", params)).toBe(-32602);
+});
+
+test("what waits to be accepted is refused with what to do", async () => {
+	expect(await target("tools/call", '{"name":"notes_gone"}')).toBe(
+		"notes: gone has changed since it was approved",
+	);
+});
+
+test("a server that is trusted may be called by names it does not list", async () => {
+	const trusted: Server = { ...server, tools: null, pinning: "off" };
+	const seen: View = { ...view, servers: [trusted] };
+	expect(await target("tools/call", '{"name":"notes_unlisted"}', seen)).toBe(
+		'notes unlisted {"name":"unlisted"}',
+	);
+	expect(
+		await target("tools/call", '{"name":"unlisted"}', {
+			...seen,
+			only: trusted,
+		}),
+	).toBe('notes unlisted {"name":"unlisted"}');
 });
 
 test("a method without a name is nobody's there, whatever it is called", async () => {
@@ -106,12 +159,14 @@ test("a task belongs to one caller at every endpoint, and is the server's own ag
 	}
 });
 
-test("at a server's own endpoint every method and every name is the server's", async () => {
+test("at a server's own endpoint every method is the server's, and names have no prefix", async () => {
 	const own: View = { ...view, only: server };
 	expect(await target("vendor/thing", '{"a":1}', own)).toBe(
 		'notes null {"a":1}',
 	);
-	expect(await target("tools/call", '{"name":"notes_read"}', own)).toBe(
-		'notes notes_read {"name":"notes_read"}',
+	expect(await target("tools/call", '{"name":"read"}', own)).toBe(
+		'notes read {"name":"read"}',
 	);
+	expect(await target("tools/call", '{"name":"notes_read"}', own)).toBe(-32602);
+	expect(await target("resources/read", "{}", own)).toBe("notes null {}");
 });

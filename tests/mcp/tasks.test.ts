@@ -42,7 +42,14 @@ function fresh(): ReturnType<typeof createTasks> {
 }
 
 function seenBy(caller: Caller, servers: View["servers"] = [server]): View {
-	return { caller, only: null, capabilities: "{}", tasks: "legacy", servers };
+	return {
+		caller,
+		only: null,
+		toolset: null,
+		capabilities: "{}",
+		tasks: "legacy",
+		servers,
+	};
 }
 
 const place: Place = { caller: ada, era: "legacy", upstream };

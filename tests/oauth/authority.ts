@@ -123,6 +123,7 @@ export async function openAuthority(
 			listSlugs: () => ["files", "memory"],
 			dropUpstreams: () => {},
 			flushTimeline: timeline.flush,
+			findToolset: () => null,
 		}),
 	];
 	return {

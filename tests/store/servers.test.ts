@@ -85,6 +85,10 @@ test("a server comes back as it was added", () => {
 		access: ["usr_a"],
 		id: created.id,
 		slug: "notes",
+		toolSettings: new Map(),
+		destructiveTools: true,
+		pinning: "hold",
+		resultBytesMax: null,
 		createdAt: 100,
 		updatedAt: 100,
 	});

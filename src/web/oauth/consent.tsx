@@ -12,10 +12,13 @@ import {
 	formActionSource,
 } from "../../oauth/redirect-uris.ts";
 import { Notice, page } from "../layout.tsx";
+import type { OfferedToolset } from "../pages.ts";
 
 /** Which servers this would open, and which of them have a box to tick. */
 export type Choice = {
 	readonly slugs: readonly string[];
+	/** The toolset that is asked for, which is then all there is. */
+	readonly toolset: OfferedToolset | null;
 	readonly boxes: "none" | "servers" | "servers and later";
 };
 
@@ -60,11 +63,7 @@ export function consentPage(fields: {
 			<form method="post" action={`/authorize${fields.query}`}>
 				<input type="hidden" name="csrf" value={fields.csrf} />
 				<h2>What it may do</h2>
-				<p>
-					Use every tool of these servers in your name, with the secrets you
-					gave them. It does not see the secrets.
-				</p>
-				<Servers choice={fields.choice} />
+				<Offered choice={fields.choice} />
 				<p class="quiet">
 					It lasts as long as it is used, at most a year, and ends by itself
 					after 30 days without use. You can end it sooner under{" "}
@@ -108,8 +107,21 @@ function Warning(props: { readonly destination: Destination }): VNode | null {
 	);
 }
 
-/** The servers that this would open, with the boxes to tick. */
-export function Servers(props: { readonly choice: Choice }): VNode {
+/** What this would open: a toolset, or servers with boxes to tick. */
+export function Offered({ choice }: { readonly choice: Choice }): VNode {
+	if (choice.toolset) return <Tools toolset={choice.toolset} />;
+	return (
+		<>
+			<p>
+				Use every tool of these servers in your name, with the secrets you gave
+				them. It does not see the secrets.
+			</p>
+			<Servers choice={choice} />
+		</>
+	);
+}
+
+function Servers(props: { readonly choice: Choice }): VNode {
 	const { slugs, boxes } = props.choice;
 	return (
 		<>
@@ -136,6 +148,31 @@ export function Servers(props: { readonly choice: Choice }): VNode {
 					</li>
 				</ul>
 			) : null}
+		</>
+	);
+}
+
+function Tools({ toolset }: { readonly toolset: OfferedToolset }): VNode {
+	return (
+		<>
+			<p>
+				Use the tools of the toolset <strong>{toolset.slug}</strong>
+				{toolset.title === "" ? "" : ` (${toolset.title})`} in your name, with
+				the secrets you gave its servers. It does not see the secrets. What is
+				added to the toolset later is open to it too.
+			</p>
+			<ul class="choices">
+				{toolset.servers.map(({ slug, toolCount }) => (
+					<li key={slug}>
+						<strong>{slug}</strong>{" "}
+						<span class="quiet">
+							{toolCount === null
+								? "every tool"
+								: `${toolCount} ${toolCount === 1 ? "tool" : "tools"}`}
+						</span>
+					</li>
+				))}
+			</ul>
 		</>
 	);
 }

@@ -5,7 +5,7 @@
 import type { Client } from "../../store/clients.ts";
 import type { DeviceRequest } from "../../store/device-codes.ts";
 import { Field, Notice, page } from "../layout.tsx";
-import { type Choice, Servers } from "./consent.tsx";
+import { type Choice, Offered } from "./consent.tsx";
 
 /** The page with the field, always empty. */
 export function deviceCodePage(fields: {
@@ -105,11 +105,7 @@ export function deviceConsentPage(fields: {
 				<input type="hidden" name="csrf" value={fields.csrf} />
 				<input type="hidden" name="user_code" value={fields.typed} />
 				<h2>What it may do</h2>
-				<p>
-					Use every tool of these servers in your name, with the secrets you
-					gave them. It does not see the secrets.
-				</p>
-				<Servers choice={fields.choice} />
+				<Offered choice={fields.choice} />
 				<p class="quiet">
 					You can end it under <a href="/clients">Clients</a>. You are signed in
 					as {fields.email}.
