@@ -114,7 +114,7 @@ const DOORS: readonly {
 	},
 	{
 		effect: "standard error",
-		pattern: /console\.|process\.stderr/,
+		pattern: /console\.\w+\(|process\.stderr/,
 		allowed: ["src/log.ts", "src/main.ts", "src/cli/output.ts"],
 	},
 	{

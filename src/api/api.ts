@@ -5,6 +5,7 @@
 import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
 import { backupRoutes } from "./backups.ts";
+import { catalogueRoutes } from "./catalogue.ts";
 import { certificateRoutes } from "./certificate.ts";
 import { clientRoutes } from "./clients.ts";
 import { doctorRoutes } from "./doctor.ts";
@@ -58,6 +59,7 @@ const ROUTES: readonly Route[] = [
 	...settingRoutes,
 	...certificateRoutes,
 	...backupRoutes,
+	...catalogueRoutes,
 	...setupRoutes,
 ];
 

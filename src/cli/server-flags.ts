@@ -30,6 +30,11 @@ export const ADD_FLAGS: readonly Flag[] = [
 		summary: "a program on this machine, run without a shell",
 	},
 	{
+		name: "from-catalogue",
+		value: "ID",
+		summary: "a server of the catalogue (sallyport servers catalogue)",
+	},
+	{
 		name: "env",
 		value: "K=V",
 		repeat: true,

@@ -1,5 +1,6 @@
 /** `sallyport servers …`: the servers behind the gateway. */
 import type { ServerView } from "../api/server-view.ts";
+import { catalogueBody, listEntries, requireEntry } from "./catalogue.ts";
 import type { Reply } from "./client.ts";
 import { type Command, type Context, YES } from "./command.ts";
 import { confirm } from "./input.ts";
@@ -50,6 +51,7 @@ export const serverCommands: readonly Command[] = [
 			"sallyport servers add memory --npm @modelcontextprotocol/server-memory",
 			"sallyport servers add files --npm @modelcontextprotocol/server-filesystem -- /srv/files",
 			"sallyport servers add notes --url https://notes.example.org/mcp --slot TOKEN=header:Authorization,personal",
+			"sallyport servers add github --from-catalogue github",
 			"sallyport servers add local --command /usr/local/bin/my-server --env MODE=quiet --access admins -- --stdio",
 		],
 		run: add,
@@ -66,6 +68,15 @@ export const serverCommands: readonly Command[] = [
 			"sallyport servers update notes --pinning auto --result-limit 60000",
 		],
 		run: update,
+	},
+	{
+		noun: "servers",
+		verb: "catalogue",
+		summary: "servers that can be added by their id",
+		words: [],
+		flags: [],
+		examples: ["sallyport servers catalogue"],
+		run: listEntries,
 	},
 	{
 		noun: "servers",
@@ -164,7 +175,13 @@ async function add(context: Context): Promise<void> {
 	// For eyes only: a script's stderr holds nothing but what went wrong.
 	if (!json && io.isTty.stderr && context.has("npm"))
 		printNote(io, `installing ${context.one("npm")} …`);
-	const reply = await client.post("/api/mcp/servers", addBody(context, slug));
+	const id = context.one("from-catalogue");
+	const given = addBody(context, slug);
+	const body =
+		id === undefined
+			? given
+			: catalogueBody(await requireEntry(context, id), given);
+	const reply = await client.post("/api/mcp/servers", body);
 	if (json) return printJson(io, reply);
 	printOutcome(context, reply, `${slug} added`);
 }
