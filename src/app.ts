@@ -39,6 +39,7 @@ import { applyRestore } from "./ops/restore.ts";
 import { isClaimed } from "./ops/setup.ts";
 import { type Approach, bringCertificate } from "./ops/setup-link.ts";
 import { sweep } from "./ops/sweep.ts";
+import { toolsInBrief } from "./ops/tools.ts";
 import {
 	type Addresses,
 	findPublicAddress,
@@ -418,6 +419,10 @@ function openService(base: Base): Service {
 						passwords,
 						flushTimeline: timeline.flush,
 						listSlugs: (person) => usableBy(directory.servers(), person),
+						toolsOf: (slug) => {
+							const server = directory.server(slug);
+							return server && toolsInBrief(db, server);
+						},
 						dropUpstreams,
 						findToolset: (slug, person) =>
 							offeredToolset(directory, slug, person),

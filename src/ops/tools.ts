@@ -11,6 +11,7 @@ import {
 	isShortened,
 } from "../mcp/names.ts";
 import {
+	createShapes,
 	type Entry,
 	isDestructive,
 	type Reason,
@@ -18,9 +19,11 @@ import {
 	type Shapes,
 } from "../mcp/shape.ts";
 import type { Directory } from "../mcp/view.ts";
+import { toBytes } from "../message.ts";
 import { recordAudit } from "../store/audit.ts";
 import { type Database, transaction } from "../store/database.ts";
 import { type Server, unknownServer } from "../store/servers.ts";
+import { findPins } from "../store/tool-pins.ts";
 import {
 	changeToolSetting,
 	forgetToolSetting,
@@ -121,6 +124,38 @@ function viewTool({ toolSettings }: Server, entry: Entry): ToolView {
 		title: typeof title === "string" ? title : null,
 		description: typeof tool.description === "string" ? tool.description : null,
 		settings: toolSettings.get(entry.key) ?? NO_TOOL_SETTING,
+	};
+}
+
+/** What a person who is asked about a server wants to know of its tools. */
+export type ToolsInBrief = {
+	/** How many clients see. */
+	readonly count: number;
+	/** Those that do not say of themselves that they only read. */
+	readonly changing: readonly string[];
+};
+
+/** Every pin is what it is: nothing here is held against anything. */
+const AS_PINNED = createShapes({ judge: () => new Map() });
+
+/** A server's tools by what was approved of them; null when it was never asked. Asks nobody now. */
+export function toolsInBrief(
+	db: Database,
+	server: Server,
+): ToolsInBrief | null {
+	const pins = findPins(db, server.id, "tool");
+	if (!pins) return null;
+	const items = [...pins.values()]
+		.filter(({ text }) => text.startsWith("{"))
+		.map(({ name, text }) => ({ key: name, bytes: toBytes(text) }));
+	const shown = viewTools(server, AS_PINNED.of(server, "tools", items)).filter(
+		(tool) => tool.shown,
+	);
+	return {
+		count: shown.length,
+		changing: shown
+			.filter((tool) => !tool.readOnly)
+			.map((tool) => tool.title ?? tool.shownAs),
 	};
 }
 

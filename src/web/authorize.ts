@@ -226,9 +226,16 @@ export function choiceOf(
 	const usable = site.listSlugs(login);
 	const words = scope.split(" ");
 	const path = new URL(resource).pathname;
+	const { toolsOf } = site;
 	if (words.includes("mcp"))
-		return { slugs: usable, toolset: null, boxes: "servers and later" };
+		return {
+			slugs: usable,
+			toolsOf,
+			toolset: null,
+			boxes: "servers and later",
+		};
 	return {
+		toolsOf,
 		slugs: usable.filter((slug) => words.includes(`mcp:${slug}`)),
 		toolset:
 			path === DEFAULT_PATH

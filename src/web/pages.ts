@@ -8,6 +8,7 @@
 import type { Role } from "../caller.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createLimiter } from "../oauth/limits.ts";
+import type { ToolsInBrief } from "../ops/tools.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { Route } from "../route.ts";
 import { accountRoutes } from "./account.ts";
@@ -32,6 +33,8 @@ type PageDeps = OAuthDeps & {
 		readonly userId: string;
 		readonly role: Role;
 	}) => readonly string[];
+	/** What is known of a server's tools; null when it was never asked. */
+	readonly toolsOf: (slug: string) => ToolsInBrief | null;
 	/** Ends what runs with a user's own secrets. */
 	readonly dropUpstreams: (userId: string) => void;
 	/** Writes down the steps of clients that are still in memory. */

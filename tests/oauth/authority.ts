@@ -121,6 +121,10 @@ export async function openAuthority(
 			...deps,
 			passwords,
 			listSlugs: () => ["files", "memory"],
+			toolsOf: (slug) =>
+				slug === "files"
+					? { count: 3, changing: ["write_file", "Delete <all>"] }
+					: null,
 			dropUpstreams: () => {},
 			flushTimeline: timeline.flush,
 			findToolset: () => null,

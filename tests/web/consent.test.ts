@@ -39,6 +39,14 @@ function grants(): number {
 	return authority.db.query("SELECT 1 FROM grants").all().length;
 }
 
+test("each server says how many tools it has and names those that may change things, as far as it was asked", async () => {
+	const html = await page();
+	expect(html).toContain("3 tools, 2 of which may change things");
+	expect(html).toContain("<bdi>write_file</bdi>");
+	expect(html).toContain("<bdi>Delete &lt;all></bdi>");
+	expect(html).toContain("It was not asked for its tools yet.");
+});
+
 // 49
 test("a decision needs the token of this page, this login and this request, once", async () => {
 	const csrf = csrfOf(await page());

@@ -11,12 +11,15 @@ import {
 	destinationOf,
 	formActionSource,
 } from "../../oauth/redirect-uris.ts";
+import type { ToolsInBrief } from "../../ops/tools.ts";
 import { Notice, page } from "../layout.tsx";
 import type { OfferedToolset } from "../pages.ts";
 
 /** Which servers this would open, and which of them have a box to tick. */
 export type Choice = {
 	readonly slugs: readonly string[];
+	/** What is known of a server's tools; null when it was never asked. */
+	readonly toolsOf: (slug: string) => ToolsInBrief | null;
 	/** The toolset that is asked for, which is then all there is. */
 	readonly toolset: OfferedToolset | null;
 	readonly boxes: "none" | "servers" | "servers and later";
@@ -122,7 +125,7 @@ export function Offered({ choice }: { readonly choice: Choice }): VNode {
 }
 
 function Servers(props: { readonly choice: Choice }): VNode {
-	const { slugs, boxes } = props.choice;
+	const { slugs, toolsOf, boxes } = props.choice;
 	return (
 		<>
 			{slugs.length === 0 ? (
@@ -136,6 +139,7 @@ function Servers(props: { readonly choice: Choice }): VNode {
 							) : (
 								<Box name={`server:${slug}`}>{slug}</Box>
 							)}
+							<Brief tools={toolsOf(slug)} />
 						</li>
 					))}
 				</ul>
@@ -149,6 +153,32 @@ function Servers(props: { readonly choice: Choice }): VNode {
 				</ul>
 			) : null}
 		</>
+	);
+}
+
+/** How many tools a server has, and which of them may change something. */
+function Brief({ tools }: { readonly tools: ToolsInBrief | null }): VNode {
+	if (!tools) return <p class="hint">It was not asked for its tools yet.</p>;
+	const all = tools.count === 1 ? "1 tool" : `${tools.count} tools`;
+	if (tools.changing.length === 0)
+		return (
+			<p class="hint">
+				{tools.count === 0 ? "No tools." : `${all}, which only read.`}
+			</p>
+		);
+	return (
+		<details class="hint">
+			<summary>
+				{all}, {tools.changing.length} of which may change things
+			</summary>
+			<ul>
+				{tools.changing.map((name) => (
+					<li key={name}>
+						<bdi>{name}</bdi>
+					</li>
+				))}
+			</ul>
+		</details>
 	);
 }
 
