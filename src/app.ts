@@ -17,6 +17,7 @@ import { createLog, type Log } from "./log.ts";
 import { createEndpoint } from "./mcp/endpoint.ts";
 import { createInput } from "./mcp/input.ts";
 import { createPins } from "./mcp/pins.ts";
+import { createResults } from "./mcp/results.ts";
 import { createRouter } from "./mcp/router.ts";
 import { createSessions } from "./mcp/session.ts";
 import { createShapes } from "./mcp/shape.ts";
@@ -323,12 +324,14 @@ function openService(base: Base): Service {
 	const input = createInput({ vault, clock });
 	const pins = createPins({ db, clock, log });
 	const shapes = createShapes(pins);
+	const results = createResults({ clock });
 	const router = createRouter({
 		upstreams,
 		tasks: createTasks({ mac: (text) => vault.mac(text), clock }),
 		onUpstream: subscriptions.hear,
 		pins,
 		shapes,
+		results,
 		input,
 		calls,
 		clock,

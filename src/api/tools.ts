@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
+import { isShortened } from "../mcp/names.ts";
 import { heldReason, type Shape } from "../mcp/shape.ts";
 import {
 	type Bytes,
@@ -64,11 +65,11 @@ async function listAll(ask: Ask): Promise<Answer> {
 	const servers = ask.deps.directory
 		.servers()
 		.filter((server) => server.enabled && mayUse(server, subject));
-	const found: (Bytes | undefined)[] = [];
+	const found: (Shape | undefined)[] = [];
 	const failures: Record<string, unknown>[] = [];
 	await inTurns(servers, async (server, index) => {
 		try {
-			found[index] = toolArray(await toolsOf(ask, server, subject.userId));
+			found[index] = await toolsOf(ask, server, subject.userId);
 		} catch (error) {
 			if (!(error instanceof SallyportError) || error.code === "internal")
 				throw error;
@@ -81,16 +82,31 @@ async function listAll(ask: Ask): Promise<Answer> {
 		}
 	});
 	const entries = servers.flatMap((server, index) => {
-		const tools = found[index];
-		return tools
-			? [join([`{${JSON.stringify(server.slug)}:`, tools, "}"])]
+		const shape = found[index];
+		return shape
+			? [join([`{${JSON.stringify(server.slug)}:`, toolArray(shape), "}"])]
 			: [];
 	});
+	const shortNames = Object.fromEntries(
+		servers.flatMap((server, index) => shortened(server, found[index])),
+	);
 	return envelopeAround(
 		200,
 		'{"success":true,"tools":',
 		list(entries),
-		`,"failures":${JSON.stringify(failures)}}`,
+		`,"failures":${JSON.stringify(failures)},"shortNames":${JSON.stringify(shortNames)}}`,
+	);
+}
+
+/** The tools that the shared endpoint shows under a shorter name than slug and name together, and that name. */
+function shortened(
+	{ slug }: Server,
+	shape: Shape | undefined,
+): readonly (readonly [string, string])[] {
+	return (shape?.shown ?? []).flatMap(({ name, exposed }) =>
+		isShortened(slug, name, exposed)
+			? [[`${slug}_${name}`, exposed] as const]
+			: [],
 	);
 }
 

@@ -127,8 +127,13 @@ async function list(context: Context): Promise<void> {
 	const entries = (
 		reply["tools"] as readonly Readonly<Record<string, readonly Tool[]>>[]
 	).flatMap(Object.entries);
+	const short = reply["shortNames"] as Readonly<Record<string, string>>;
 	const rows = (entries as [string, readonly Tool[]][]).flatMap(
-		([slug, tools]) => tools.map((tool) => rowOf(tool, `${slug}_`)),
+		([slug, tools]) =>
+			tools.map((tool) => {
+				const [name, description] = rowOf(tool, `${slug}_`);
+				return [short[name] ?? name, description];
+			}),
 	);
 	printTable(
 		io,

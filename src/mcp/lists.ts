@@ -7,7 +7,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Bytes, join } from "../message.ts";
+import { type Bytes, join, withoutMember } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import { runsTasks, withoutTasks } from "../upstream/tasks.ts";
 import type {
@@ -17,6 +17,7 @@ import type {
 	Upstream,
 } from "../upstream/upstream.ts";
 import { exposeItem } from "./exposure.ts";
+import { READ_MORE_NAMES, readMoreTool, resultLimit } from "./results.ts";
 import { EMPTY_SHAPE, type Entry, type Shape, type Shapes } from "./shape.ts";
 import { slugOf, type View } from "./view.ts";
 
@@ -28,6 +29,8 @@ const PREPARED_MAX = 2000;
 export type Lists = {
 	/** The JSON array of a list as this view shows it. */
 	readonly merged: (view: View, kind: ListKind) => Promise<Bytes>;
+	/** What the view's tool that reads on is called; null when it has none. */
+	readonly readMoreName: (view: View) => Promise<string | null>;
 	/** One server's list, or an empty one when it cannot be had now. */
 	readonly of: (view: View, server: Server, kind: ListKind) => Promise<Shape>;
 	/**
@@ -118,7 +121,18 @@ export function createLists(deps: {
 		return bytes;
 	};
 
-	return { merged, of, forCall };
+	return {
+		merged,
+		readMoreName: async (view) =>
+			readMoreName(
+				view,
+				await Promise.all(
+					view.servers.map((server) => of(view, server, "tools")),
+				),
+			),
+		of,
+		forCall,
+	};
 }
 
 /** Whether the client and the server have the same kind of tasks. */
@@ -132,19 +146,21 @@ function prepare(
 	sources: readonly Shape[],
 	hasTasks: (server: Server) => boolean,
 ): Bytes {
-	const entries = sources.flatMap(({ shown }, index) => {
+	const listed = sources.flatMap(({ shown }, index) => {
 		const server = view.servers[index] as Server;
 		const asItIs = kind !== "tools" || shown.length === 0 || hasTasks(server);
 		return shown
 			.filter((entry) => kind !== "tools" || isSelected(view, server, entry))
 			.flatMap((entry) => {
 				const item = asItIs ? entry : withoutTasks(entry);
-				return item ? { ...entry, bytes: item.bytes } : [];
+				return item ? { ...entry, bytes: promised(view, kind, item) } : [];
 			})
 			.map((entry) =>
 				view.only ? entry.bytes : exposeItem(server.slug, kind, entry),
 			);
 	});
+	const more = kind === "tools" ? readMoreName(view, sources) : null;
+	const entries = more === null ? listed : [...listed, readMoreTool(more)];
 	return join([
 		"[",
 		...entries.flatMap((entry, index) =>
@@ -152,6 +168,29 @@ function prepare(
 		),
 		"]",
 	]);
+}
+
+/** A tool as it can be promised: where results may be cut, none has a schema. */
+function promised(view: View, kind: ListKind, { bytes }: Item): Bytes {
+	return kind === "tools" && view.toolset?.resultBytesMax
+		? withoutMember(bytes, "outputSchema")
+		: bytes;
+}
+
+/** The name of the tool that reads on; null where no result is ever paged. */
+function readMoreName(
+	view: View,
+	sources: readonly Shape[],
+): (typeof READ_MORE_NAMES)[number] | null {
+	const isPaged = view.servers.some(
+		(server, index) =>
+			resultLimit(view, server) !== null && sources[index]?.shown.length,
+	);
+	const isFree = (name: string): boolean =>
+		!sources.some(({ named, exposed }) =>
+			(view.only ? named : exposed).has(name),
+		);
+	return isPaged ? (READ_MORE_NAMES.find(isFree) ?? null) : null;
 }
 
 /** Whether the toolset of a view has a tool; where there is none, every tool is. */

@@ -7,7 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Bytes, toBytes } from "../message.ts";
+import { type Bytes, holds, memberOf, parseJson, toBytes } from "../message.ts";
 import type { Era } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Server } from "../store/servers.ts";
@@ -26,6 +26,7 @@ import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input } from "./input.ts";
 import { createLists } from "./lists.ts";
 import type { Pins } from "./pins.ts";
+import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
 import type { Entry, Shapes } from "./shape.ts";
 import { ownerOf, type Target, targetOf } from "./target.ts";
@@ -82,6 +83,7 @@ export function createRouter(deps: {
 	readonly onUpstream: (upstream: Upstream) => void;
 	readonly pins: Pick<Pins, "instructions">;
 	readonly shapes: Shapes;
+	readonly results: Results;
 	readonly input: Input;
 	readonly tasks: Tasks;
 	readonly calls: CallRecorder;
@@ -186,7 +188,47 @@ export function createRouter(deps: {
 		return adaptResult(routed, era, exposed);
 	};
 
+	/** A page of a result that was kept, when that is what is called; null for any other call. */
+	const readOn = async (
+		view: View,
+		routed: Routed,
+		params: Bytes,
+	): Promise<Reply | null> => {
+		const name = memberOf(params, 0, "name");
+		const own = name && (await lists.readMoreName(view));
+		if (!own || parseJson(params, name) !== own) return null;
+		const { reply, serverId } = deps.results.more(view.caller, params);
+		if (serverId !== null)
+			deps.calls.record({
+				userId: view.caller.userId,
+				clientId: view.caller.clientId,
+				serverId,
+				method: routed.method,
+				name: own,
+				outcome: "ok",
+				durationMs: 0,
+			});
+		return adaptResult(routed, "legacy", reply);
+	};
+
+	/** The reply, or the first page of it. */
+	const limited = async (
+		view: View,
+		{ server }: Target,
+		limitBytes: number,
+		reply: Reply,
+	): Promise<Reply> => {
+		const name = await lists.readMoreName(view);
+		return name === null
+			? reply
+			: deps.results.limit(view.caller, server.id, limitBytes, name, reply);
+	};
+
 	const request = async (view: View, routed: Routed): Promise<Reply> => {
+		if (routed.method === "tools/call" && mayReadOn(routed.params)) {
+			const page = await readOn(view, routed, routed.params);
+			if (page) return page;
+		}
 		const target = await targetOf(view, routed, {
 			listerOf,
 			shapeOf: (seen, server, kind) =>
@@ -208,7 +250,14 @@ export function createRouter(deps: {
 			});
 		try {
 			if (target.refusal) throw target.refusal;
-			const reply = await forward(view, routed, target, askedOf(view, target));
+			const whole = await forward(view, routed, target, askedOf(view, target));
+			const limitBytes = PAGED.has(routed.method)
+				? resultLimit(view, target.server)
+				: null;
+			const reply =
+				limitBytes === null
+					? whole
+					: await limited(view, target, limitBytes, whole);
 			record(
 				reply.member === "error"
 					? "error"
@@ -278,6 +327,23 @@ export function createRouter(deps: {
 				),
 	};
 }
+
+/** Methods whose result a tool wrote. */
+const PAGED: ReadonlySet<string> = new Set(["tools/call", "tasks/result"]);
+/** A call to read on is small. */
+const READ_ON_BYTES_MAX = 4096;
+
+/** Whether a call may be one to read on: looked at without parsing, because every call is. */
+function mayReadOn(params: Bytes | null): params is Bytes {
+	return (
+		params !== null &&
+		params.length <= READ_ON_BYTES_MAX &&
+		holds(params, READ_MORE)
+	);
+}
+
+/** What each of its names ends with. */
+const READ_MORE = Buffer.from(READ_MORE_NAMES[0]);
 
 /** The arguments of tools that travel as headers, found once for as long as the tool is the same. */
 const marks = new WeakMap<Entry, ParamHeaders>();

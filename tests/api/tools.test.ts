@@ -37,7 +37,7 @@ test("tools are listed by server, as the bytes that each server wrote; one that 
 	expect(status).toBe(200);
 	expect(text).toBe(
 		'{"success":true,"tools":[{"files":[{"name":"list"}]},{"notes":[{"name":"read","x-unknown":1.0},{"name":"write"}]}],' +
-			'"failures":[{"serverName":"dead","error":"dead does not answer","code":"upstream","hint":"look at its log"}]}',
+			'"failures":[{"serverName":"dead","error":"dead does not answer","code":"upstream","hint":"look at its log"}],"shortNames":{}}',
 	);
 });
 

@@ -20,6 +20,7 @@ import {
 	StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { exposeNames } from "../../src/mcp/names.ts";
 import { createBrowser } from "../support/browser.ts";
 import { createSdk1Client, type Sdk1Client } from "../support/clients/sdk1.ts";
 import { type Sdk2Client, signedIn } from "../support/clients/sdk2.ts";
@@ -161,9 +162,9 @@ describe("tools/list at /mcp", () => {
 			"legacy-http": fixture,
 			"legacy-stdio": fixture,
 		};
-		const exposed = Object.entries(expected).flatMap(([slug, names]) =>
-			names.map((name) => `${slug}_${name}`),
-		);
+		const exposed = Object.entries(expected).flatMap(([slug, names]) => [
+			...exposeNames(slug, names).values(),
+		]);
 		expect(taskOnly.size).toBeGreaterThan(0);
 		expect([...(await legacy.listTools())].sort()).toEqual([...exposed].sort());
 		expect([...(await modern.listTools())].sort()).toEqual(
@@ -272,14 +273,16 @@ test("every resource that /mcp lists can be read", async () => {
 
 /** The tools of `sallyport tools list`, under their exposed names. */
 async function commandLineTools(): Promise<readonly string[]> {
-	const { tools } = JSON.parse(
+	const { tools, shortNames } = JSON.parse(
 		await gateway.cli(["tools", "list", "--json"]),
 	) as {
 		tools: readonly Readonly<Record<string, readonly { name: string }[]>>[];
+		shortNames: Readonly<Record<string, string>>;
 	};
 	return tools
 		.flatMap((entry) => Object.entries(entry))
-		.flatMap(([slug, own]) => own.map(({ name }) => `${slug}_${name}`));
+		.flatMap(([slug, own]) => own.map(({ name }) => `${slug}_${name}`))
+		.map((name) => shortNames[name] ?? name);
 }
 
 test("the command line lists and calls what clients do", async () => {
