@@ -73,6 +73,7 @@ import {
 	type Vault,
 } from "./vault.ts";
 import { VERSION } from "./version.ts";
+import { createApiVisitor } from "./web/api-visitor.ts";
 import { type OfferedToolset, pageRoutes } from "./web/pages.ts";
 
 export type App = {
@@ -415,6 +416,7 @@ function openService(base: Base): Service {
 			origin: issuer,
 			routes: (clientAddress, note) => {
 				const deps = oauthDeps(issuer, clientAddress, note);
+				const findApiVisitor = createApiVisitor(deps);
 				return [
 					...oauthRoutes(deps),
 					...pageRoutes({
@@ -436,7 +438,12 @@ function openService(base: Base): Service {
 						handler: (request, _params, { requestId, patient }) => {
 							// an install or a tool call may take minutes
 							patient();
-							return api.handleKeyed(request, requestId);
+							const visitor = request.headers.has("Authorization")
+								? null
+								: findApiVisitor(request);
+							return visitor
+								? api.handleVisitor(request, visitor, requestId)
+								: api.handleKeyed(request, requestId);
 						},
 					},
 				];

@@ -43,6 +43,21 @@ export type Api = {
 		request: Request,
 		requestId?: string,
 	) => Promise<Response>;
+	/** Answers one request that a page of ours may have sent for whoever is signed in. Never throws. */
+	readonly handleVisitor: (
+		request: Request,
+		visitor: ApiVisitor,
+		requestId?: string,
+	) => Promise<Response>;
+};
+
+/** A browser that is signed in, as the API needs to know it. */
+export type ApiVisitor = {
+	readonly userId: string;
+	readonly role: Actor["role"];
+	readonly isFresh: boolean;
+	/** Whether the request carries the token that only a page of ours has. */
+	readonly isOwnPage: boolean;
 };
 
 const ROUTES: readonly Route[] = [
@@ -87,6 +102,7 @@ export function createApi(deps: ApiDeps): Api {
 		const url = new URL(request.url);
 		const { route, params } = findRoute(request.method, url.pathname);
 		if (route.who === "admins") requireAdmin(actor, "do this");
+		requireProof(route, actor);
 		const ask: Ask = {
 			deps,
 			actor,
@@ -122,7 +138,34 @@ export function createApi(deps: ApiDeps): Api {
 			guarded(request, () => actor, requestId),
 		handleKeyed: (request, requestId) =>
 			guarded(request, () => actorOfKey(deps, request), requestId),
+		handleVisitor: (request, visitor, requestId) =>
+			guarded(request, () => actorOfVisitor(request, visitor), requestId),
 	};
+}
+
+/** @throws SallyportError `forbidden` when a change was not asked for by a page of ours */
+function actorOfVisitor(
+	request: Request,
+	{ userId, role, isFresh, isOwnPage }: ApiVisitor,
+): Actor {
+	// Reading needs no token: without CORS no other page sees the answer.
+	if (request.method !== "GET" && !isOwnPage)
+		throw new SallyportError(
+			"forbidden",
+			"this did not come from a page of ours, or from one that was open for too long",
+			{ hint: "send the page's token as X-CSRF-Token, or use an API key" },
+		);
+	return { userId, role, via: "login", isFresh };
+}
+
+/** @throws SallyportError `forbidden` when a login would do what is dangerous on an old proof */
+function requireProof(route: Route, actor: Actor): void {
+	const isDangerous =
+		route.dangerous || (route.who === "admins" && route.method !== "GET");
+	if (actor.via !== "login" || actor.isFresh || !isDangerous) return;
+	throw new SallyportError("forbidden", "show again that it is you", {
+		hint: "open /reauthenticate, then try again",
+	});
 }
 
 type Found = {

@@ -39,7 +39,13 @@ const NewKey = z.strictObject({
 /** Routes of API keys. */
 export const keyRoutes: readonly Route[] = [
 	{ method: "GET", path: "/api/keys", who: "anyone", run: list },
-	{ method: "POST", path: "/api/keys", who: "anyone", run: create },
+	{
+		method: "POST",
+		path: "/api/keys",
+		who: "anyone",
+		dangerous: true,
+		run: create,
+	},
 	{ method: "DELETE", path: "/api/keys/:id", who: "anyone", run: revoke },
 ];
 

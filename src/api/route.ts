@@ -26,7 +26,9 @@ import type { Vault } from "../vault.ts";
 export type Actor = {
 	readonly userId: string | null;
 	readonly role: Role;
-	readonly via: "socket" | "key";
+	readonly via: "socket" | "key" | "login";
+	/** Of a login: whether its person proved who they are in the last quarter of an hour. */
+	readonly isFresh?: boolean;
 };
 
 export type ApiDeps = {
@@ -85,6 +87,8 @@ export type Route = {
 	readonly path: string;
 	/** Who may ask at all; what they may ask for is the handler's. */
 	readonly who: "anyone" | "admins";
+	/** Whether a login must have proved itself freshly. Whatever an administrator changes is so without being marked. */
+	readonly dangerous?: true;
 	readonly run: (ask: Ask) => Answer | Promise<Answer>;
 };
 

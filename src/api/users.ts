@@ -3,38 +3,24 @@
  * in `rights.ts`; what ends with a change in `ops/people.ts`.
  */
 import * as z from "zod";
-import { SallyportError } from "../errors.ts";
 import {
 	changeRole,
 	disableUser,
 	enableUser,
+	enrolUser,
+	inviteUser,
 	removeUser,
 	resetPassword,
 	resetSecondFactors,
 } from "../ops/people.ts";
-import { createInvite } from "../ops/setup.ts";
 import {
 	findSecondFactors,
 	type SecondFactors,
 } from "../people/second-factors.ts";
-import { may } from "../rights.ts";
-import { recordAudit } from "../store/audit.ts";
-import { transaction } from "../store/database.ts";
 import { findLastSeen } from "../store/logins.ts";
-import {
-	createUser,
-	findPasswordHash,
-	listUsers,
-	type User,
-} from "../store/users.ts";
+import { findPasswordHash, listUsers, type User } from "../store/users.ts";
 import { readBody } from "./body.ts";
-import {
-	type Answer,
-	type ApiDeps,
-	type Ask,
-	actorName,
-	type Route,
-} from "./route.ts";
+import type { Answer, ApiDeps, Ask, Route } from "./route.ts";
 import { emailField } from "./server-body.ts";
 import { requireUserNamed } from "./subject.ts";
 
@@ -83,7 +69,7 @@ export const userRoutes: readonly Route[] = [
 		method: "POST",
 		path: "/api/users/invite",
 		who: "admins",
-		run: inviteAgain,
+		run: invite,
 	},
 	{ method: "PUT", path: `${USER}/role`, who: "admins", run: setRole },
 	{ method: "POST", path: `${USER}/disable`, who: "admins", run: disable },
@@ -116,39 +102,25 @@ async function add(ask: Ask): Promise<Answer> {
 		role = "member",
 		password,
 	} = (await readBody(request, NewUser)).value;
-	requireInviter(ask, role);
-	const { user, inviteUrl } =
-		password === undefined
-			? invite(ask, email, role)
-			: await enrol(ask, email, role, password);
-	return {
-		status: 201,
-		body: {
-			user: viewUser(deps, user),
-			...(inviteUrl === undefined ? {} : { inviteUrl }),
-		},
-	};
+	if (password === undefined) return invited(ask, { email, role });
+	const hash = await deps.passwords.hash(password);
+	const user = enrolUser(changes(ask), ask.actor, { email, role }, hash);
+	return { status: 201, body: { user: viewUser(deps, user) } };
 }
 
 /** The same without a password ever: the link to choose one, fresh for someone who was invited before. */
-async function inviteAgain(ask: Ask): Promise<Answer> {
+async function invite(ask: Ask): Promise<Answer> {
 	const { email, role = "member" } = (await readBody(ask.request, Invitation))
 		.value;
-	requireInviter(ask, role);
-	const { user, inviteUrl } = invite(ask, email, role);
-	return { status: 201, body: { user: viewUser(ask.deps, user), inviteUrl } };
+	return invited(ask, { email, role });
 }
 
-function requireInviter(
-	{ actor }: Ask,
-	role: (typeof INVITED_ROLES)[number],
-): void {
-	if (role === "member" || may(actor.role, "manage administrators")) return;
-	throw new SallyportError(
-		"forbidden",
-		"only the owner may make an administrator",
-		{ hint: "add them as a member, and ask the owner" },
-	);
+function invited(ask: Ask, whom: Parameters<typeof inviteUser>[2]): Answer {
+	const { user, link } = inviteUser(changes(ask), ask.actor, whom);
+	return {
+		status: 201,
+		body: { user: viewUser(ask.deps, user), inviteUrl: link },
+	};
 }
 
 async function setRole(ask: Ask): Promise<Answer> {
@@ -202,63 +174,6 @@ function changes({ deps }: Ask): Parameters<typeof resetPassword>[0] {
 
 function answer({ deps }: Ask, user: User): Answer {
 	return { body: { user: viewUser(deps, user) } };
-}
-
-type Added = { readonly user: User; readonly inviteUrl?: string };
-
-/** Someone who chooses their password themselves. Asked again for someone who has not yet, it gives a fresh link. */
-function invite(
-	{ deps, actor }: Ask,
-	email: string,
-	role: "admin" | "member",
-): Added {
-	return transaction(deps.db, () => {
-		const { user, link } = createInvite(deps, { email, role });
-		if (user.role !== role)
-			throw new SallyportError(
-				"conflict",
-				`${user.email} was invited as ${user.role}`,
-				{
-					hint: `invite them as that again: --role ${user.role}`,
-				},
-			);
-		recordAudit(
-			deps.db,
-			{
-				actor: actorName(actor),
-				action: "user.invite",
-				object: user.id,
-				detail: role,
-			},
-			deps.clock.now(),
-		);
-		return { user, inviteUrl: link };
-	});
-}
-
-/** Someone whose password is chosen for them. */
-async function enrol(
-	{ deps, actor }: Ask,
-	email: string,
-	role: "admin" | "member",
-	password: string,
-): Promise<Added> {
-	const passwordHash = await deps.passwords.hash(password);
-	return transaction(deps.db, () => {
-		const now = deps.clock.now();
-		const user = createUser(deps.db, { email, role, passwordHash }, now);
-		recordAudit(
-			deps.db,
-			{
-				actor: actorName(actor),
-				action: "user.add",
-				object: user.id,
-				detail: role,
-			},
-			now,
-		);
-		return { user };
-	});
 }
 
 function viewUser(

@@ -21,6 +21,7 @@ import { deletePasskeysOf } from "../store/passkeys.ts";
 import { deleteRecoveryCodes } from "../store/recovery-codes.ts";
 import { deleteTotp } from "../store/totp.ts";
 import {
+	createUser,
 	deleteUser,
 	handOver,
 	requireUser,
@@ -30,7 +31,7 @@ import {
 	type User,
 } from "../store/users.ts";
 import type { Vault } from "../vault.ts";
-import { renewInvite } from "./setup.ts";
+import { createInvite, renewInvite } from "./setup.ts";
 
 type PeopleDeps = {
 	readonly db: Database;
@@ -44,6 +45,51 @@ type PeopleDeps = {
 
 /** Who changes someone's account. The machine itself is no user. */
 export type Changer = { readonly userId: string | null; readonly role: Role };
+
+type Enrolled = {
+	readonly email: string;
+	readonly role: "admin" | "member";
+};
+
+/**
+ * Adds someone who chooses their password by a one-time link; for someone who has not chosen yet, a fresh link.
+ * @throws SallyportError `forbidden`, `invalid`, or `conflict` when they have a password or another role
+ */
+export function inviteUser(
+	deps: PeopleDeps & { readonly publicUrl: string },
+	by: Changer,
+	{ email, role }: Enrolled,
+): { readonly user: User; readonly link: string } {
+	requireMaker(by, role);
+	return transaction(deps.db, () => {
+		const invited = createInvite(deps, { email, role });
+		const { user } = invited;
+		if (user.role !== role)
+			throw new SallyportError(
+				"conflict",
+				`${user.email} was invited as ${user.role}`,
+				{ hint: `invite them as that again: --role ${user.role}` },
+			);
+		audit(deps, by, "user.invite", user.id, role);
+		return invited;
+	});
+}
+
+/** Adds someone whose password was chosen for them. @throws SallyportError `forbidden`, `invalid`, `conflict` */
+export function enrolUser(
+	deps: PeopleDeps,
+	by: Changer,
+	{ email, role }: Enrolled,
+	passwordHash: string,
+): User {
+	requireMaker(by, role);
+	return transaction(deps.db, () => {
+		const now = deps.clock.now();
+		const user = createUser(deps.db, { email, role, passwordHash }, now);
+		audit(deps, by, "user.add", user.id, role);
+		return user;
+	});
+}
 
 /**
  * Gives someone another role; it counts from their next request, and their browsers sign in again.
@@ -269,6 +315,14 @@ function audit(
 			...(detail === undefined ? {} : { detail }),
 		},
 		deps.clock.now(),
+	);
+}
+
+function requireMaker(by: Changer, role: "admin" | "member"): void {
+	if (mayManage(by.role, role)) return;
+	throw forbidden(
+		"only the owner may make an administrator",
+		"add them as a member, and ask the owner",
 	);
 }
 

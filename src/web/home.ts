@@ -1,7 +1,9 @@
 /** The page of whoever is signed in. */
 
 import { isClaimed } from "../ops/setup.ts";
+import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
+import { issueApiToken } from "./api-visitor.ts";
 import { homePage, unclaimedPage } from "./dashboard/home.tsx";
 import { seeOther } from "./layout.tsx";
 import type { Site } from "./pages.ts";
@@ -22,5 +24,7 @@ function show(site: Site, request: Request): Response {
 		email: visitor.login.email,
 		slugs: site.listSlugs(visitor.login),
 		csrf: site.forms.issue(visitor.binding, "logout"),
+		apiToken: issueApiToken(site.forms, visitor),
+		managesPeople: may(visitor.login.role, "manage members"),
 	});
 }

@@ -17,6 +17,8 @@ type PageOptions = {
 	/** Where a form's answer may lead beside this origin, as CSP sources. */
 	readonly formAction?: readonly string[];
 	readonly headers?: Readonly<Record<string, string>>;
+	/** The token with which the page may call the API. */
+	readonly apiToken?: string;
 	/** Each `Set-Cookie`. */
 	readonly cookie?: Cookies;
 };
@@ -36,7 +38,11 @@ export function page(
 	});
 	setCookies(headers, options.cookie ?? null);
 	const frame = (
-		<Frame title={options.title} script={options.script}>
+		<Frame
+			title={options.title}
+			script={options.script}
+			apiToken={options.apiToken}
+		>
 			{content}
 		</Frame>
 	);
@@ -82,6 +88,7 @@ function policy({ script, formAction = [] }: PageOptions): string {
 function Frame(props: {
 	readonly title: string;
 	readonly script: string | undefined;
+	readonly apiToken: string | undefined;
 	readonly children: ComponentChildren;
 }): VNode {
 	const { stylesheet, icon } = listAssets();
@@ -91,6 +98,9 @@ function Frame(props: {
 				<meta charset="utf-8" />
 				<meta name="viewport" content="width=device-width, initial-scale=1" />
 				<meta name="robots" content="noindex" />
+				{props.apiToken === undefined ? null : (
+					<meta name="csrf-token" content={props.apiToken} />
+				)}
 				<title>{`${props.title} · sallyport`}</title>
 				<link rel="stylesheet" href={stylesheet.path} />
 				<link rel="icon" type="image/svg+xml" href={icon.path} />

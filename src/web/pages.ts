@@ -22,6 +22,7 @@ import { createForms, type Forms } from "./forms.ts";
 import { homeRoutes } from "./home.ts";
 import { loginRoutes } from "./login.ts";
 import { problemPage } from "./oauth/error.tsx";
+import { peopleRoutes } from "./people.ts";
 import { reauthenticateRoutes } from "./reauthenticate.ts";
 import { secondFactorRoutes } from "./second-factor.ts";
 import { setupRoutes } from "./setup.ts";
@@ -73,6 +74,7 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...reauthenticateRoutes(site),
 		...accountRoutes(site),
 		...factorRoutes(site),
+		...peopleRoutes(site),
 		...setupRoutes(site),
 		...homeRoutes(site),
 		...clientRoutes(site),

@@ -95,10 +95,10 @@ async function claimGateway(site: Site, request: Request): Promise<Response> {
 }
 
 function askGuest(site: Site, request: Request, token: string): Response {
-	const { email } = requireInvited(site, token);
+	const { email, role } = requireInvited(site, token);
 	const { binding, cookie } = formBinding(site, request);
 	const csrf = site.forms.issue(binding, inviteAction(token));
-	return invitePage({ token, email, csrf, cookie });
+	return invitePage({ token, email, role, csrf, cookie });
 }
 
 async function joinGuest(
@@ -106,7 +106,7 @@ async function joinGuest(
 	request: Request,
 	token: string,
 ): Promise<Response> {
-	const { email } = requireInvited(site, token);
+	const { email, role } = requireInvited(site, token);
 	if (!isOwnPost(request, site.issuer)) return staleFormPage();
 	const form = await readForm(request);
 	const { binding, cookie } = formBinding(site, request);
@@ -119,7 +119,7 @@ async function joinGuest(
 	} catch (error) {
 		const problem = problemOf(error);
 		const csrf = site.forms.issue(binding, inviteAction(token));
-		return invitePage({ token, email, csrf, cookie, problem });
+		return invitePage({ token, email, role, csrf, cookie, problem });
 	}
 }
 

@@ -10,6 +10,7 @@ import type { NoticeKind, Notice as Told } from "../../store/notices.ts";
 import type { Passkey } from "../../store/passkeys.ts";
 import { page } from "../layout.tsx";
 import { Time } from "../time.tsx";
+import { ROLE_NAMES } from "./people.tsx";
 
 type AccountFields = {
 	readonly email: string;
@@ -32,7 +33,7 @@ export function accountPage(fields: AccountFields): Response {
 		<>
 			<h1>Your account</h1>
 			<p>
-				{email}, {ROLES[role]}.
+				{email}, {ROLE_NAMES[role]} here.
 			</p>
 			<Notices notices={fields.notices} csrf={csrf} />
 			<h2>Password</h2>
@@ -50,12 +51,6 @@ export function accountPage(fields: AccountFields): Response {
 		</>,
 	);
 }
-
-const ROLES: Readonly<Record<Role, string>> = {
-	owner: "owner of this gateway",
-	admin: "administrator",
-	member: "member",
-};
 
 function Notices(props: {
 	readonly notices: readonly Told[];

@@ -1,10 +1,13 @@
 /** The page where an invited person chooses a password. Form fields: `password`, and hidden `csrf`. */
+import type { Role } from "../../caller.ts";
 import { Notice, page } from "../layout.tsx";
 import { NewPassword } from "./password.tsx";
+import { ROLE_NAMES } from "./people.tsx";
 
 export function invitePage(fields: {
 	readonly token: string;
 	readonly email: string;
+	readonly role: Role;
 	readonly csrf: string;
 	readonly cookie: string | null;
 	readonly problem?: { readonly status: number; readonly text: string };
@@ -19,8 +22,8 @@ export function invitePage(fields: {
 		<>
 			<h1>Choose a password</h1>
 			<p>
-				You were invited as <strong>{fields.email}</strong>. This link works
-				once.
+				You were invited as <strong>{fields.email}</strong>,{" "}
+				{ROLE_NAMES[fields.role]}. This link works once.
 			</p>
 			{problem === undefined ? null : (
 				<Notice word="Not done">{problem.text}</Notice>

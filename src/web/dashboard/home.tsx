@@ -6,10 +6,13 @@ export function homePage(fields: {
 	readonly email: string;
 	readonly slugs: readonly string[];
 	readonly csrf: string;
+	readonly apiToken: string;
+	/** Whether the person may see and change other people's accounts. */
+	readonly managesPeople: boolean;
 }): Response {
-	const { issuer, slugs } = fields;
+	const { issuer, slugs, apiToken } = fields;
 	return page(
-		{ title: "Your servers" },
+		{ title: "Your servers", apiToken },
 		<>
 			<h1>One address for your clients</h1>
 			<p>
@@ -51,6 +54,12 @@ export function homePage(fields: {
 				<a href="/clients">Clients you allowed</a>
 				{" · "}
 				<a href="/account">Your account</a>
+				{fields.managesPeople ? (
+					<>
+						{" · "}
+						<a href="/users">People</a>
+					</>
+				) : null}
 			</p>
 			<footer>
 				<form method="post" action="/logout">

@@ -1,0 +1,296 @@
+/**
+ * The pages about people. Form fields: invite `email`, `role`; a person's page `do=<what>` and `role`; each with a
+ * hidden `csrf`.
+ */
+import type { VNode } from "preact";
+import type { Role } from "../../caller.ts";
+import type { SecondFactors } from "../../people/second-factors.ts";
+import type { User } from "../../store/users.ts";
+import { Field, Notice, page } from "../layout.tsx";
+import { type Problem, problemOptions } from "../problem.ts";
+import { Time } from "../time.tsx";
+
+export type PersonView = User &
+	SecondFactors & {
+		/** Whether they have not chosen a password yet. */
+		readonly isInvited: boolean;
+		readonly lastSeenAt: number | null;
+	};
+
+type GivenRole = "admin" | "member";
+
+export const ROLE_NAMES: Readonly<Record<Role, string>> = {
+	owner: "owner",
+	admin: "administrator",
+	member: "member",
+};
+
+export function peoplePage(fields: {
+	readonly people: readonly PersonView[];
+	/** What the person who looks may invite others as. */
+	readonly roles: readonly GivenRole[];
+	readonly csrf: string;
+	readonly problem?: Problem;
+}): Response {
+	const { people, roles, csrf, problem } = fields;
+	return page(
+		{ title: "People", ...problemOptions(problem) },
+		<>
+			<h1>People</h1>
+			<table>
+				<caption>Everyone who may sign in</caption>
+				<thead>
+					<tr>
+						<th scope="col">Who</th>
+						<th scope="col">Role</th>
+						<th scope="col">Second step</th>
+						<th scope="col">Last seen</th>
+					</tr>
+				</thead>
+				<tbody>
+					{people.map((person) => (
+						<tr key={person.id}>
+							<th scope="row">
+								<a href={`/users/${person.id}`}>{person.email}</a>
+								<State person={person} />
+							</th>
+							<td>{ROLE_NAMES[person.role]}</td>
+							<td>{nameFactors(person)}</td>
+							<td>
+								{person.lastSeenAt === null ? (
+									"not signed in"
+								) : (
+									<Time at={person.lastSeenAt} />
+								)}
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+			<h2>Invite someone</h2>
+			<p>
+				You get a link to give them. It works once, for seven days, and lets
+				them choose a password.
+			</p>
+			{problem === undefined ? null : (
+				<Notice word="Not done">{problem.text}</Notice>
+			)}
+			<form method="post" action="/users">
+				<input type="hidden" name="csrf" value={csrf} />
+				<Field name="email" label="E-mail" type="email" autocomplete="off" />
+				<Roles roles={roles} chosen="member" />
+				<p class="actions">
+					<button type="submit" class="primary">
+						Make the link
+					</button>
+				</p>
+			</form>
+			<p>
+				<a href="/">Back to your servers</a>
+			</p>
+		</>,
+	);
+}
+
+export function personPage(fields: {
+	readonly person: PersonView;
+	readonly isSelf: boolean;
+	/** Whether the person who looks may change this account. */
+	readonly isManaged: boolean;
+	readonly roles: readonly GivenRole[];
+	readonly mayHandOver: boolean;
+	readonly csrf: string;
+	readonly problem?: Problem;
+}): Response {
+	const { person, isManaged, csrf, problem } = fields;
+	return page(
+		{ title: person.email, ...problemOptions(problem) },
+		<>
+			<h1>{person.email}</h1>
+			<p>
+				{ROLE_NAMES[person.role]}
+				<State person={person} />, here since <Time at={person.createdAt} />.
+				Second step: {nameFactors(person)}.
+			</p>
+			{problem === undefined ? null : (
+				<Notice word="Not done">{problem.text}</Notice>
+			)}
+			{isManaged ? (
+				<Changes {...fields} />
+			) : (
+				<p>
+					{fields.isSelf ? (
+						<>
+							This is you. Change your own account under{" "}
+							<a href="/account">Account</a>.
+						</>
+					) : (
+						"Only the owner changes this account."
+					)}
+				</p>
+			)}
+			{isManaged && fields.mayHandOver && person.disabledAt === null ? (
+				<Action csrf={csrf} id={person.id} value="hand over" label="Make owner">
+					<h2>Hand the gateway over</h2>
+					<p>They become its owner, and you an administrator.</p>
+				</Action>
+			) : null}
+			<p>
+				<a href="/users">Back to people</a>
+			</p>
+		</>,
+	);
+}
+
+function Changes(props: {
+	readonly person: PersonView;
+	readonly roles: readonly GivenRole[];
+	readonly csrf: string;
+}): VNode {
+	const { person, roles, csrf } = props;
+	const shared = { csrf, id: person.id };
+	const isOff = person.disabledAt !== null;
+	return (
+		<>
+			{roles.length > 1 ? (
+				<Action {...shared} value="role" label="Change role">
+					<h2>Role</h2>
+					<Roles roles={roles} chosen={person.role} />
+				</Action>
+			) : null}
+			{isOff ? null : (
+				<Action {...shared} value="reset-password" label="Reset password">
+					<h2>Password</h2>
+					<p>
+						Theirs ends now, with their browsers, clients and keys. You get a
+						link by which they choose another.
+					</p>
+				</Action>
+			)}
+			{person.app || person.passkeys > 0 ? (
+				<Action {...shared} value="reset-2fa" label="Take it away">
+					<h2>Second step</h2>
+					<p>
+						For someone who lost their phone and their recovery codes. Their
+						password alone signs them in afterwards.
+					</p>
+				</Action>
+			) : null}
+			<Action
+				{...shared}
+				value={isOff ? "enable" : "disable"}
+				label={isOff ? "Enable" : "Disable"}
+			>
+				<h2>{isOff ? "Let them in again" : "Keep them out"}</h2>
+				<p>
+					{isOff
+						? "They sign in with the password they had. Clients and keys start afresh."
+						: "Their browsers, clients and keys end now. What they own stays."}
+				</p>
+			</Action>
+			<Action {...shared} value="remove" label="Remove">
+				<h2>Remove them</h2>
+				<p>
+					With their secrets, clients and keys. The audit trail stays. This
+					cannot be undone.
+				</p>
+			</Action>
+		</>
+	);
+}
+
+function Action(props: {
+	readonly csrf: string;
+	readonly id: string;
+	readonly value: string;
+	readonly label: string;
+	readonly children: VNode | readonly VNode[];
+}): VNode {
+	return (
+		<form method="post" action={`/users/${props.id}`}>
+			<input type="hidden" name="csrf" value={props.csrf} />
+			{props.children}
+			<p class="actions">
+				<button type="submit" name="do" value={props.value}>
+					{props.label}
+				</button>
+			</p>
+		</form>
+	);
+}
+
+/** The page that shows a one-time link, once. */
+export function linkPage(fields: {
+	readonly email: string;
+	readonly link: string;
+}): Response {
+	return page(
+		{ title: "A link to give away" },
+		<>
+			<h1>Give this link to {fields.email}</h1>
+			<p>
+				It works once, for seven days, and is shown only now. Whoever opens it
+				first chooses the password.
+			</p>
+			<p>
+				<code class="copy">{fields.link}</code>
+			</p>
+			<p class="actions">
+				<a class="button" href="/users">
+					Done
+				</a>
+			</p>
+		</>,
+	);
+}
+
+function Roles(props: {
+	readonly roles: readonly GivenRole[];
+	readonly chosen: Role;
+}): VNode {
+	return (
+		<fieldset>
+			<legend>Role</legend>
+			{props.roles.map((role) => (
+				<label key={role} class="box">
+					<input
+						type="radio"
+						name="role"
+						value={role}
+						checked={role === props.chosen}
+					/>
+					<span>
+						{ROLE_NAMES[role]}
+						<span class="quiet"> {ROLE_HINTS[role]}</span>
+					</span>
+				</label>
+			))}
+		</fieldset>
+	);
+}
+
+const ROLE_HINTS: Readonly<Record<GivenRole, string>> = {
+	member: "uses servers",
+	admin: "also runs the gateway: servers, clients, members",
+};
+
+function State({ person }: { readonly person: PersonView }): VNode | null {
+	const state =
+		person.disabledAt !== null
+			? "disabled"
+			: person.isInvited
+				? "has no password yet"
+				: null;
+	return state === null ? null : <span class="quiet"> {state}</span>;
+}
+
+function nameFactors({ app, passkeys }: SecondFactors): string {
+	return (
+		[
+			...(app ? ["app"] : []),
+			...(passkeys > 0
+				? [passkeys === 1 ? "1 passkey" : `${passkeys} passkeys`]
+				: []),
+		].join(", ") || "none"
+	);
+}
