@@ -691,8 +691,9 @@ as_service() { su -s /bin/sh -c "umask 0077 && cd $DATA_DIR && $1" $SERVICE_USER
 
 snapshot() {
 	[ -e $DATA_DIR/sallyport.db ] || return 0
+	# Half a copy is worth nothing, and takes the room that the old release needs to run again.
 	as_service 'rm -rf before-upgrade && mkdir before-upgrade && cp -p sallyport.db before-upgrade/ &&
-		if [ -e sallyport.db-wal ]; then cp -p sallyport.db-wal before-upgrade/; fi'
+		if [ -e sallyport.db-wal ]; then cp -p sallyport.db-wal before-upgrade/; fi || { rm -rf before-upgrade; false; }' || return 1
 	SNAPSHOT=yes
 }
 

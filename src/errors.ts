@@ -60,6 +60,19 @@ export function parseErrorCode(value: unknown): ErrorCode {
 		: "internal";
 }
 
+const DISK_FULL = new Set(["SQLITE_FULL", "ENOSPC", "EDQUOT"]);
+
+/** The failure that a thrown value is, if it is one that people can act on; null: it is a bug. */
+export function asExpected(error: unknown): SallyportError | null {
+	if (error instanceof SallyportError) return error;
+	const code = (error as { readonly code?: unknown } | null)?.code;
+	if (typeof code !== "string" || !DISK_FULL.has(code)) return null;
+	return new SallyportError("unavailable", "the disk is full", {
+		hint: "make room where the gateway keeps its data, and try again",
+		cause: error,
+	});
+}
+
 /** What any thrown value says of itself, for a log line; never for the world. */
 export function describeError(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);

@@ -2,7 +2,7 @@
  * The API's answers: `{ "success": true, … }`, or `{ "success": false, "error", "code", "hint"?, "requestId" }` with a
  * true HTTP status (contract.md 4). Results of servers are put in as the bytes they came as.
  */
-import { describeError, httpStatus, SallyportError } from "../errors.ts";
+import { asExpected, describeError, httpStatus } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Bytes, toBytes } from "../message.ts";
 
@@ -90,17 +90,18 @@ export function failure(error: unknown, requestId: string, log: Log): Response {
 			}),
 			error.headers,
 		);
-	if (error instanceof SallyportError && error.code !== "internal")
+	const expected = asExpected(error);
+	if (expected !== null && expected.code !== "internal")
 		return jsonResponse(
-			httpStatus(error.code),
+			httpStatus(expected.code),
 			JSON.stringify({
 				success: false,
-				error: error.message,
-				code: error.code,
-				hint: error.hint,
+				error: expected.message,
+				code: expected.code,
+				hint: expected.hint,
 				requestId,
 			}),
-			error.code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {},
+			expected.code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {},
 		);
 	log.error("api failed", {
 		request_id: requestId,

@@ -2,7 +2,7 @@
  * Everything the command line prints (the door to stdout). Data goes to stdout, words about it to stderr; colour
  * only on a terminal. Text that came from a server is shown without control characters: it must not drive a terminal.
  */
-import { type ErrorCode, SallyportError } from "../errors.ts";
+import { asExpected, type ErrorCode, SallyportError } from "../errors.ts";
 
 /** The world as a command sees it; tests give another. */
 export type Io = {
@@ -117,7 +117,8 @@ export function printWarning(
 
 /** What any thrown value is to the person who typed the command. */
 export function asFailure(error: unknown): SallyportError {
-	if (error instanceof SallyportError) return error;
+	const expected = asExpected(error);
+	if (expected !== null) return expected;
 	const code: ErrorCode = "internal";
 	return new SallyportError(
 		code,

@@ -95,22 +95,32 @@ async function setupLink({ io, json, client }: Context): Promise<void> {
 	const reply = await client.post("/api/setup-link", {});
 	if (json) return printJson(io, reply);
 	const link = reply as Reply & SetupLink;
-	if (link.failure !== null) printDetour(io, link, link.failure);
+	if (link.failure !== null) printFailure(io, link, link.failure);
+	if (!link.trusted) printDetour(io, link);
 	printNote(io, "open this link in a browser; it works once:");
 	printLine(io, link.setupUrl);
 }
 
-/** Where a browser will warn: why, a way around it, and how to be sure in spite of it. */
+function printFailure(
+	io: Io,
+	{ trusted }: SetupLink,
+	{ detail, remedy }: NonNullable<SetupLink["failure"]>,
+): void {
+	const what = trusted
+		? "the link is at this machine's address"
+		: "browsers will warn of the link";
+	printWarning(io, {
+		message: `${what}: ${detail}`,
+		hint: `${remedy}; then run sallyport setup-link again`,
+	});
+}
+
+/** Where a browser will warn: a way around it, and how to be sure in spite of it. */
 function printDetour(
 	io: Io,
 	{ tunnelUrl, fingerprint, setupUrl }: SetupLink,
-	failure: NonNullable<SetupLink["failure"]>,
 ): void {
 	const { hostname } = new URL(setupUrl);
-	printWarning(io, {
-		message: `browsers will warn of the link: ${failure.detail}`,
-		hint: `${failure.remedy}; then run sallyport setup-link again`,
-	});
 	if (tunnelUrl !== null) {
 		const { port } = new URL(tunnelUrl);
 		const user = io.env["SUDO_USER"] ?? io.env["USER"] ?? "root";

@@ -1,13 +1,16 @@
 /** Failures as HTTP responses for whoever is neither an MCP client nor the API: a status, a sentence, an id. */
-import { httpStatus, SallyportError } from "../errors.ts";
+import { asExpected, httpStatus } from "../errors.ts";
 import type { Log } from "../log.ts";
 
 /** The response for anything thrown. A bug is logged whole and shown as its request id only. */
 export function problem(error: unknown, requestId: string, log: Log): Response {
-	if (error instanceof SallyportError && error.code !== "internal")
+	const expected = asExpected(error);
+	if (expected !== null && expected.code !== "internal")
 		return problemText(
-			httpStatus(error.code),
-			error.hint ? `${error.message}: ${error.hint}` : error.message,
+			httpStatus(expected.code),
+			expected.hint
+				? `${expected.message}: ${expected.hint}`
+				: expected.message,
 		);
 	const stack =
 		error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -22,16 +22,20 @@ export type Approach = {
 
 export type SetupLink = {
 	readonly setupUrl: string;
+	/** Whether a browser opens it without a warning. */
+	readonly trusted: boolean;
 	/** The same through an SSH tunnel from its port to the same port of loopback; null where no tunnel is needed. */
 	readonly tunnelUrl: string | null;
 	/** SHA-256 of the certificate that is shown, to be compared; null where a browser trusts it, or there is none. */
 	readonly fingerprint: string | null;
-	/** Why a browser will warn; null: it will not. */
+	/** What keeps the gateway's name from being used, and why a browser will warn if it does. */
 	readonly failure: Refusal | null;
 };
 
 type Refusal = { readonly detail: string; readonly remedy: string };
-type Entrance = { readonly origin: string; readonly failure: Refusal | null };
+type Entrance = Pick<SetupLink, "trusted" | "failure"> & {
+	readonly origin: string;
+};
 
 /** How long somebody waits for a CA; the order goes on, and the next link finds what became of it. */
 const PATIENCE_MS = 60_000;
@@ -54,14 +58,14 @@ export async function createSetupLink(
 	approach: Approach,
 ): Promise<SetupLink> {
 	refuseClaimed(deps.db);
-	const { origin, failure } = await bringCertificate(approach);
+	const { origin, trusted, failure } = await bringCertificate(approach);
 	const token = createSetupToken(deps);
 	const { tunnel } = approach.doors;
-	const shown = failure === null ? null : findShown(approach, origin);
+	const shown = trusted ? null : findShown(approach, origin);
 	return {
 		setupUrl: linkAt(origin, token),
-		tunnelUrl:
-			failure === null || tunnel === null ? null : linkAt(tunnel, token),
+		trusted,
+		tunnelUrl: trusted || tunnel === null ? null : linkAt(tunnel, token),
 		fingerprint: shown?.fingerprint ?? null,
 		failure,
 	};
@@ -82,13 +86,13 @@ export async function bringCertificate(approach: Approach): Promise<Entrance> {
 		const failure = await Promise.race([tryFor(approach, origin), late]);
 		if (failure === null) {
 			if (!address.isNamed()) address.move(origin, ACTOR);
-			return { origin, failure };
+			return { origin, trusted: true, failure: first };
 		}
 		first ??= failure;
 	}
 	// Its address leads to it even where its name leads elsewhere.
 	const last = doors.address ?? name ?? doors.tunnel ?? address.origin();
-	return { origin: last, failure: first ?? NOWHERE };
+	return { origin: last, trusted: false, failure: first ?? NOWHERE };
 }
 
 async function tryFor(
@@ -110,9 +114,10 @@ async function tryFor(
 function judgeShown(approach: Approach): Entrance {
 	const origin = approach.address.origin();
 	if (findShown(approach, origin)?.trusted ?? true)
-		return { origin, failure: null };
+		return { origin, trusted: true, failure: null };
 	return {
 		origin,
+		trusted: false,
 		failure: {
 			detail: "the certificate is signed by itself",
 			remedy: "compare its fingerprint, or put one that browsers trust there",

@@ -93,6 +93,7 @@ const ANNOUNCE_SECONDS = 86_400;
 const SETS_MAX = 20;
 /** Held when no name is known yet, and never ordered: how the gateway is reached from its own machine. */
 const LOCAL = parseIdentifiers(["localhost", "127.0.0.1", "::1"]);
+const LOCAL_NAMES = namesKey(LOCAL);
 
 /** Opens the keeper with what the store has; nothing is ordered before `start` or `check`. */
 export async function openKeeper(
@@ -130,7 +131,7 @@ export async function openKeeper(
 	};
 
 	const dueAt = (one: Held): number => {
-		if (one.identifiers === LOCAL) return Number.POSITIVE_INFINITY;
+		if (one.names === LOCAL_NAMES) return Number.POSITIVE_INFINITY;
 		const { nextAt } = findOrderState(db, one.names);
 		return Math.max(renewalAt(one) ?? 0, nextAt);
 	};
@@ -255,7 +256,10 @@ export async function openKeeper(
 				(renewalAt(before) ?? 0) > clock.now();
 			const result = isGood ? before : await order(before, "as planned");
 			if (!isHeld(result)) return result;
-			const others = held.filter((one) => one.names !== result.names);
+			// What stood in for a name that was not known yet has done its work.
+			const others = held.filter(
+				(one) => one.names !== result.names && one.names !== LOCAL_NAMES,
+			);
 			if (others.length >= SETS_MAX) others.shift();
 			held = [...others, result];
 			await showIfChanged();

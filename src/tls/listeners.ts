@@ -57,6 +57,8 @@ const SUPERSEDED_MS = 500;
 /** Superseded servers whose streams are still open; beyond these the oldest is cut. */
 const SUPERSEDED_MAX = 64;
 const PROBE_TIMEOUT_MS = 5000;
+/** Bun tells how many requests are open, and not when there is none any more. */
+const DRAIN_POLL_MS = 20;
 /** Larger bodies are cut by the server itself; every route has a smaller bound of its own. */
 const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 const ADMIN_SOCKET_MODE = 0o660;
@@ -272,10 +274,17 @@ function serving(where: string, start: () => Server): Server {
 	}
 }
 
+/**
+ * Stops accepting, waits for the requests that are open, and cuts what is left. A connection that was opened ahead of
+ * a request, as browsers do, is not waited for: left alone it would hold a server that stops for 10 s.
+ */
 async function stop(server: Server, graceMs: number): Promise<void> {
-	const timer = setTimeout(() => server.stop(true), graceMs);
-	await server.stop(false);
-	clearTimeout(timer);
+	const stopped = server.stop(false);
+	for (let waitedMs = 0; waitedMs < graceMs; waitedMs += DRAIN_POLL_MS) {
+		if (server.pendingRequests === 0) break;
+		await Promise.race([stopped, delay(DRAIN_POLL_MS)]);
+	}
+	await server.stop(true);
 }
 
 /** Handlers answer for their own errors; this is for what they could not. */

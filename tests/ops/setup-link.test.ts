@@ -9,7 +9,7 @@ import { parseConfig } from "../../src/config.ts";
 import type { SetupLink } from "../../src/ops/setup-link.ts";
 import { parseIdentifiers } from "../../src/tls/identifiers.ts";
 import { createSelfSigned } from "../../src/tls/self-signed.ts";
-import { createBrowser } from "../support/browser.ts";
+import { claimAt } from "../support/claim.ts";
 import { problem } from "../support/pebble.ts";
 import { freePort } from "../support/processes.ts";
 
@@ -71,27 +71,13 @@ async function ask(): Promise<SetupLink & { readonly status: number }> {
 	return { status: answer.status, ...((await answer.json()) as SetupLink) };
 }
 
-async function claimAt(link: string): Promise<Response> {
-	const { origin, hash } = new URL(link);
-	const browser = createBrowser(OWNER);
-	const html = await (await browser.open(`${origin}/setup`)).text();
-	return browser.open(`${origin}/setup`, {
-		method: "POST",
-		body: new URLSearchParams({
-			...OWNER,
-			token: hash.slice(1),
-			csrf: /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? "",
-		}),
-		headers: { origin, "sec-fetch-site": "same-origin" },
-	});
-}
-
 test("on localhost in clear the link is there, and nothing needs a way around", async () => {
 	const port = await start([]);
 	const link = await ask();
 	expect(link.setupUrl).toStartWith(`http://127.0.0.1:${port}/setup#sp_su_`);
 	expect(link).toMatchObject({
 		status: 201,
+		trusted: true,
 		tunnelUrl: null,
 		fingerprint: null,
 		failure: null,
@@ -119,10 +105,10 @@ test("through the tunnel the gateway is claimed, and the link works once", async
 	await start([], ...ACME, "--public-url", "https://nowhere.example.invalid");
 	const { tunnelUrl } = await ask();
 	expect(tunnelUrl).toStartWith("http://localhost:");
-	const claimed = await claimAt(tunnelUrl ?? "");
+	const claimed = await claimAt(tunnelUrl ?? "", OWNER);
 	expect(claimed.status).toBe(303);
 	expect(claimed.headers.get("set-cookie")).not.toContain("Secure");
-	expect((await claimAt(tunnelUrl ?? "")).status).toBe(404);
+	expect((await claimAt(tunnelUrl ?? "", OWNER)).status).toBe(404);
 	expect((await ask()).status).toBe(409);
 });
 
@@ -164,7 +150,7 @@ test("a machine that has no address of its own says so, and leaves the tunnel", 
 
 test("with an owner there is neither a tunnel nor an address beside the name", async () => {
 	const port = await start(["9.9.9.9"], ...ACME);
-	await claimAt((await ask()).tunnelUrl ?? "");
+	await claimAt((await ask()).tunnelUrl ?? "", OWNER);
 	await app?.stop();
 	app = await startApp(
 		parseConfig([

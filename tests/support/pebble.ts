@@ -51,6 +51,8 @@ export type Pebble = {
 export type PebbleOptions = {
 	/** Where it looks for http-01 answers. */
 	readonly httpPort: number;
+	/** The address of its directory; loopback if it is not said. */
+	readonly address?: string;
 	readonly env?: Readonly<Record<string, string>>;
 	readonly config?: Readonly<Record<string, unknown>>;
 };
@@ -69,8 +71,9 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 		freePort(),
 		freePort(),
 	]);
+	const { address = "127.0.0.1" } = options;
 	const endpoint = await createSelfSigned(
-		parseIdentifiers(["localhost", "127.0.0.1"]),
+		parseIdentifiers(["localhost", "127.0.0.1", address]),
 		Math.floor(Date.now() / 1000),
 	);
 	writeFileSync(join(folder, "cert.pem"), endpoint.chain);
@@ -79,7 +82,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 		join(folder, "config.json"),
 		JSON.stringify({
 			pebble: {
-				listenAddress: `127.0.0.1:${port}`,
+				listenAddress: `${address}:${port}`,
 				managementListenAddress: `127.0.0.1:${management}`,
 				certificate: join(folder, "cert.pem"),
 				privateKey: join(folder, "key.pem"),
@@ -131,7 +134,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 			tls: { ca: endpoint.chain },
 		});
 	return {
-		directory: `https://localhost:${port}/dir`,
+		directory: `https://${options.address ?? "localhost"}:${port}/dir`,
 		endpoint,
 		egress: createEgress({
 			allowPrivate: ["127.0.0.0/8", "::1/128"],
@@ -156,7 +159,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 		},
 		stop: async () => {
 			await Promise.all([pebble.stop("SIGKILL"), names.stop("SIGKILL")]);
-			rmSync(folder, { recursive: true });
+			rmSync(folder, { recursive: true, force: true });
 		},
 	};
 }

@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { KeyPair } from "../../src/tls/certificate.ts";
 import { runToEnd } from "./processes.ts";
 import { REPOSITORY } from "./tools.ts";
 
@@ -31,7 +32,7 @@ function hasAvx2(): boolean {
 
 export type Releases = {
 	readonly url: string;
-	/** `install.sh` with the key of these releases. */
+	/** `install.sh` with the key of these releases; with their address too it is at `/install.sh`. */
 	readonly script: string;
 	/** Publishes an executable. */
 	readonly add: (version: string, program: Uint8Array | string) => void;
@@ -42,17 +43,23 @@ export type Releases = {
 	readonly stop: () => Promise<void>;
 };
 
-/** A mirror without releases. */
-export function startReleases(): Releases {
+/** A mirror without releases. @param on where, and with which certificate; plain on loopback if it is not said */
+export function startReleases(on?: {
+	readonly address: string;
+	readonly tls: KeyPair;
+}): Releases {
 	const folder = mkdtempSync(join(tmpdir(), "sallyport-releases-"));
 	const { privateKey, publicKey } = generateKeyPairSync("ec", {
 		namedCurve: "P-256",
 	});
 	const server = Bun.serve({
-		hostname: "127.0.0.1",
+		hostname: on?.address ?? "127.0.0.1",
 		port: 0,
-		fetch: async (request) => {
-			const file = Bun.file(join(folder, new URL(request.url).pathname));
+		...(on && { tls: { cert: on.tls.chain, key: on.tls.key } }),
+		fetch: async (request): Promise<Response> => {
+			const { pathname } = new URL(request.url);
+			if (pathname === "/install.sh") return new Response(stamped);
+			const file = Bun.file(join(folder, pathname));
 			return (await file.exists())
 				? new Response(file)
 				: new Response("no such file\n", { status: 404 });
@@ -63,8 +70,12 @@ export function startReleases(): Releases {
 		"RELEASE_KEY=''\n",
 		() => `RELEASE_KEY='${pem}'\n`,
 	);
+	const url: string = on
+		? `https://${on.address}:${server.port}`
+		: `http://127.0.0.1:${server.port}`;
+	const stamped = script.replace("RELEASE_URL=''\n", `RELEASE_URL='${url}'\n`);
 	return {
-		url: `http://127.0.0.1:${server.port}`,
+		url,
 		script,
 		add: (version, program) =>
 			publish(

@@ -7,6 +7,7 @@ import {
 import { parseIdentifiers } from "../../src/tls/identifiers.ts";
 import { listenTls, type TlsMaterial } from "../../src/tls/listeners.ts";
 import { createSelfSigned } from "../../src/tls/self-signed.ts";
+import { until } from "../support/until.ts";
 
 const NOW = Math.floor(Date.now() / 1000);
 const closers: (() => Promise<void>)[] = [];
@@ -165,4 +166,33 @@ test("a listener that closes ends the streams of superseded certificates too", a
 	// Cut or ended politely: either way it is over.
 	const last = await reader.read().catch(() => ({ done: true }));
 	expect(last.done).toBe(true);
+});
+
+test("a connection that was opened and asks nothing does not hold up a stop; a request that is open does", async () => {
+	const finishers: (() => void)[] = [];
+	const server = listenTls(
+		"127.0.0.1",
+		0,
+		[await materialFor("127.0.0.1")],
+		() =>
+			new Promise<Response>((resolve) => {
+				finishers.push(() => resolve(new Response("answered")));
+			}),
+	);
+	const url = `https://127.0.0.1:${server.port}/`;
+	const ahead = connect({
+		host: "127.0.0.1",
+		port: server.port,
+		rejectUnauthorized: false,
+	});
+	await new Promise((resolve) => ahead.once("secureConnect", resolve));
+	const asked = fetch(url, { tls: { rejectUnauthorized: false } });
+	await until("the request is there", () => finishers.length === 1);
+	const started = performance.now();
+	const closed = server.close(30_000);
+	finishers[0]?.();
+	expect(await (await asked).text()).toBe("answered");
+	await closed;
+	expect(performance.now() - started).toBeLessThan(5000);
+	ahead.destroy();
 });
