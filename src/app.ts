@@ -48,6 +48,7 @@ import {
 } from "./ops/whereabouts.ts";
 import { createNpm, type Npm } from "./packages/npm.ts";
 import { createPasswords } from "./people/passwords.ts";
+import { createProvider } from "./people/provider.ts";
 import { createCallRecorder } from "./store/calls.ts";
 import {
 	closeDatabase,
@@ -346,6 +347,14 @@ function openService(base: Base): Service {
 		log,
 		version: VERSION,
 	});
+	const provider = createProvider({
+		db,
+		vault,
+		clock,
+		log,
+		// One's own provider may live on one's own network, as one's servers may.
+		egress: createEgress({ allowPrivate: config.allowPrivateUpstreams }),
+	});
 	const dropUpstreams = (userId: string): void => {
 		for (const { id } of directory.servers()) void upstreams.drop(id, userId);
 	};
@@ -369,6 +378,7 @@ function openService(base: Base): Service {
 		},
 		credentialsChanged: bearer.invalidate,
 		dropUpstreams,
+		provider,
 		certificates: front.certificates,
 		address,
 		approach,
@@ -429,6 +439,7 @@ function openService(base: Base): Service {
 							return server && toolsInBrief(db, server);
 						},
 						dropUpstreams,
+						provider,
 						findToolset: (slug, person) =>
 							offeredToolset(directory, slug, person),
 					}),

@@ -11,6 +11,7 @@ import { clientRoutes } from "./clients.ts";
 import { doctorRoutes } from "./doctor.ts";
 import { failure, HttpRefusal, success } from "./envelope.ts";
 import { grantRoutes } from "./grants.ts";
+import { identityProviderRoutes } from "./identity-provider.ts";
 import { actorOfKey } from "./key-holder.ts";
 import { keyRoutes } from "./keys.ts";
 import {
@@ -67,6 +68,7 @@ const ROUTES: readonly Route[] = [
 	...toolsetRoutes,
 	...secretRoutes,
 	...userRoutes,
+	...identityProviderRoutes,
 	...keyRoutes,
 	...clientRoutes,
 	...doctorRoutes,

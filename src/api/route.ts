@@ -14,6 +14,7 @@ import type { Backups } from "../ops/backup-schedule.ts";
 import type { Approach } from "../ops/setup-link.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
+import type { Provider } from "../people/provider.ts";
 import { may } from "../rights.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Database } from "../store/database.ts";
@@ -46,6 +47,7 @@ export type ApiDeps = {
 	readonly certificates: Certificates;
 	readonly address: GatewayAddress;
 	readonly passwords: Pick<Passwords, "hash">;
+	readonly provider: Pick<Provider, "find" | "configure">;
 	/** Whoever keeps server rows in memory forgets them. */
 	readonly serversChanged: () => void;
 	/** Whoever keeps judged credentials in memory forgets them. */

@@ -17,6 +17,7 @@ import {
 	findSecondFactors,
 	type SecondFactors,
 } from "../people/second-factors.ts";
+import { hasIdentity } from "../store/identities.ts";
 import { findLastSeen } from "../store/logins.ts";
 import { findPasswordHash, listUsers, type User } from "../store/users.ts";
 import { readBody } from "./body.ts";
@@ -24,7 +25,7 @@ import type { Answer, ApiDeps, Ask, Route } from "./route.ts";
 import { emailField } from "./server-body.ts";
 import { requireUserNamed } from "./subject.ts";
 
-/** A user as the API shows them. `invited`: no password yet. */
+/** A user as the API shows them. `invited`: no way to sign in yet. */
 export type UserView = {
 	readonly id: string;
 	readonly email: string;
@@ -183,7 +184,7 @@ function viewUser(
 	const status =
 		disabledAt !== null
 			? "disabled"
-			: findPasswordHash(deps.db, id) === null
+			: findPasswordHash(deps.db, id) === null && !hasIdentity(deps.db, id)
 				? "invited"
 				: "active";
 	return {

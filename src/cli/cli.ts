@@ -12,6 +12,7 @@ import type { Command, Program } from "./command.ts";
 import { doctorCommands } from "./doctor.ts";
 import { grantCommands } from "./grants.ts";
 import { helpText } from "./help.ts";
+import { identityProviderCommands } from "./identity-provider.ts";
 import { keyCommands } from "./keys.ts";
 import { asFailure, type Io, printError } from "./output.ts";
 import { type Parsed, parseWords } from "./parse.ts";
@@ -36,6 +37,7 @@ const COMMANDS: readonly Command[] = [
 	...toolSettingCommands,
 	...toolsetCommands,
 	...userCommands,
+	...identityProviderCommands,
 	...clientCommands,
 	...grantCommands,
 	...keyCommands,

@@ -16,6 +16,7 @@ import { deleteExpiredDeviceCodes } from "../store/device-codes.ts";
 import { deleteExpiredGrants } from "../store/grants.ts";
 import { deleteStaleGuesses } from "../store/guesses.ts";
 import { deleteExpiredHalfLogins } from "../store/half-logins.ts";
+import { deleteExpiredVisits } from "../store/identities.ts";
 import { deleteExpiredInvites } from "../store/invites.ts";
 import { deleteExpiredLogins } from "../store/logins.ts";
 import { deleteExpiredChallenges } from "../store/passkeys.ts";
@@ -35,6 +36,7 @@ export function sweep(db: Database, now: number): void {
 	deleteExpiredLogins(db, now, now - LOGIN_IDLE_SECONDS);
 	deleteExpiredHalfLogins(db, now);
 	deleteExpiredChallenges(db, now);
+	deleteExpiredVisits(db, now);
 	deleteStaleGuesses(db, now - GUESSES_KEPT_SECONDS);
 	deleteExpiredInvites(db, now);
 	deleteExpiredDeviceCodes(db, now);

@@ -6,6 +6,7 @@ import { changePassword } from "../ops/people.ts";
 import { LOGIN_IDLE_SECONDS } from "../people/lifetimes.ts";
 import { worksHere } from "../people/passkeys.ts";
 import type { Route } from "../route.ts";
+import { findIdentityOf } from "../store/identities.ts";
 import { deleteLoginOf, deleteLoginsOf, listLogins } from "../store/logins.ts";
 import { deleteNotices, listNotices } from "../store/notices.ts";
 import { listPasskeys } from "../store/passkeys.ts";
@@ -70,9 +71,23 @@ function show(site: Site, request: Request): Response {
 			...passkey,
 			worksHere: worksHere(site, passkey),
 		})),
+		linked: linkOf(site, userId),
 		recoveryCodes: countRecoveryCodes(site.db, userId),
 		logins: listLogins(site.db, userId, now, now - LOGIN_IDLE_SECONDS),
 	});
+}
+
+/** The provider, and the person's account there if it is linked. */
+function linkOf(
+	site: Site,
+	userId: string,
+): Parameters<typeof accountPage>[0]["linked"] {
+	const provider = site.provider.find();
+	if (!provider) return null;
+	return {
+		host: new URL(provider.issuer).host,
+		identity: findIdentityOf(site.db, provider.issuer, userId),
+	};
 }
 
 async function putAway(site: Site, request: Request): Promise<Response> {

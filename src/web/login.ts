@@ -88,7 +88,14 @@ function showLogin(
 			passkeyHost(site.issuer) === null
 				? null
 				: assertionOptions(site, { purpose: "sign in", binding }, null),
+		provider: hostOfProvider(site),
 	});
+}
+
+/** Where else one may sign in, as people know it. */
+export function hostOfProvider(site: Site): string | null {
+	const provider = site.provider.find();
+	return provider && new URL(provider.issuer).host;
 }
 
 async function enter(site: Site, request: Request): Promise<Response> {

@@ -10,6 +10,7 @@ import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createLimiter } from "../oauth/limits.ts";
 import type { ToolsInBrief } from "../ops/tools.ts";
 import type { Passwords } from "../people/passwords.ts";
+import type { Provider } from "../people/provider.ts";
 import type { Route } from "../route.ts";
 import { accountRoutes } from "./account.ts";
 import { assetRoutes } from "./assets.tsx";
@@ -23,12 +24,14 @@ import { homeRoutes } from "./home.ts";
 import { loginRoutes } from "./login.ts";
 import { problemPage } from "./oauth/error.tsx";
 import { peopleRoutes } from "./people.ts";
+import { providerRoutes } from "./provider.ts";
 import { reauthenticateRoutes } from "./reauthenticate.ts";
 import { secondFactorRoutes } from "./second-factor.ts";
 import { setupRoutes } from "./setup.ts";
 
 type PageDeps = OAuthDeps & {
 	readonly passwords: Passwords;
+	readonly provider: Provider;
 	/** The slugs of the enabled servers that a person may use, in a stable order. */
 	readonly listSlugs: (person: {
 		readonly userId: string;
@@ -72,6 +75,7 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...loginRoutes(site),
 		...secondFactorRoutes(site),
 		...reauthenticateRoutes(site),
+		...providerRoutes(site),
 		...accountRoutes(site),
 		...factorRoutes(site),
 		...peopleRoutes(site),

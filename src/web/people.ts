@@ -18,6 +18,7 @@ import {
 import { findSecondFactors } from "../people/second-factors.ts";
 import { may, mayManage } from "../rights.ts";
 import type { Route } from "../route.ts";
+import { hasIdentity } from "../store/identities.ts";
 import { findLastSeen } from "../store/logins.ts";
 import {
 	findPasswordHash,
@@ -208,7 +209,9 @@ function viewOf(site: Site, user: User): PersonView {
 	return {
 		...user,
 		isInvited:
-			user.disabledAt === null && findPasswordHash(site.db, user.id) === null,
+			user.disabledAt === null &&
+			findPasswordHash(site.db, user.id) === null &&
+			!hasIdentity(site.db, user.id),
 		...findSecondFactors(site.db, user.id),
 		lastSeenAt: findLastSeen(site.db, user.id),
 	};

@@ -11,11 +11,13 @@ import {
 } from "../people/passkeys.ts";
 import { attemptPassword } from "../people/throttle.ts";
 import type { Route } from "../route.ts";
+import { findIdentityOf } from "../store/identities.ts";
 import { listPasskeys } from "../store/passkeys.ts";
 import { findPasswordHash } from "../store/users.ts";
 import { reauthenticatePage } from "./account/reauthenticate.tsx";
 import { isOwnPost, safeNext } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
+import { hostOfProvider } from "./login.ts";
 import { staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
 import { type Problem, tooManyAttempts } from "./problem.ts";
@@ -64,8 +66,17 @@ function show(
 					userId,
 				)
 			: null,
+		provider: isLinked(site, userId) ? hostOfProvider(site) : null,
 		...(problem === undefined ? {} : { problem }),
 	});
+}
+
+function isLinked(site: Site, userId: string): boolean {
+	const provider = site.provider.find();
+	return (
+		provider !== null &&
+		findIdentityOf(site.db, provider.issuer, userId) !== null
+	);
 }
 
 async function prove(site: Site, request: Request): Promise<Response> {

@@ -11,6 +11,7 @@ import {
 	type ApiDeps,
 	createApi,
 } from "../../src/api/api.ts";
+import { createEgress } from "../../src/egress.ts";
 import { SallyportError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createPins } from "../../src/mcp/pins.ts";
@@ -20,6 +21,7 @@ import { textOf, toBytes } from "../../src/message.ts";
 import { createBackups } from "../../src/ops/backup-schedule.ts";
 import { createNpm } from "../../src/packages/npm.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
+import { createProvider } from "../../src/people/provider.ts";
 import { createCallRecorder } from "../../src/store/calls.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { insertKeyring } from "../../src/store/instance.ts";
@@ -143,6 +145,13 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 			pins.refresh();
 		},
 		credentialsChanged: () => {},
+		provider: createProvider({
+			db,
+			vault: openVault(kek, keyring),
+			clock,
+			log,
+			egress: createEgress({ allowPrivate: ["127.0.0.0/8"] }),
+		}),
 		dropUpstreams: (userId) => void dropped.push(`of ${userId}`),
 		version: "1.2.3",
 		publicUrl: "https://gate.example.org",

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Egress } from "../../src/egress.ts";
+import { createEgress, type Egress } from "../../src/egress.ts";
 import { createLog } from "../../src/log.ts";
 import type { OAuthDeps } from "../../src/oauth/authorization-server.ts";
 import { type Bearer, createBearer } from "../../src/oauth/bearer.ts";
@@ -14,6 +14,7 @@ import { createClientDocuments } from "../../src/oauth/client-documents.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
 import { createOwner } from "../../src/ops/setup.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
+import { createProvider } from "../../src/people/provider.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import {
 	createTimelineRecorder,
@@ -126,6 +127,11 @@ export async function openAuthority(
 					? { count: 3, changing: ["write_file", "Delete <all>"] }
 					: null,
 			dropUpstreams: () => {},
+			provider: createProvider({
+				...deps,
+				// An identity provider of a test is on this machine.
+				egress: createEgress({ allowPrivate: ["127.0.0.0/8"] }),
+			}),
 			flushTimeline: timeline.flush,
 			findToolset: () => null,
 		}),

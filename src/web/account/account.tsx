@@ -5,6 +5,7 @@
 import type { VNode } from "preact";
 import type { Role } from "../../caller.ts";
 import { RECOVERY_CODES } from "../../people/recovery-codes.ts";
+import type { Identity } from "../../store/identities.ts";
 import type { ListedLogin, LoginMethod } from "../../store/logins.ts";
 import type { NoticeKind, Notice as Told } from "../../store/notices.ts";
 import type { Passkey } from "../../store/passkeys.ts";
@@ -22,6 +23,11 @@ type AccountFields = {
 	readonly hasPassword: boolean;
 	readonly app: { readonly createdAt: number } | null;
 	readonly passkeys: readonly (Passkey & { readonly worksHere: boolean })[];
+	/** Null without a provider. */
+	readonly linked: {
+		readonly host: string;
+		readonly identity: Identity | null;
+	} | null;
 	readonly recoveryCodes: number;
 	readonly logins: readonly ListedLogin[];
 };
@@ -44,6 +50,7 @@ export function accountPage(fields: AccountFields): Response {
 				</a>
 			</p>
 			<Factors {...fields} />
+			<Linked {...fields} />
 			<Logins {...fields} />
 			<p>
 				<a href="/">Back to your servers</a>
@@ -196,6 +203,30 @@ function Factors(fields: AccountFields): VNode {
 				</form>
 			) : null}
 		</>
+	);
+}
+
+function Linked({ linked, csrf }: AccountFields): VNode | null {
+	if (linked === null) return null;
+	const { host, identity } = linked;
+	return (
+		<form method="post" action="/account/unlink">
+			<input type="hidden" name="csrf" value={csrf} />
+			<h2>Your account at {host}</h2>
+			{identity === null ? (
+				<p>
+					Not linked. <a href="/account/link">Link it</a>, and it signs you in
+					here too.
+				</p>
+			) : (
+				<p>
+					Linked as {identity.email} since <Time at={identity.createdAt} />.{" "}
+					<button type="submit" class="plain">
+						Remove the link
+					</button>
+				</p>
+			)}
+		</form>
 	);
 }
 

@@ -13,9 +13,11 @@ export function reauthenticatePage(fields: {
 	readonly password: boolean;
 	/** Null when no passkey works here. */
 	readonly passkey: CredentialOptions | null;
+	/** The host of the provider their account is linked with, or null. */
+	readonly provider: string | null;
 	readonly problem?: Problem;
 }): Response {
-	const { csrf, next, email, password, passkey, problem } = fields;
+	const { csrf, next, email, password, passkey, provider, problem } = fields;
 	return page(
 		{
 			title: "Is it you",
@@ -59,7 +61,17 @@ export function reauthenticatePage(fields: {
 					</p>
 				</form>
 			) : null}
-			{password || passkey !== null ? null : (
+			{provider === null ? null : (
+				<p class="actions">
+					<a
+						class="button"
+						href={`/reauthenticate/provider?${new URLSearchParams({ next })}`}
+					>
+						Sign in again at {provider}
+					</a>
+				</p>
+			)}
+			{password || passkey !== null || provider !== null ? null : (
 				<p>
 					You have no password and no passkey here. Sign out and in again; that
 					counts as well.

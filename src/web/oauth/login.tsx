@@ -16,6 +16,8 @@ export function loginPage(fields: {
 	readonly cookie: string | null;
 	/** Null where there can be no passkeys. */
 	readonly passkey: CredentialOptions | null;
+	/** The host of the provider one may sign in with, or null. */
+	readonly provider: string | null;
 	readonly problem?: Problem;
 }): Response {
 	const { problem, passkey, csrf, next } = fields;
@@ -61,6 +63,16 @@ export function loginPage(fields: {
 					fields={{ csrf, next }}
 					button="Use a passkey"
 				/>
+			)}
+			{fields.provider === null ? null : (
+				<p class="actions">
+					<a
+						class="button"
+						href={`/login/provider?${new URLSearchParams({ next })}`}
+					>
+						Sign in with {fields.provider}
+					</a>
+				</p>
 			)}
 		</>,
 	);
