@@ -16,6 +16,17 @@ const METADATA = ["fd00:ec2::254", "100.100.100.200", "192.0.0.192"];
 /** The only IPv6 unicast that is routed (RFC 4291 2.4); what is left of it after the special ranges may be reached. */
 const GLOBAL_UNICAST = ipaddr.parseCIDR("2000::/3");
 
+/** What an operator's own network may be numbered from. */
+export const PRIVATE_NETWORKS = [
+	"10.0.0.0/8",
+	"100.64.0.0/10",
+	"127.0.0.0/8",
+	"172.16.0.0/12",
+	"192.168.0.0/16",
+	"::1/128",
+	"fc00::/7",
+];
+
 /** Whether a host is an address already, and needs no resolving. */
 export function isAddress(host: string): boolean {
 	return ipaddr.isValid(host);

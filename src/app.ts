@@ -34,7 +34,9 @@ import {
 	type GatewayAddress,
 	storedSettings,
 } from "./ops/address.ts";
+import { createAlerts } from "./ops/alerts.ts";
 import { type Backups, createBackups } from "./ops/backup-schedule.ts";
+import { listNotices, watchExpiry } from "./ops/expiry.ts";
 import { reinstallPackages } from "./ops/reinstall.ts";
 import { applyRestore } from "./ops/restore.ts";
 import { isClaimed } from "./ops/setup.ts";
@@ -239,6 +241,12 @@ export async function startApp(
 		service?.sweep();
 	});
 	front.start();
+	const alerts = createAlerts({
+		...{ clock, log, url: config.alertWebhook, origin: front.origin },
+	});
+	const stopWatching = watchExpiry({
+		...{ clock, log, alerts, certificates: front.certificates },
+	});
 	log.info("serving", { url: front.origin(), version: VERSION });
 	void reinstallPackages({ db, log, npm });
 	// So that there may be a certificate already when the setup link is asked for.
@@ -250,6 +258,8 @@ export async function startApp(
 		adminSocket: config.adminSocket,
 		stop: async () => {
 			stopSweeping();
+			stopWatching();
+			alerts.stop();
 			stopBackups();
 			service?.drain();
 			await Promise.all([admin.close(DRAIN_MS), front.close(DRAIN_MS)]);
@@ -433,6 +443,8 @@ function openService(base: Base): Service {
 						...deps,
 						passwords,
 						flushTimeline: timeline.flush,
+						listNotices: () =>
+							listNotices(front.certificates.list(), clock.now()),
 						listSlugs: (person) => usableBy(directory.servers(), person),
 						toolsOf: (slug) => {
 							const server = directory.server(slug);

@@ -26,6 +26,8 @@ export type Config = Serving & {
 	readonly allowPrivateUpstreams: readonly string[];
 	/** Name servers to ask about the gateway's own name; none: the machine's. */
 	readonly dnsServers: readonly string[];
+	/** Where what must not be missed is told; null: in the log and on pages only. It may hold a secret of its own. */
+	readonly alertWebhook: string | null;
 	readonly kekFile: string;
 	readonly logLevel: LogLevel;
 	readonly logFormat: LogFormat;
@@ -143,6 +145,36 @@ export const SETTINGS: readonly Setting[] = [
 		list: false,
 		placeholder: "F",
 		summary: "tls acme: the key of an account binding",
+	},
+	{
+		name: "acme_fallback_directory",
+		list: false,
+		placeholder: "URL",
+		summary: "tls acme: a second CA, for when the first one fails",
+	},
+	{
+		name: "acme_fallback_ca",
+		list: false,
+		placeholder: "F",
+		summary: "tls acme: whom to trust for that directory, in PEM",
+	},
+	{
+		name: "acme_fallback_eab_kid",
+		list: false,
+		placeholder: "ID",
+		summary: "tls acme: the key id of an account binding there",
+	},
+	{
+		name: "acme_fallback_eab_key_file",
+		list: false,
+		placeholder: "F",
+		summary: "tls acme: the key of an account binding there",
+	},
+	{
+		name: "alert_webhook",
+		list: false,
+		placeholder: "URL",
+		summary: "told when a certificate is about to end",
 	},
 	{
 		name: "trusted_proxy",
@@ -320,6 +352,7 @@ function freeze(
 			one("kek_file"),
 			environment["CREDENTIALS_DIRECTORY"],
 		),
+		alertWebhook: parseWebhook(one("alert_webhook")),
 		logLevel: requireOne(
 			"log level",
 			parseLogLevel(one("log_level") as string),
@@ -375,6 +408,15 @@ function kekFile(
 		if (existsSync(path)) return path;
 	}
 	return setting === undefined ? join(dataDir, "master.key") : resolve(setting);
+}
+
+/** Never quoted: what chat services give out as a webhook is a password. */
+function parseWebhook(text: string | undefined): string | null {
+	if (text === undefined) return null;
+	if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+	throw new SallyportError("invalid", "the alert webhook is not a URL", {
+		hint: "it looks like https://ntfy.example.org/gate",
+	});
 }
 
 function parseCidr(text: string): string {

@@ -16,22 +16,24 @@ export type Tls =
 			readonly chainFile: string;
 			readonly keyFile: string;
 	  }
-	/** Certificates of our own, from a CA. */
-	| {
-			readonly mode: "acme";
-			/** Null: the directory of the CA we chose. */
-			readonly directory: string | null;
-			/** Its directory for rehearsals; null: the one that is known of it, if any. */
-			readonly staging: string | null;
-			/** Whom to trust for that directory, in PEM; null: the public authorities. */
-			readonly caFile: string | null;
-			readonly profile: string | null;
-			readonly email: string | null;
-			readonly binding: {
-				readonly keyId: string;
-				readonly keyFile: string;
-			} | null;
-	  };
+	/** Certificates of our own, from a CA, and if that fails from another one. */
+	| (Issuer & { readonly mode: "acme"; readonly fallback: Issuer | null });
+
+/** A CA, and who we are to it. */
+export type Issuer = {
+	/** Null: the directory of the CA we chose. */
+	readonly directory: string | null;
+	/** Its directory for rehearsals; null: the one that is known of it, if any. */
+	readonly staging: string | null;
+	/** Whom to trust for that directory, in PEM; null: the public authorities. */
+	readonly caFile: string | null;
+	readonly profile: string | null;
+	readonly email: string | null;
+	readonly binding: {
+		readonly keyId: string;
+		readonly keyFile: string;
+	} | null;
+};
 
 export type Serving = {
 	readonly listen: readonly Address[];
@@ -68,6 +70,10 @@ const BELONGS_TO: Readonly<Record<string, readonly Mode[]>> = {
 	acme_email: ["acme"],
 	acme_eab_kid: ["acme"],
 	acme_eab_key_file: ["acme"],
+	acme_fallback_directory: ["acme"],
+	acme_fallback_ca: ["acme"],
+	acme_fallback_eab_kid: ["acme"],
+	acme_fallback_eab_key_file: ["acme"],
 	http_listen: ["acme", "files"],
 };
 
@@ -161,24 +167,39 @@ function parseTls(given: Given, mode: Mode, publicUrl: string | null): Tls {
 		const [chainFile, keyFile] = requirePair(given, "tls_cert", "tls_key");
 		return { mode, chainFile: resolve(chainFile), keyFile: resolve(keyFile) };
 	}
-	const directory = parseDirectory(given.one("acme_directory"));
-	if (directory === null && publicUrl !== null) refuseLocal(publicUrl);
-	const caFile = given.one("acme_ca");
+	const issuer = parseIssuer(given, "acme");
+	if (issuer.directory === null && publicUrl !== null) refuseLocal(publicUrl);
+	return { mode, ...issuer, fallback: parseFallback(given) };
+}
+
+/** @param prefix what the names of its settings begin with */
+function parseIssuer(given: Given, prefix: string): Issuer {
+	const caFile = given.one(`${prefix}_ca`);
 	return {
-		mode,
-		directory,
-		staging: parseDirectory(given.one("acme_staging")),
+		directory: parseDirectory(given.one(`${prefix}_directory`)),
+		staging: parseDirectory(given.one(`${prefix}_staging`)),
 		caFile: caFile === undefined ? null : resolve(caFile),
-		profile: given.one("acme_profile") ?? null,
+		profile: given.one(`${prefix}_profile`) ?? null,
 		email: parseContact(given.one("acme_email")),
-		binding: parseBinding(given),
+		binding: parseBinding(given, prefix),
 	};
+}
+
+/** Nobody is asked who was not named. */
+function parseFallback(given: Given): Issuer | null {
+	const fallback = parseIssuer(given, "acme_fallback");
+	if (fallback.directory !== null) return fallback;
+	if (fallback.caFile === null && fallback.binding === null) return null;
+	throw new SallyportError("invalid", "--acme-fallback-directory is not set", {
+		hint: "it names the second CA, which the other --acme-fallback settings are about",
+	});
 }
 
 function parseBinding(
 	given: Given,
+	prefix: string,
 ): { readonly keyId: string; readonly keyFile: string } | null {
-	const names = ["acme_eab_kid", "acme_eab_key_file"] as const;
+	const names = [`${prefix}_eab_kid`, `${prefix}_eab_key_file`] as const;
 	if (names.every((name) => given.one(name) === undefined)) return null;
 	const [keyId, keyFile] = requirePair(given, ...names);
 	return { keyId, keyFile: resolve(keyFile) };

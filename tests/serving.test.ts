@@ -86,6 +86,22 @@ test("another CA is named with its directories, its root and an account binding"
 		profile: "p",
 		email: "a@b",
 		binding: { keyId: "k", keyFile: "/k" },
+		fallback: null,
+	});
+});
+
+test("a second CA is one of its own, under the same contact", () => {
+	const { tls } = serving(
+		`${GATE} --acme-email a@b --acme-fallback-directory https://ca.lan/dir --acme-fallback-ca /r --acme-fallback-eab-kid k --acme-fallback-eab-key-file /k`,
+	);
+	expect(tls).toMatchObject({
+		directory: null,
+		fallback: {
+			directory: "https://ca.lan/dir",
+			caFile: "/r",
+			email: "a@b",
+			binding: { keyId: "k", keyFile: "/k" },
+		},
 	});
 });
 

@@ -38,6 +38,8 @@ export type Issued =
 	| { readonly ok: false; readonly failure: OrderFailure };
 
 export type Acme = {
+	/** Whose certificates it brings. */
+	readonly directory: string;
 	/** Orders a certificate with a new key. @param replaces the chain of the one it follows, from the same CA */
 	readonly order: (
 		identifiers: readonly Identifier[],
@@ -92,6 +94,7 @@ export function createAcme(deps: AcmeDeps, authority: Authority): Acme {
 	};
 
 	return {
+		directory: authority.directory,
 		hasStaging: authority.staging !== null,
 		close: () => closing.abort(),
 		order: async (identifiers, at, replaces) => {

@@ -18,7 +18,7 @@ import type { Vault } from "../vault.ts";
 import type { Acme, Issued } from "./acme.ts";
 import { type Held, keepHeld } from "./held.ts";
 import type { Identifier } from "./identifiers.ts";
-import { nextAttempt } from "./renewal.ts";
+import { asksFallback, nextAttempt } from "./renewal.ts";
 
 export type Outcome =
 	| { readonly kind: "issued"; readonly held: Held }
@@ -37,6 +37,8 @@ export type Attempts = {
 	readonly rehearse: (
 		identifiers: readonly Identifier[],
 	) => Promise<OrderFailure | null>;
+	/** Resolves when nothing runs any more. */
+	readonly settled: () => Promise<void>;
 };
 
 /** An order takes three minutes at most; a process that died gives way after this. */
@@ -50,8 +52,10 @@ export function createAttempts(deps: {
 	readonly log: Log;
 	readonly acme: Acme;
 	readonly directory: string;
+	/** Asked by the rule of `renewal.ts`, for names only: what it issues is kept as well. */
+	readonly fallback?: Acme | null;
 }): Attempts {
-	const { db, clock, log, acme, directory } = deps;
+	const { db, clock, log, acme, directory, fallback = null } = deps;
 	const holder = mintNonce();
 	const running = new Map<string, Promise<Outcome>>();
 	let queue: Promise<unknown> = Promise.resolve();
@@ -74,28 +78,48 @@ export function createAttempts(deps: {
 		try {
 			const follows = at === "production" && current.directory === directory;
 			const replaces = follows ? current.pair.chain : null;
+			const result = await acme.order(current.identifiers, at, replaces);
 			return settle(
 				current,
-				await acme.order(current.identifiers, at, replaces),
+				result.ok ? result : await orElse(current, result.failure),
 			);
 		} finally {
 			releaseOrderLease(db, names, holder);
 		}
 	};
 
+	/** What the second CA says, if it is to be asked; its refusal is told beside the first one's. */
+	const orElse = async (
+		{ identifiers, names }: Held,
+		failure: OrderFailure,
+	): Promise<Issued> => {
+		const refused = { ok: false, failure } as const;
+		const failures = findOrderState(db, names).failures + 1;
+		const wait = failure.retryAt === null ? null : failure.retryAt - failure.at;
+		if (fallback === null || failure.type === "cancelled") return refused;
+		if (identifiers.some(({ type }) => type === "ip")) return refused;
+		if (!asksFallback(failures, wait)) return refused;
+		const result = await fallback.order(identifiers, "production", null);
+		if (result.ok) return result;
+		const { hostname } = new URL(fallback.directory);
+		const detail = `${failure.detail}; ${hostname} said: ${result.failure.detail}`;
+		return { ok: false, failure: { ...failure, detail } };
+	};
+
 	const settle = (current: Held, result: Issued): Outcome => {
 		if (!result.ok) return fail(current, result.failure);
 		const { names, identifiers } = current;
-		if (result.directory !== directory) {
+		const issuer = result.directory;
+		if (issuer !== directory && issuer !== fallback?.directory) {
 			const state = findOrderState(db, names);
 			setOrderState(db, names, { ...state, rehearsed: true, nextAt: 0 });
 			log.info("certificate rehearsed", { url: result.directory });
 			return { kind: "rehearsed" };
 		}
-		const held = keepHeld(deps, identifiers, result.pair, directory, () =>
+		const held = keepHeld(deps, identifiers, result.pair, issuer, () =>
 			clearOrderState(db, names),
 		);
-		log.info("certificate issued", { reason: names, url: directory });
+		log.info("certificate issued", { reason: names, url: issuer });
 		return { kind: "issued", held };
 	};
 
@@ -133,6 +157,10 @@ export function createAttempts(deps: {
 				acme.order(identifiers, "staging", null),
 			);
 			return result.ok ? null : result.failure;
+		},
+		settled: async () => {
+			await queue;
+			await Promise.allSettled(running.values());
 		},
 	};
 }

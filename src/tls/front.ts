@@ -6,14 +6,15 @@
  * A gateway with a CA and without an owner has doors beside its origin, for whoever sets it up: its address, in case
  * its name does not work yet, and a port on loopback to which an SSH tunnel leads, in case no certificate comes.
  */
+import { PRIVATE_NETWORKS } from "../addresses.ts";
 import type { Clock } from "../clock.ts";
 import { createEgress, type Egress } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Address, Serving, Tls } from "../serving.ts";
+import type { Address, Issuer, Serving, Tls } from "../serving.ts";
 import type { Database } from "../store/database.ts";
 import type { Vault } from "../vault.ts";
-import { createAcme } from "./acme.ts";
+import { type Acme, createAcme } from "./acme.ts";
 import { type Authority, authorityOf, caaIdentityOf } from "./authority.ts";
 import { readBindingKey, readTrust } from "./authority-files.ts";
 import { openCertificateFiles } from "./certificate-files.ts";
@@ -84,20 +85,9 @@ type Ways = {
 	readonly stop: () => Promise<void>;
 };
 
-type Acme = Extract<Tls, { mode: "acme" }>;
 type Files = Extract<Tls, { mode: "files" }>;
 type Show = (materials: readonly TlsMaterial[]) => Promise<void>;
 
-/** A directory that the operator names may live on the operator's own network. */
-const PRIVATE_NETWORKS = [
-	"10.0.0.0/8",
-	"100.64.0.0/10",
-	"127.0.0.0/8",
-	"172.16.0.0/12",
-	"192.168.0.0/16",
-	"::1/128",
-	"fc00::/7",
-];
 /** Former public URLs still lead their visitors on, until a restart. */
 const PUBLIC_URLS_MAX = 5;
 const WILDCARDS = new Set(["0.0.0.0", "::"]);
@@ -211,18 +201,21 @@ function withFiles(
 
 async function withAuthority(
 	deps: FrontDeps,
-	tls: Acme,
+	tls: Extract<Tls, { mode: "acme" }>,
 	publicUrl: string | null,
 	challenges: Challenges,
 	show: Show,
 ): Promise<Ways> {
 	const authority = requireAuthority(tls);
-	const acme = createAcme(
-		{ ...deps, challenges, egress: egressTo(tls) },
-		authority,
-	);
+	const speakTo = (issuer: Issuer): Acme =>
+		createAcme(
+			{ ...deps, challenges, egress: egressTo(issuer) },
+			requireAuthority(issuer),
+		);
+	const acme = speakTo(tls);
+	const fallback = tls.fallback && speakTo(tls.fallback);
 	const keeper = await openKeeper(
-		{ ...deps, acme, directory: authority.directory, show },
+		{ ...deps, acme, fallback, directory: acme.directory, show },
 		publicUrl === null ? [] : [[hostOf(publicUrl)]],
 	);
 	const certificates = keptCertificates(keeper, caaIdentityOf(authority));
@@ -244,8 +237,8 @@ async function withAuthority(
 	};
 }
 
-function requireAuthority(tls: Acme): Authority {
-	const { directory, staging, profile, email, binding } = tls;
+function requireAuthority(issuer: Issuer): Authority {
+	const { directory, staging, profile, email, binding } = issuer;
 	return authorityOf({
 		...(directory !== null && { directory }),
 		staging,
@@ -258,8 +251,9 @@ function requireAuthority(tls: Acme): Authority {
 	});
 }
 
-function egressTo({ directory, caFile }: Acme): Egress {
+function egressTo({ directory, caFile }: Issuer): Egress {
 	return createEgress({
+		// A directory that the operator names may live on the operator's own network.
 		allowPrivate: directory === null ? [] : PRIVATE_NETWORKS,
 		...(caFile !== null && { ca: readTrust(caFile) }),
 	});

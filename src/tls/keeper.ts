@@ -24,7 +24,7 @@ import {
 } from "./held.ts";
 import { namesKey, parseIdentifiers } from "./identifiers.ts";
 import type { TlsMaterial } from "./listeners.ts";
-import { nextAttempt, urgency } from "./renewal.ts";
+import { nextAttempt } from "./renewal.ts";
 
 export type CertificateStatus = {
 	readonly names: readonly string[];
@@ -61,7 +61,7 @@ export type Keeper = {
 	 * until then nothing changes, and nothing is tried again. Somebody waits, so it goes ahead whenever it is asked;
 	 * after a failure staging comes first, as the table says. An order that runs already is joined.
 	 * @returns what went wrong, or null
-	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (another process orders)
+	 * @throws SallyportError `invalid`, `too_many` (the CA asked to wait), `conflict` (another process orders), `unavailable` (stopping)
 	 */
 	readonly obtain: (names: readonly string[]) => Promise<OrderFailure | null>;
 	/** Whether there is a staging directory; without one `rehearse` proves nothing. */
@@ -84,12 +84,13 @@ export type KeeperDeps = {
 	readonly acme: Acme;
 	/** The directory whose certificates are served; what another one issues is a rehearsal. */
 	readonly directory: string;
+	/** A second CA, asked when the first one fails by the rule of `renewal.ts`. */
+	readonly fallback?: Acme | null;
 	/** Shows what changed to clients; a failure is logged and tried again at the next check. */
 	readonly show: (materials: readonly TlsMaterial[]) => Promise<void>;
 };
 
 const PAUSE_SECONDS = { min: 1, max: 600 };
-const ANNOUNCE_SECONDS = 86_400;
 const SETS_MAX = 20;
 /** Held when no name is known yet, and never ordered: how the gateway is reached from its own machine. */
 const LOCAL = parseIdentifiers(["localhost", "127.0.0.1", "::1"]);
@@ -101,8 +102,7 @@ export async function openKeeper(
 	sets: readonly (readonly string[])[],
 ): Promise<Keeper> {
 	const { db, clock, log, acme, directory } = deps;
-	const { attempt, rehearse } = createAttempts(deps);
-	const announced = new Map<string, number>();
+	const { attempt, rehearse, settled } = createAttempts(deps);
 	let held: readonly Held[] = [];
 	let shown = "";
 	let running: Promise<void> | null = null;
@@ -175,27 +175,12 @@ export async function openKeeper(
 		}
 	};
 
-	/** Said by us, once a day: CAs write no mails about it any more. */
-	const announceEnds = (): void => {
-		const now = clock.now();
-		for (const { facts, names, directory } of held) {
-			const state = urgency(facts, now);
-			const last = announced.get(names) ?? 0;
-			if (directory === null || state === "none") continue;
-			if (now - last < ANNOUNCE_SECONDS) continue;
-			announced.set(names, now);
-			log[state === "urgent" ? "error" : "warn"]("certificate ends soon", {
-				reason: names,
-				delay_ms: (facts.notAfter - now) * 1000,
-			});
-		}
-	};
-
 	/** Orders now. @returns what was issued, or what went wrong */
 	const order = async (
 		one: Held,
 		at: "production" | "as planned",
 	): Promise<Held | OrderFailure> => {
+		if (stopped) throw stopping();
 		const { failures, rehearsed, failure } = findOrderState(db, one.names);
 		refuseTooSoon(failure, clock.now());
 		const planned = nextAttempt(failures, rehearsed, null).at;
@@ -215,7 +200,6 @@ export async function openKeeper(
 			await showIfChanged();
 			await pollIfDue(names);
 		}
-		announceEnds();
 		return Math.min(
 			...held.flatMap((one) => [dueAt(one), pollAt(one, directory)]),
 		);
@@ -249,11 +233,11 @@ export async function openKeeper(
 		},
 		obtain: async (names) => {
 			const identifiers = parseIdentifiers(names);
+			if (stopped) throw stopping();
 			const before =
 				find(namesKey(identifiers)) ?? (await requireHeld(deps, identifiers));
 			const isGood =
-				before.directory === directory &&
-				(renewalAt(before) ?? 0) > clock.now();
+				before.directory !== null && (renewalAt(before) ?? 0) > clock.now();
 			const result = isGood ? before : await order(before, "as planned");
 			if (!isHeld(result)) return result;
 			// What stood in for a name that was not known yet has done its work.
@@ -275,8 +259,10 @@ export async function openKeeper(
 		stop: async () => {
 			stopped = true;
 			acme.close();
+			deps.fallback?.close();
 			wake.abort();
 			await running;
+			await settled();
 		},
 	};
 }
@@ -315,6 +301,12 @@ function refuseTooSoon(failure: OrderFailure | null, now: number): void {
 		`the CA wants no order before ${until}: ${failure.detail}`,
 		{ hint: failure.remedy },
 	);
+}
+
+function stopping(): SallyportError {
+	return new SallyportError("unavailable", "the gateway is stopping", {
+		hint: "try again once it runs",
+	});
 }
 
 function orderRunning(): SallyportError {

@@ -89,6 +89,26 @@ export const RETRIES: readonly [Attempt, ...Attempt[]] = [
 	{ waitSeconds: DAY, at: "staging" },
 ];
 
+/** When a second CA is asked in the same attempt: see `asksFallback`. */
+const FALLBACK_AFTER = { failures: 3, waitSeconds: 6 * 3600 };
+
+/**
+ * Whether a second CA is asked right after the first has failed: once that has failed three times in a row, or wants
+ * to be left alone for more than six hours. What stands in the way here (a closed port, a wrong record) mostly shows
+ * in the first two failures, and costs the second CA nothing.
+ * @param failures in a row, with this one
+ * @param waitSeconds how long the first one asks to wait; null: it does not say
+ */
+export function asksFallback(
+	failures: number,
+	waitSeconds: number | null,
+): boolean {
+	return (
+		failures >= FALLBACK_AFTER.failures ||
+		(waitSeconds ?? 0) > FALLBACK_AFTER.waitSeconds
+	);
+}
+
 const HURRY_SECONDS_MIN = 900;
 
 /**

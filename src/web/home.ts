@@ -26,5 +26,8 @@ function show(site: Site, request: Request): Response {
 		csrf: site.forms.issue(visitor.binding, "logout"),
 		apiToken: issueApiToken(site.forms, visitor),
 		managesPeople: may(visitor.login.role, "manage members"),
+		notices: may(visitor.login.role, "run the gateway")
+			? site.listNotices()
+			: [],
 	});
 }

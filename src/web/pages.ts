@@ -8,6 +8,7 @@
 import type { Role } from "../caller.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createLimiter } from "../oauth/limits.ts";
+import type { Notice } from "../ops/expiry.ts";
 import type { ToolsInBrief } from "../ops/tools.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { Provider } from "../people/provider.ts";
@@ -41,6 +42,8 @@ type PageDeps = OAuthDeps & {
 	readonly toolsOf: (slug: string) => ToolsInBrief | null;
 	/** Ends what runs with a user's own secrets. */
 	readonly dropUpstreams: (userId: string) => void;
+	/** What administrators have to know now. */
+	readonly listNotices: () => readonly Notice[];
 	/** Writes down the steps of clients that are still in memory. */
 	readonly flushTimeline: () => void;
 	/** The toolset of that slug as a person would be given it; null when there is none, or they may not use it. */

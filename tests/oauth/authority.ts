@@ -12,6 +12,7 @@ import type { OAuthDeps } from "../../src/oauth/authorization-server.ts";
 import { type Bearer, createBearer } from "../../src/oauth/bearer.ts";
 import { createClientDocuments } from "../../src/oauth/client-documents.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
+import type { Notice } from "../../src/ops/expiry.ts";
 import { createOwner } from "../../src/ops/setup.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
 import { createProvider } from "../../src/people/provider.ts";
@@ -59,6 +60,8 @@ export async function openAuthority(
 		readonly issuer?: string;
 		readonly egress?: Egress["fetch"];
 		readonly owner?: boolean;
+		/** What administrators have to know. */
+		readonly notices?: readonly Notice[];
 		readonly address?: () => string;
 		/** One that was killed: what it had committed goes on here, and nothing else of it. */
 		readonly killed?: Authority;
@@ -133,6 +136,7 @@ export async function openAuthority(
 				egress: createEgress({ allowPrivate: ["127.0.0.0/8"] }),
 			}),
 			flushTimeline: timeline.flush,
+			listNotices: () => options.notices ?? [],
 			findToolset: () => null,
 		}),
 	];

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import {
+	asksFallback,
 	fractionOf,
 	nextAttempt,
 	parseRenewalInfo,
@@ -147,4 +148,12 @@ test("an end that nears is announced, twice", () => {
 	expect(urgency(lifetime(100), START + 76)).toBe("soon");
 	expect(urgency(lifetime(100), START + 91)).toBe("urgent");
 	expect(urgency(lifetime(100), START + 200)).toBe("urgent");
+});
+
+test("a second CA is asked after three failures, or at once when the first wants more than six hours", () => {
+	expect([1, 2, 3, 4].map((failures) => asksFallback(failures, null))).toEqual([
+		...[false, false, true, true],
+	]);
+	expect(asksFallback(1, 6 * HOUR)).toBe(false);
+	expect(asksFallback(1, 6 * HOUR + 1)).toBe(true);
 });

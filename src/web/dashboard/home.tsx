@@ -1,5 +1,6 @@
 /** What a signed-in person sees first: the addresses to paste into a client. */
-import { page } from "../layout.tsx";
+import type { Notice as Known } from "../../ops/expiry.ts";
+import { Notice, page } from "../layout.tsx";
 
 export function homePage(fields: {
 	readonly issuer: string;
@@ -9,11 +10,18 @@ export function homePage(fields: {
 	readonly apiToken: string;
 	/** Whether the person may see and change other people's accounts. */
 	readonly managesPeople: boolean;
+	/** What an administrator has to know before anything else. */
+	readonly notices: readonly Known[];
 }): Response {
 	const { issuer, slugs, apiToken } = fields;
 	return page(
 		{ title: "Your servers", apiToken },
 		<>
+			{fields.notices.map(({ isUrgent, text }) => (
+				<Notice key={text} word="Certificate" danger={isUrgent}>
+					{text}
+				</Notice>
+			))}
 			<h1>One address for your clients</h1>
 			<p>
 				Paste this into any MCP client. It opens this site once, to ask you.

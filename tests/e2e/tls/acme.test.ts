@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
 import { type Clock, systemClock } from "../../../src/clock.ts";
 import { createLog } from "../../../src/log.ts";
+import { listNotices } from "../../../src/ops/expiry.ts";
 import { findAcmeAccount } from "../../../src/store/acme-accounts.ts";
 import { type Database, openDatabase } from "../../../src/store/database.ts";
 import { requireAccount } from "../../../src/tls/account.ts";
@@ -10,6 +11,7 @@ import { type Acme, createAcme } from "../../../src/tls/acme.ts";
 import { createTransport } from "../../../src/tls/acme-transport.ts";
 import type { Authority } from "../../../src/tls/authority.ts";
 import { type KeyPair, readCertificate } from "../../../src/tls/certificate.ts";
+import { keptCertificates } from "../../../src/tls/certificates.ts";
 import { createChallenges } from "../../../src/tls/challenges.ts";
 import { parseIdentifiers } from "../../../src/tls/identifiers.ts";
 import { type Keeper, openKeeper } from "../../../src/tls/keeper.ts";
@@ -138,6 +140,7 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		directory: string,
 		sets: readonly (readonly string[])[],
 		show: Parameters<typeof openKeeper>[0]["show"] = async () => {},
+		fallback: Acme | null = null,
 	): Promise<{ keeper: Keeper; lines: string[] }> => {
 		const lines: string[] = [];
 		const log = createLog({
@@ -145,7 +148,10 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 			format: "json",
 			write: (line) => lines.push(line),
 		});
-		const keeper = await openKeeper({ ...world, log, directory, show }, sets);
+		const keeper = await openKeeper(
+			{ ...world, log, directory, show, fallback },
+			sets,
+		);
 		closers.push(keeper.stop);
 		return { keeper, lines };
 	};
@@ -643,11 +649,80 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		expect(asked).toBe(3);
 	}, 20_000);
 
+	test("a second CA is asked when the first has failed three times, and issues", async () => {
+		const first = startFaultProxy(pebble);
+		closers.push(first.stop);
+		first.setFault(() => problem(500, "serverInternal", "all is broken"));
+		const second = await start({});
+		const world = createWorld(authority(first.directory));
+		const fallback = createWorld(authority(second.directory), second).acme;
+		const asked = async (): Promise<boolean> => {
+			await keeper.check();
+			return keeper.status()[0]?.trusted ?? false;
+		};
+		const { keeper, lines } = await open(
+			world,
+			first.directory,
+			[["second.example.test"]],
+			undefined,
+			fallback,
+		);
+		expect(await asked()).toBe(false);
+		world.clock.forward(61);
+		expect(await asked()).toBe(false);
+		expect(keeper.status()[0]?.failure?.detail).toBe("all is broken");
+		world.clock.forward(601);
+		expect(await asked()).toBe(true);
+		expect(keeper.status()[0]).toMatchObject({ failure: null });
+		expect(lines.join("")).toContain(
+			`"certificate issued","reason":"second.example.test","url":"${second.directory}"`,
+		);
+
+		// Nothing is due now, and a renewal begins with the first CA again.
+		first.takeLog();
+		await keeper.check();
+		expect(first.takeLog()).toEqual([]);
+		first.setFault(null);
+		await keeper.renew(["second.example.test"]);
+		expect(lines.at(-1)).toContain(first.directory);
+	});
+
+	test("a first CA that wants to be left alone for a day is followed by the second at once; what both say is kept", async () => {
+		const [first, second] = [startFaultProxy(pebble), startFaultProxy(pebble)];
+		closers.push(first.stop, second.stop);
+		first.setFault((path) =>
+			path === "/order-plz"
+				? problem(429, "rateLimited", "too many", { "retry-after": "86400" })
+				: null,
+		);
+		second.setFault((path) =>
+			path === "/order-plz"
+				? problem(403, "rejectedIdentifier", "not from us either")
+				: null,
+		);
+		const fallbackOf = (at: string): Acme => createWorld(authority(at)).acme;
+		const world = createWorld(authority(first.directory));
+		const { keeper } = await open(
+			world,
+			first.directory,
+			[["both.example.test"], ["127.0.0.1"]],
+			undefined,
+			fallbackOf(second.directory),
+		);
+		await keeper.check();
+		const [byName, byAddress] = keeper.status();
+		expect(byName?.failure?.detail).toBe(
+			"too many; localhost said: not from us either",
+		);
+		// The second CA is for names: few others issue for addresses.
+		expect(byAddress?.failure?.detail).toBe("too many");
+	});
+
 	test("a certificate that nears its end is announced, and shown even after it", async () => {
 		const proxy = startFaultProxy(pebble);
 		closers.push(proxy.stop);
 		const world = createWorld(authority(proxy.directory));
-		const { keeper, lines } = await open(world, proxy.directory, [
+		const { keeper } = await open(world, proxy.directory, [
 			["ending.example.test"],
 		]);
 		await keeper.check();
@@ -655,9 +730,15 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		proxy.setFault(() => problem(403, "rejectedIdentifier", "no more"));
 		world.clock.forward(44 * 24 * HOUR);
 		await keeper.check();
-		const announced = lines.filter((line) => line.includes("ends soon"));
-		expect(announced).toHaveLength(1);
-		expect(announced[0]).toContain('"level":"error"');
+		const { list } = keptCertificates(keeper, null);
+		expect(listNotices(list(), world.clock.now())).toEqual([
+			{
+				isUrgent: true,
+				text: expect.stringMatching(
+					/^The certificate of ending.example.test ends .*no more/,
+				),
+			},
+		]);
 		world.clock.forward(2 * 24 * HOUR);
 		await keeper.check();
 		expect(chainOf(keeper)).toBe(chain);
