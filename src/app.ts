@@ -9,7 +9,7 @@ import { type Api, createApi } from "./api/api.ts";
 import type { Role } from "./caller.ts";
 import { type Clock, every, systemClock } from "./clock.ts";
 import type { Config, Origin } from "./config.ts";
-import { createEgress } from "./egress.ts";
+import { createEgress, type Egress } from "./egress.ts";
 import { createAdmission } from "./http/admission.ts";
 import { withDoors } from "./http/doors.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -162,6 +162,8 @@ function openKeyring(db: Database, kekFile: string, clock: Clock): Vault {
 export type AppOptions = {
 	readonly clock?: Clock;
 	readonly log?: Log;
+	/** The internet that clients' documents are read from. */
+	readonly documents?: Egress;
 	/** The machine's own addresses. */
 	readonly addresses?: Addresses;
 	/** The machine's variables, for the package installer. */
@@ -399,7 +401,7 @@ function openService(base: Base): Service {
 
 	let ready = true;
 	// Documents of clients live on the public internet, whatever servers may live on.
-	const egress = createEgress({ allowPrivate: [] });
+	const egress = options.documents ?? createEgress({ allowPrivate: [] });
 	const documents = createClientDocuments({ db, clock, log, egress });
 	const oauthDeps = (
 		issuer: string,

@@ -139,6 +139,7 @@ export function legacyStream(
 	const session = requireSession(deps, request, place);
 	place.patient();
 	const connection = createEventStream();
+	connection.open();
 	request.signal.addEventListener("abort", connection.end, { once: true });
 	const response = new Response(connection.body, {
 		headers: EVENT_STREAM_HEADERS,

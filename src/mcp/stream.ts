@@ -24,8 +24,11 @@ export type EventStream = EventSink & {
 	readonly send: (message: Bytes, id?: string) => void;
 	/** Says where the stream is, and when to come back to it should it break, without a message (SEP-1699). */
 	readonly prime: (id: string, retryMs: number) => void;
+	/** Sends the headers: Bun holds them back until there is something to send, and clients wait for them. */
+	readonly open: () => void;
 };
 
+const OPENING = Buffer.from(": open\n\n");
 const HEARTBEAT = Buffer.from(": heartbeat\n\n");
 
 export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -67,6 +70,7 @@ export function createEventStream(): EventStream {
 		send: (message: Bytes, id?: string) => write(eventOf(message, id)),
 		prime: (id, retryMs) =>
 			write(toBytes(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)),
+		open: () => write(OPENING),
 		end,
 		onEnd: (listener) => {
 			if (controller) listeners.push(listener);

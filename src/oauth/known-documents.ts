@@ -1,7 +1,7 @@
 /**
  * Client documents of known vendors, bundled for when the live one cannot be fetched: a client chooses its document
- * once, at discovery, and has nothing to fall back to. Data: what oauth.md 3.2 states, as of 2026-11. ChatGPT's is
- * not among them, because the redirect URIs in its document are not known for certain.
+ * once, at discovery, and has nothing to fall back to. Data: what oauth.md 3.2 states, as of 2026-11; for ChatGPT what
+ * several gateways in the open have seen: its callback carries the id of its document.
  */
 
 type KnownDocument = {
@@ -65,18 +65,27 @@ const KNOWN: readonly KnownDocument[] = [
 	},
 ];
 
-/** Codex has one document for each server it connects to; the id is in its callback too. */
-const CODEX =
-	/^https:\/\/chatgpt\.com\/oauth\/codex\/([A-Za-z0-9_-]{1,64})\/client\.json$/;
+/** Codex and ChatGPT have one document for each server they connect to; the id is in the callback too. */
+const WITH_ID =
+	/^https:\/\/chatgpt\.com\/oauth\/(codex\/)?([A-Za-z0-9_-]{1,64})\/client\.json$/;
 
 /** The bundled document of this URL, as its vendor would serve it; null when there is none. */
 export function knownDocument(url: string): KnownDocument | null {
-	const codex = CODEX.exec(url)?.[1];
+	const [, codex, id] = WITH_ID.exec(url) ?? [];
 	if (codex !== undefined)
 		return {
 			client_id: url,
 			client_name: "Codex",
-			redirect_uris: [`http://127.0.0.1/callback/${codex}`],
+			redirect_uris: [`http://127.0.0.1/callback/${id}`],
+		};
+	if (id !== undefined && id !== "codex")
+		return {
+			client_id: url,
+			client_name: "ChatGPT",
+			redirect_uris: [
+				`https://chatgpt.com/connector/oauth/${id}`,
+				"https://chatgpt.com/connector_platform_oauth_redirect",
+			],
 		};
 	return KNOWN.find((document) => document.client_id === url) ?? null;
 }

@@ -18,11 +18,15 @@ export type Attempt = {
 
 /** A pause after which the next step of the same client is another try. */
 const PAUSE_SECONDS = 15 * 60;
+/** A second registration of the same program within this is the same try. */
+const TWIN_SECONDS = 60;
 /** Steps of one attempt that are kept, the newest. */
 const STEPS_MAX = 100;
 
 type Growing = {
 	clientId: string | null;
+	/** Every id that it registered. */
+	readonly clientIds: Set<string>;
 	readonly steps: RecordedStep[];
 	/** Programs at networks, and networks, that its steps came from. */
 	readonly programs: Set<string>;
@@ -42,7 +46,10 @@ export function attemptsOf(steps: readonly RecordedStep[]): readonly Attempt[] {
 	for (const step of steps) {
 		const arrival = arrivalOf(step);
 		const attempt = findAttempt(attempts, arrival) ?? begin(attempts, step);
-		attempt.clientId ??= step.clientId;
+		if (step.clientId !== null) {
+			attempt.clientId = step.clientId;
+			attempt.clientIds.add(step.clientId);
+		}
 		attempt.steps.push(step);
 		attempt.programs.add(arrival.program);
 		attempt.networks.add(arrival.network);
@@ -63,6 +70,7 @@ export function lastAt({ steps }: Pick<Attempt, "steps">): number {
 function begin(attempts: Growing[], step: RecordedStep): Growing {
 	const attempt: Growing = {
 		clientId: step.clientId,
+		clientIds: new Set(),
 		steps: [],
 		programs: new Set(),
 		networks: new Set(),
@@ -79,12 +87,22 @@ function findAttempt(
 		if (step.at - lastAt(attempt) > PAUSE_SECONDS) return false;
 		if (step.clientId !== null)
 			return (
-				(attempt.clientId === step.clientId && !isNewTry(attempt, step)) ||
-				(attempt.clientId === null && attempt.programs.has(program))
+				(attempt.clientIds.has(step.clientId) && !isNewTry(attempt, step)) ||
+				(attempt.programs.has(program) &&
+					(attempt.clientId === null || isTwin(attempt, step)))
 			);
 		// Nobody's step after a client is done begins something new.
 		return attempt.programs.has(program) && !isDone(attempt);
 	});
+}
+
+/** Claude registers twice within seconds and uses one of the two. */
+function isTwin(attempt: Growing, step: RecordedStep): boolean {
+	return (
+		step.step === "registration" &&
+		attempt.steps.at(-1)?.step === "registration" &&
+		step.at - lastAt(attempt) <= TWIN_SECONDS
+	);
 }
 
 /** A client that was through and asks a person again tries anew. */

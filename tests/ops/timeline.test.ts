@@ -99,6 +99,17 @@ test("after a quarter of an hour of silence, and after its tokens, a client trie
 	]);
 });
 
+test("two registrations of one program in a moment are one try, whichever of them is used", () => {
+	for (const used of ["cli_a", "cli_b"])
+		expect(
+			shape([
+				step(1, "registration", "192.0.2.1", "c", "cli_a"),
+				step(2, "registration", "192.0.2.1", "c", "cli_b"),
+				step(9, "authorize", "192.0.2.9", BROWSER, used),
+			]),
+		).toEqual([`${used}: registration registration authorize`]);
+});
+
 test("a challenge elsewhere, later, is somebody else's", () => {
 	expect(
 		shape([

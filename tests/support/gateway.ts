@@ -63,6 +63,8 @@ export type GatewayOptions = {
 	readonly ownerPassword?: string;
 	/** The gateway's own clock. In this process only. */
 	readonly clock?: Clock;
+	/** What answers for clients' documents; without it the internet, if there is one. In this process only. */
+	readonly documents?: (url: string | URL) => Promise<Response>;
 };
 
 const READY_TIMEOUT_MS = 20_000;
@@ -125,6 +127,9 @@ export async function startGateway(
 				{
 					environment: Bun.env,
 					...(options.clock && { clock: options.clock }),
+					...(options.documents && {
+						documents: { fetch: options.documents },
+					}),
 				},
 			);
 			stopApp = app.stop;

@@ -39,8 +39,14 @@ type Addresses = readonly string[] | null | (() => readonly string[] | null);
 /** Addresses that a judge of addresses lets pass. They belong to nobody here: nothing leaves the namespace. */
 export const PUBLIC = ["44.0.0.1", "44.0.0.2"] as const;
 
-/** The names that our certificate is for: those of one site, and of a vendor whose client document we know. */
-const CERTIFIED = ["site.example", "*.site.example", "claude.ai"];
+/** Where the documents of known clients are. */
+export const VENDORS = [
+	...["claude.ai", "chatgpt.com", "vscode.dev", "github.com", "zed.dev"],
+	...["goose-docs.ai", "opencode.ai", "grok.com"],
+] as const;
+
+/** The names that our certificate is for: those of one site, and of vendors whose client documents we know. */
+const CERTIFIED = ["site.example", "*.site.example", ...VENDORS];
 
 /** What is put on the loopback inside beside the public addresses, so that a connection to it would be seen. */
 export const PRIVATE = [

@@ -290,7 +290,8 @@ function parseMessages(text: string, headers: Headers): readonly RpcMessage[] {
 	return [JSON.parse(text) as RpcMessage];
 }
 
-function parseEvents(text: string): readonly RpcMessage[] {
+/** The messages of an event stream that has ended. */
+export function parseEvents(text: string): readonly RpcMessage[] {
 	return text
 		.split("\n\n")
 		.map((event) =>
