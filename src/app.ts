@@ -401,7 +401,7 @@ function openService(base: Base): Service {
 
 	let ready = true;
 	// Documents of clients live on the public internet, whatever servers may live on.
-	const egress = options.documents ?? createEgress({ allowPrivate: [] });
+	const egress = base.options.documents ?? createEgress({ allowPrivate: [] });
 	const documents = createClientDocuments({ db, clock, log, egress });
 	const oauthDeps = (
 		issuer: string,
