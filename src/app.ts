@@ -73,6 +73,7 @@ import {
 	createKeyring,
 	openVault,
 	readKek,
+	settleKek,
 	type Vault,
 } from "./vault.ts";
 import { VERSION } from "./version.ts";
@@ -151,7 +152,10 @@ export function checkData(config: Config): boolean {
 /** A store without a keyring is new and gets one; for any other the master key must be there, and be the right one. */
 function openKeyring(db: Database, kekFile: string, clock: Clock): Vault {
 	const keyring = listKeyring(db);
-	if (keyring.length > 0) return openVault(readKek(kekFile), keyring);
+	if (keyring.length > 0) {
+		settleKek(kekFile, keyring);
+		return openVault(readKek(kekFile), keyring);
+	}
 	const kek = existsSync(kekFile) ? readKek(kekFile) : createKek(kekFile);
 	const fresh = createKeyring(kek, clock.now());
 	insertKeyring(db, fresh);

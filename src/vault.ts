@@ -14,7 +14,17 @@ import {
 	hkdfSync,
 	randomBytes,
 } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	fstatSync,
+	fsyncSync,
+	openSync,
+	readSync,
+	renameSync,
+	rmSync,
+	writeSync,
+} from "node:fs";
 import { SallyportError } from "./errors.ts";
 
 const KEY_BYTES = 32;
@@ -108,10 +118,47 @@ export function createKek(path: string): Uint8Array {
 	const descriptor = openSync(path, "wx", 0o600);
 	try {
 		writeSync(descriptor, `${kek.toString("hex")}\n`);
+		fsyncSync(descriptor);
 	} finally {
 		closeSync(descriptor);
 	}
 	return kek;
+}
+
+/**
+ * Puts a new KEK in the place of the one in a file. Whatever moment it is interrupted at, one of the two files has the
+ * key that wraps the keyring, and `settleKek` finds out which.
+ * @param wrap wraps the keyring by the new key instead of the old one, and returns when that is on disk
+ */
+export function replaceKek(
+	path: string,
+	wrap: (from: Uint8Array, to: Uint8Array) => void,
+): void {
+	const from = readKek(path);
+	rmSync(nextOf(path), { force: true });
+	wrap(from, createKek(nextOf(path)));
+	renameSync(nextOf(path), path);
+}
+
+/** Finishes a replacement of the KEK that was interrupted, or undoes it: the key that opens the keyring stays. */
+export function settleKek(path: string, keyring: readonly WrappedKey[]): void {
+	const next = nextOf(path);
+	if (!existsSync(next)) return;
+	if (opens(next, keyring)) renameSync(next, path);
+	else rmSync(next);
+}
+
+function nextOf(path: string): string {
+	return `${path}.next`;
+}
+
+function opens(path: string, keyring: readonly WrappedKey[]): boolean {
+	try {
+		openVault(readKek(path), keyring);
+		return true;
+	} catch {
+		return false; // half a file, or a key that was never taken into use
+	}
 }
 
 /** A new keyring, wrapped by the KEK: one active key for each purpose. Only for a store that has none. */
@@ -119,21 +166,61 @@ export function createKeyring(
 	kek: Uint8Array,
 	now: number,
 ): readonly WrappedKey[] {
-	return (["data", "mac"] as const).map((purpose, index) => {
-		const keyId = index + 1;
-		return {
+	return (["data", "mac"] as const).map((purpose, index) =>
+		freshKey(kek, index + 1, purpose, now),
+	);
+}
+
+function freshKey(
+	kek: Uint8Array,
+	keyId: number,
+	purpose: KeyPurpose,
+	now: number,
+): WrappedKey {
+	return {
+		keyId,
+		purpose,
+		wrapped: encrypt(
+			kek,
 			keyId,
-			purpose,
-			wrapped: encrypt(
-				kek,
-				keyId,
-				kekData(keyId, purpose),
-				randomBytes(KEY_BYTES),
-			),
-			state: "active" as const,
-			createdAt: now,
-		};
-	});
+			kekData(keyId, purpose),
+			randomBytes(KEY_BYTES),
+		),
+		state: "active",
+		createdAt: now,
+	};
+}
+
+/**
+ * The keyring with a fresh data key to seal with; the former one only opens from now on.
+ * @throws SallyportError `invalid` when the KEK is not the one that wrapped them
+ */
+export function withFreshDataKey(
+	kek: Uint8Array,
+	keyring: readonly WrappedKey[],
+	now: number,
+): readonly WrappedKey[] {
+	openVault(kek, keyring);
+	const keyId = Math.max(...keyring.map((key) => key.keyId)) + 1;
+	return [
+		...keyring.map((key) =>
+			key.purpose === "data" && key.state === "active"
+				? { ...key, state: "decrypt" as const }
+				: key,
+		),
+		freshKey(kek, keyId, "data", now),
+	];
+}
+
+/** The keyring without what could open anything by the keys that only open. */
+export function withoutFormerKeys(
+	keyring: readonly WrappedKey[],
+): readonly WrappedKey[] {
+	return keyring.map((key) =>
+		key.state === "decrypt"
+			? { ...key, state: "retired" as const, wrapped: new Uint8Array() }
+			: key,
+	);
 }
 
 /**
@@ -284,15 +371,19 @@ export function rewrapKeyring(
 	to: Uint8Array,
 	keyring: readonly WrappedKey[],
 ): readonly WrappedKey[] {
-	return keyring.map((key) => ({
-		...key,
-		wrapped: encrypt(
-			to,
-			key.keyId,
-			kekData(key.keyId, key.purpose),
-			unwrap(from, key),
-		),
-	}));
+	return keyring.map((key) =>
+		key.state === "retired"
+			? key
+			: {
+					...key,
+					wrapped: encrypt(
+						to,
+						key.keyId,
+						kekData(key.keyId, key.purpose),
+						unwrap(from, key),
+					),
+				},
+	);
 }
 
 /** Handles live with their bearers, in no table. */

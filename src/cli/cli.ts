@@ -23,6 +23,7 @@ import { toolSettingCommands } from "./tool-settings.ts";
 import { toolCommands } from "./tools.ts";
 import { toolsetCommands } from "./toolsets.ts";
 import { userCommands } from "./users.ts";
+import { vaultCommands } from "./vault.ts";
 import { programCommands } from "./version.ts";
 
 const [SERVE, ...ABOUT] = programCommands;
@@ -43,6 +44,7 @@ const COMMANDS: readonly Command[] = [
 	...keyCommands,
 	...certificateCommands,
 	...backupCommands,
+	...vaultCommands,
 	...doctorCommands,
 	...ABOUT,
 ];

@@ -25,7 +25,7 @@ import {
 	clearSetting,
 	findSetting,
 	listKeyring,
-	replaceWrappings,
+	putKeyring,
 	setSetting,
 } from "../store/instance.ts";
 import { hasOwner } from "../store/users.ts";
@@ -95,7 +95,7 @@ function settle(
 	},
 ): void {
 	if (!Buffer.from(kek).equals(unpacked.kek)) {
-		replaceWrappings(db, rewrapKeyring(unpacked.kek, kek, listKeyring(db)));
+		putKeyring(db, rewrapKeyring(unpacked.kek, kek, listKeyring(db)));
 		// The kit that was saved opens the old machine's backups, not this one's.
 		undecideSetup(db, "kit");
 	}

@@ -59,7 +59,7 @@ export function confirmTotp(
 	const seed = openOffer(deps, userId, handle);
 	const counter = seed === null ? null : counterOf(deps, seed, code);
 	if (seed === null || counter === null) return false;
-	const sealed = deps.vault.seal(placeOf(userId), seed);
+	const sealed = deps.vault.seal(totpPlace(userId), seed);
 	putTotp(deps.db, userId, { sealed, counter }, deps.clock.now());
 	return true;
 }
@@ -72,7 +72,7 @@ export function spendTotp(
 ): boolean {
 	const kept = findTotp(deps.db, userId);
 	if (!kept) return false;
-	const seed = deps.vault.open(placeOf(userId), kept.sealed);
+	const seed = deps.vault.open(totpPlace(userId), kept.sealed);
 	const counter = counterOf(deps, seed, code);
 	return counter !== null && spendCounter(deps.db, userId, counter);
 }
@@ -114,7 +114,8 @@ function purposeOf(userId: string): string {
 	return `totp offer/${userId}`;
 }
 
-function placeOf(userId: string): Place {
+/** Where the sealed seed of a user lives. */
+export function totpPlace(userId: string): Place {
 	return {
 		table: "totp",
 		column: "sealed",

@@ -64,8 +64,13 @@ export function lockFolder(folder: string): () => void {
 
 /** Writes the write-ahead log into the file and closes it, so that the file alone is the whole store. */
 export function closeDatabase(db: Database): void {
-	db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+	checkpoint(db);
 	db.close();
+}
+
+/** Writes the write-ahead log into the file, and returns when all of it is on disk. */
+export function checkpoint(db: Database): void {
+	db.run("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 /**

@@ -43,6 +43,18 @@ export function listKeyring(db: Database): readonly KeyRow[] {
 		.all();
 }
 
+/** Puts a keyring in the place of the one that is there: its keys with their new wrappings and states, and new ones. */
+export function putKeyring(db: Database, keys: readonly KeyRow[]): void {
+	transaction(db, () => {
+		for (const key of keys)
+			db.query(
+				`INSERT INTO keyring (key_id, purpose, wrapped, state, created_at)
+				 VALUES (?, ?, ?, ?, ?)
+				 ON CONFLICT (key_id) DO UPDATE SET wrapped = excluded.wrapped, state = excluded.state`,
+			).run(key.keyId, key.purpose, key.wrapped, key.state, key.createdAt);
+	});
+}
+
 /** Adds keys to the keyring, all or none. @throws when a key id is taken: a key is never overwritten */
 export function insertKeyring(db: Database, keys: readonly KeyRow[]): void {
 	transaction(db, () => {
@@ -51,17 +63,6 @@ export function insertKeyring(db: Database, keys: readonly KeyRow[]): void {
 				`INSERT INTO keyring (key_id, purpose, wrapped, state, created_at)
 				 VALUES (?, ?, ?, ?, ?)`,
 			).run(key.keyId, key.purpose, key.wrapped, key.state, key.createdAt);
-	});
-}
-
-/** Puts other wrappings of the same keys in place, all or none. */
-export function replaceWrappings(db: Database, keys: readonly KeyRow[]): void {
-	transaction(db, () => {
-		for (const { keyId, wrapped } of keys)
-			db.query("UPDATE keyring SET wrapped = ? WHERE key_id = ?").run(
-				wrapped,
-				keyId,
-			);
 	});
 }
 

@@ -1,5 +1,5 @@
 /** Private keys as the store keeps them: sealed, each bound to its row. Keys of users' secrets are none of these. */
-import type { Vault } from "../vault.ts";
+import type { Place, Vault } from "../vault.ts";
 
 type KeyTable = "certificates" | "acme_accounts";
 
@@ -10,7 +10,7 @@ export function sealKey(
 	row: string,
 	key: string,
 ): Uint8Array {
-	return vault.seal(place(table, row), key);
+	return vault.seal(keyPlace(table, row), key);
 }
 
 /** Opens what `sealKey` sealed for the same row. */
@@ -20,9 +20,10 @@ export function openKey(
 	row: string,
 	sealed: Uint8Array,
 ): string {
-	return vault.open(place(table, row), sealed);
+	return vault.open(keyPlace(table, row), sealed);
 }
 
-function place(table: KeyTable, row: string): Parameters<Vault["seal"]>[0] {
+/** Where the sealed key of a row lives. */
+export function keyPlace(table: KeyTable, row: string): Place {
 	return { table, column: "key_sealed", row, owner: "gateway", version: 1 };
 }

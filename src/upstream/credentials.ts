@@ -64,7 +64,7 @@ export function credentialsFor(
 			if (!slot.optional) missing.push(slot.name);
 			continue;
 		}
-		const value = vault.open(placeOf(row), row.sealed);
+		const value = vault.open(secretPlace(row), row.sealed);
 		if (slot.injection === "env") env[slot.target] = value;
 		else headers[slot.target] = value;
 	}
@@ -93,7 +93,7 @@ export function setSecret(
 		db,
 		{ serverId: server.id, slot: slot.name, owner },
 		now,
-		(place) => vault.seal(placeOf(place), value),
+		(place) => vault.seal(secretPlace(place), value),
 	);
 }
 
@@ -106,7 +106,8 @@ function rowFor(
 	return rows.find((row) => row.slot === slot.name && row.owner === owner);
 }
 
-function placeOf({ id, owner, version }: SecretPlace): Place {
+/** Where the sealed value of a secret lives. */
+export function secretPlace({ id, owner, version }: SecretPlace): Place {
 	return { table: "secrets", column: "sealed", row: id, owner, version };
 }
 

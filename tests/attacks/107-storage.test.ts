@@ -1,5 +1,5 @@
 /**
- * I. Who holds the files, the clock or the logs (research/oauth.md 5, 107–109, 111, 112, 114, 115; 40). The gateway is a
+ * I. Who holds the files, the clock or the logs (research/oauth.md 5, 107–112, 114, 115; 40). The gateway is a
  * process of its own whose data is read, and changed, while it is down.
  */
 import { Database } from "bun:sqlite";
@@ -20,13 +20,14 @@ import {
 import { type Canaries, createCanaries } from "../support/canaries.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
 import { createMovedClock, type MovedClock } from "../support/moved-clock.ts";
-import { fixtureCommand } from "../support/processes.ts";
+import { fixtureCommand, run } from "../support/processes.ts";
 import { describeWith, executable } from "../support/tools.ts";
 import { sendModern } from "../support/wire.ts";
 
 setDefaultTimeout(120_000);
 
 const DAY = 24 * 3600;
+const INTERRUPTIONS = 25;
 
 describeWith([executable()], "what is stored", () => {
 	const canaries: Canaries = createCanaries();
@@ -186,6 +187,38 @@ describeWith([executable()], "what is stored", () => {
 		}
 		await gateway.restart();
 		expect(await call("owner")).not.toContain('isError":true');
+	});
+
+	test("110: whatever moment a rotation or another master key is interrupted at, everything opens afterwards", async () => {
+		await gateway.kill();
+		const start = (verb: string) =>
+			run(
+				[
+					...[executable().path ?? "", "vault", verb],
+					...["--data-dir", gateway.dataDir],
+				],
+				{ env: { HOME: gateway.dataDir } },
+			);
+		let interrupted = 0;
+		for (const verb of ["rotate", "rekey"]) {
+			const started = performance.now();
+			expect(await start(verb).exited).toBe(0);
+			const wholeMs = performance.now() - started;
+			// Some are killed before they did anything, most in the middle.
+			for (let round = 0; round < INTERRUPTIONS; round++) {
+				const command = start(verb);
+				await Bun.sleep((wholeMs * round) / INTERRUPTIONS);
+				await command.stop("SIGKILL");
+				if ((await command.exited) !== 0) interrupted++;
+			}
+		}
+		expect(interrupted).toBeGreaterThan(INTERRUPTIONS / 2);
+		await gateway.restart();
+		for (const name of ["owner", "member"] as const)
+			expect(await call(name)).toContain(
+				createHash("sha256").update(secrets[name]).digest("hex"),
+			);
+		expect(existsSync(join(gateway.dataDir, "master.key.next"))).toBe(false);
 	});
 
 	test("111: a row that somebody wrote into the database is no token", async () => {

@@ -1,0 +1,124 @@
+/** `sallyport vault …`: the keys that everything stored is sealed with. It needs the data to itself, so the service is stopped. */
+import { systemClock } from "../clock.ts";
+import { parseConfig } from "../config.ts";
+import { replaceMasterKey, rotateDataKey } from "../ops/rotate.ts";
+import { listKeyring } from "../store/instance.ts";
+import type { Command, Context } from "./command.ts";
+import {
+	printJson,
+	printLine,
+	printNote,
+	printTable,
+	showTime,
+} from "./output.ts";
+
+/** Commands about keys. */
+export const vaultCommands: readonly Command[] = [
+	{
+		noun: "vault",
+		verb: "status",
+		summary:
+			"the keys of the keyring, without the keys (the service is stopped)",
+		words: [],
+		flags: [],
+		examples: ["sallyport vault status"],
+		run: status,
+	},
+	{
+		noun: "vault",
+		verb: "rotate",
+		summary:
+			"seal everything with a fresh key and forget the former one (the service is stopped)",
+		words: [],
+		flags: [],
+		examples: ["sallyport vault rotate"],
+		run: rotate,
+	},
+	{
+		noun: "vault",
+		verb: "rekey",
+		summary:
+			"make another master key; the recovery kit changes with it (the service is stopped)",
+		words: [],
+		flags: [],
+		examples: [
+			"sallyport vault rekey",
+			"SALLYPORT_KEK_FILE=/etc/sallyport/master.key sallyport vault rekey",
+		],
+		run: rekey,
+	},
+];
+
+async function status({
+	io,
+	json,
+	configFlags,
+	program,
+}: Context): Promise<void> {
+	const data = program.openData(parseConfig(configFlags, io.env));
+	try {
+		const keys = listKeyring(data.db).map(
+			({ keyId, purpose, state, createdAt }) => ({
+				keyId,
+				purpose,
+				state,
+				createdAt,
+			}),
+		);
+		if (json) return printJson(io, { keys });
+		printTable(
+			io,
+			["KEY", "PURPOSE", "STATE", "MADE"],
+			keys.map(({ keyId, purpose, state, createdAt }) => [
+				String(keyId),
+				purpose,
+				state,
+				showTime(createdAt),
+			]),
+			"no keys",
+		);
+	} finally {
+		data.close();
+	}
+}
+
+async function rotate({
+	io,
+	json,
+	configFlags,
+	program,
+}: Context): Promise<void> {
+	const config = parseConfig(configFlags, io.env);
+	const data = program.openData(config);
+	try {
+		const rotation = rotateDataKey(data.db, config.kekFile, systemClock.now());
+		if (json) return printJson(io, rotation);
+		printLine(
+			io,
+			`${rotation.resealed} values are sealed with key ${rotation.keyId} now`,
+		);
+	} finally {
+		data.close();
+	}
+}
+
+async function rekey({
+	io,
+	json,
+	configFlags,
+	program,
+}: Context): Promise<void> {
+	const config = parseConfig(configFlags, io.env);
+	const data = program.openData(config);
+	try {
+		replaceMasterKey(data.db, config.kekFile);
+	} finally {
+		data.close();
+	}
+	if (json) return printJson(io, { masterKey: config.kekFile });
+	printLine(io, `${config.kekFile} is another master key now`);
+	printNote(
+		io,
+		"the recovery code changed with it: save a new kit (sallyport recovery-kit) and make a backup; older backups open with the older kit",
+	);
+}
