@@ -4,6 +4,7 @@
  * need the data to themselves, and end as if nothing had happened when they are interrupted.
  */
 
+import { PROVIDER_SECRET_PLACE } from "../people/provider.ts";
 import { totpPlace } from "../people/totp.ts";
 import { checkpoint, type Database, transaction } from "../store/database.ts";
 import { listKeyring, putKeyring } from "../store/instance.ts";
@@ -36,6 +37,7 @@ const PLACES: Readonly<Record<SealedTable, (row: SealedRow) => Place>> = {
 	totp: ({ user_id }) => totpPlace(String(user_id)),
 	certificates: ({ fingerprint }) =>
 		keyPlace("certificates", String(fingerprint)),
+	identity_provider: () => PROVIDER_SECRET_PLACE,
 	acme_accounts: ({ directory }) =>
 		keyPlace("acme_accounts", String(directory)),
 };

@@ -77,7 +77,8 @@ const DOMAINS_MAX = 50;
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)+$/;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-const PLACE: Place = {
+/** Where the sealed secret of the provider lives: there is one provider. */
+export const PROVIDER_SECRET_PLACE: Place = {
 	table: "identity_provider",
 	column: "secret_sealed",
 	row: "1",
@@ -141,7 +142,9 @@ export function createProvider(deps: {
 	}
 
 	function secretOf({ secretSealed }: IdentityProvider): string | null {
-		return secretSealed === null ? null : vault.open(PLACE, secretSealed);
+		return secretSealed === null
+			? null
+			: vault.open(PROVIDER_SECRET_PLACE, secretSealed);
 	}
 
 	const derive = (what: string, state: string): string =>
@@ -196,7 +199,9 @@ export function createProvider(deps: {
 			await discover(settings.issuer, true);
 			const { clientSecret, ...rest } = settings;
 			const secretSealed =
-				clientSecret === null ? null : vault.seal(PLACE, clientSecret);
+				clientSecret === null
+					? null
+					: vault.seal(PROVIDER_SECRET_PLACE, clientSecret);
 			putIdentityProvider(db, { ...rest, secretSealed }, clock.now());
 		},
 		begin: async ({ purpose, next, binding, redirectUri }) => {

@@ -10,6 +10,7 @@ export const SEALED_COLUMNS = {
 	totp: "sealed",
 	certificates: "key_sealed",
 	acme_accounts: "key_sealed",
+	identity_provider: "secret_sealed",
 } as const;
 
 export type SealedTable = keyof typeof SEALED_COLUMNS;
