@@ -11,6 +11,10 @@
 import { lookup as resolve } from "node:dns/promises";
 import { createJudge, isAddress } from "./addresses.ts";
 import { SallyportError } from "./errors.ts";
+import { createHttpClient, type HttpClient } from "./http1/client.ts";
+import { connect } from "./http1/connection.ts";
+import { EgressError, late, unreachable } from "./http1/failure.ts";
+import { type HeaderLines, headerLines } from "./http1/request.ts";
 
 export type EgressInit = {
 	readonly method?: string;
@@ -18,30 +22,25 @@ export type EgressInit = {
 	readonly body?: string | Uint8Array;
 	/** Ends the request, and the body of its response. */
 	readonly signal?: AbortSignal;
-	/**
-	 * Time until the response's headers; the body has no limit of its own but `signal`.
-	 * Null when `signal` is this request's alone and its owner ends it in time.
-	 */
-	readonly timeoutMs: number | null;
+	/** Time until the response's headers; the body has no limit of its own but `signal`. */
+	readonly timeoutMs: number;
 };
-
-/**
- * A request that got no response. `lost`: nobody knows whether it arrived. The message does not say what was called:
- * the caller knows, and where a server lives may be nobody else's business.
- */
-export class EgressError extends SallyportError {
-	readonly reach: "unsent" | "lost" | "late";
-
-	constructor(reach: EgressError["reach"], message: string, hint: string) {
-		super("upstream", message, { hint });
-		this.name = "EgressError";
-		this.reach = reach;
-	}
-}
 
 export type Egress = {
 	/** @throws SallyportError `upstream` (unreachable, timed out), `forbidden` (address not allowed), `invalid` (URL) */
 	readonly fetch: (url: string | URL, init: EgressInit) => Promise<Response>;
+};
+
+/** The way to servers that are called again and again. */
+export type KeptEgress = {
+	/**
+	 * A client of the server at this URL, with connections of its own that it keeps. Each goes to an address that was
+	 * judged when it was opened.
+	 * @throws SallyportError `forbidden`, `invalid`
+	 */
+	readonly openClient: (url: string) => HttpClient;
+	/** Headers as such a client sends them. @throws SallyportError `forbidden`, `invalid` */
+	readonly headers: (headers: Readonly<Record<string, string>>) => HeaderLines;
 };
 
 /** Every address of a name. */
@@ -76,7 +75,7 @@ export function createEgress(options: {
 	readonly lookup?: Lookup;
 	readonly ownOrigins?: readonly string[];
 	readonly ca?: string;
-}): Egress {
+}): Egress & KeptEgress {
 	const isAllowed = createJudge(options.allowPrivate);
 	const isPublic = createJudge([]);
 	const lookup = options.lookup ?? lookupAll;
@@ -115,22 +114,62 @@ export function createEgress(options: {
 		return target;
 	};
 
+	/** Does work with an address of the host; with the next one as long as the failure is one that another may not have. */
+	const reach = async <T>(
+		host: string,
+		work: (address: string) => Promise<T>,
+		isUnsent: (error: unknown) => boolean,
+	): Promise<T> => {
+		const addresses = await addressesOf(host);
+		for (let tries = 1; ; tries++) {
+			try {
+				return await work(addresses[0] as string);
+			} catch (error) {
+				if (!isUnsent(error) || tries >= addresses.length) throw error;
+				addresses.push(addresses.shift() as string);
+			}
+		}
+	};
+
 	return {
 		fetch: async (url, init) => {
 			const target = targetOf(String(url));
 			refuseOwnCredentials(init.headers ?? {});
-			const addresses = await addressesOf(target.address);
-			for (let tries = 1; ; tries++) {
-				const address = addresses[0] as string;
-				try {
-					return await send(target, address, init, options.ca);
-				} catch (error) {
-					const code = codeOf(error);
-					if (!UNSENT.has(code) || tries >= addresses.length)
-						throw failure(code, error, init);
-					addresses.push(addresses.shift() as string);
-				}
+			try {
+				return await reach(
+					target.address,
+					(address) => send(target, address, init, options.ca),
+					(error) => UNSENT.has(codeOf(error)),
+				);
+			} catch (error) {
+				throw failure(codeOf(error), error, init);
 			}
+		},
+		openClient: (url) => {
+			const { protocol, host, address, port, path } = targetOf(url);
+			const secure = protocol === "https:";
+			// A certificate is for the name that was asked for, not for the address that was dialled.
+			const tls = secure
+				? {
+						...(!isAddress(address) && { serverName: address }),
+						...(options.ca !== undefined && { ca: options.ca }),
+					}
+				: null;
+			return createHttpClient({
+				host,
+				path,
+				secure,
+				dial: (hooks) =>
+					reach(
+						address,
+						(judged) => connect({ address: judged, port, tls }, hooks),
+						(error) => error instanceof EgressError,
+					),
+			});
+		},
+		headers: (headers) => {
+			refuseOwnCredentials(headers);
+			return headerLines(headers);
 		},
 	};
 }
@@ -144,8 +183,9 @@ type Target = {
 	readonly hostname: string;
 	/** The same without brackets. */
 	readonly address: string;
-	/** Port, path and query. */
-	readonly rest: string;
+	readonly port: number;
+	/** Path and query. */
+	readonly path: string;
 };
 
 async function send(
@@ -170,11 +210,7 @@ async function send(
 	}
 	// Bun gives up a silent body after 360 s otherwise, and a quiet event stream is normal.
 	Object.assign(request, { timeout: false });
-	const url = `${target.protocol}//${pinned}${target.rest}`;
-	if (init.timeoutMs === null) {
-		if (init.signal) request.signal = init.signal;
-		return fetch(url, request);
-	}
+	const url = `${target.protocol}//${pinned}:${target.port}${target.path}`;
 	return inTimeLimit(init.signal, init.timeoutMs, (signal) =>
 		fetch(url, { ...request, signal }),
 	);
@@ -227,7 +263,8 @@ function parseTarget(text: string, ownOrigins: readonly string[]): Target {
 		host: url.host,
 		hostname: url.hostname,
 		address: url.hostname.replace(/^\[|\]$/g, ""),
-		rest: `${url.port === "" ? "" : `:${url.port}`}${url.pathname}${url.search}`,
+		port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+		path: `${url.pathname}${url.search}`,
 	};
 }
 
@@ -296,20 +333,14 @@ function failure(
 	if (error instanceof SallyportError) return error;
 	if (init.signal?.aborted)
 		return new SallyportError("unavailable", "the request was cancelled");
-	if (code === "TIMEOUT")
-		return new EgressError(
-			"late",
-			`did not answer within ${Math.ceil((init.timeoutMs ?? 0) / 1000)} s`,
-			"check that the server is running and not overloaded",
-		);
+	if (code === "TIMEOUT") return late(init.timeoutMs);
 	const reason = UNSENT.has(code)
 		? "the connection was refused"
 		: /^ERR_TLS|CERT|SELF_SIGNED|UNABLE_TO_/.test(code)
 			? `its certificate is not accepted (${code})`
 			: `the connection failed (${code || "unknown reason"})`;
-	return new EgressError(
-		code === "ECONNRESET" ? "lost" : "unsent",
-		`cannot be reached: ${reason}`,
-		"check the URL, and that the server is running",
-	);
+	const failure = unreachable(reason);
+	return code === "ECONNRESET"
+		? new EgressError("lost", failure.message, failure.hint as string)
+		: failure;
 }

@@ -139,6 +139,11 @@ const DOORS: readonly {
 		allowed: ["src/egress.ts", "src/cli/client.ts"],
 	},
 	{
+		effect: "outgoing connections",
+		pattern: /Bun\.connect/,
+		allowed: ["src/http1/connection.ts"],
+	},
+	{
 		effect: "listening",
 		pattern: /Bun\.(serve|listen)|node:(net|http|https|tls)"/,
 		allowed: ["src/tls/listeners.ts"],

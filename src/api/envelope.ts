@@ -4,7 +4,8 @@
  */
 import { asExpected, describeError, httpStatus } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Bytes, toBytes } from "../message.ts";
+import { type Bytes, join, toBytes } from "../message.ts";
+import { around, type Pieces, readableOf } from "../pieces.ts";
 
 /** A refusal by HTTP's own rules, which has a status of its own. */
 export class HttpRefusal extends Error {
@@ -29,7 +30,7 @@ export class HttpRefusal extends Error {
 /** A JSON response that no cache keeps. */
 export function jsonResponse(
 	status: number,
-	body: string | ReadableStream<Bytes>,
+	body: BodyInit,
 	headers: Readonly<Record<string, string>> = {},
 ): Response {
 	return new Response(body, {
@@ -55,25 +56,15 @@ export function success(
 export function envelopeAround(
 	status: number,
 	head: string,
-	middle: Bytes | ReadableStream<Bytes>,
+	middle: Bytes | Pieces,
 	tail: string,
 ): Response {
-	if (middle instanceof Uint8Array)
-		return jsonResponse(
-			status,
-			new ReadableStream({
-				start: (controller) => {
-					for (const part of [toBytes(head), middle, toBytes(tail)])
-						controller.enqueue(part);
-					controller.close();
-				},
-			}),
-		);
-	const around = new TransformStream<Bytes, Bytes>({
-		start: (controller) => controller.enqueue(toBytes(head)),
-		flush: (controller) => controller.enqueue(toBytes(tail)),
-	});
-	return jsonResponse(status, middle.pipeThrough(around));
+	return jsonResponse(
+		status,
+		middle instanceof Uint8Array
+			? join([head, middle, tail])
+			: readableOf(around(toBytes(head), middle, toBytes(tail))),
+	);
 }
 
 /** What the world sees of a failure. A bug is logged whole, and is an "internal error" with the request's id. */

@@ -47,14 +47,15 @@ export function adaptResult(
 function prepend(body: Reply["body"], members: string): Reply["body"] {
 	if (body instanceof Uint8Array) return prependWhole(body, members);
 	let first = true;
-	return body.pipeThrough(
-		new TransformStream<Bytes, Bytes>({
-			transform(chunk, controller) {
-				controller.enqueue(first ? prependWhole(chunk, members) : chunk);
-				first = false;
-			},
-		}),
-	);
+	return {
+		next: async () => {
+			const piece = await body.next();
+			const wasFirst = first;
+			first = false;
+			return piece && wasFirst ? prependWhole(piece, members) : piece;
+		},
+		cancel: body.cancel,
+	};
 }
 
 function prependWhole(bytes: Bytes, members: string): Bytes {

@@ -3,6 +3,7 @@
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
 import { type Bytes, join, toBytes } from "../message.ts";
+import { around, readableOf } from "../pieces.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import {
@@ -98,22 +99,9 @@ export function jsonResponse(
 	const head = wrap(id, member);
 	if (body instanceof Uint8Array)
 		return new Response(join([...head, body, "}"]), init);
-	return new Response(around(join(head), body, toBytes("}")), init);
+	return new Response(readableOf(around(join(head), body, toBytes("}"))), init);
 }
 
 function wrap(id: string, member: "result" | "error"): string[] {
 	return [`{"jsonrpc":"2.0","id":${id},"${member}":`];
-}
-
-function around(
-	head: Bytes,
-	body: ReadableStream<Bytes>,
-	tail: Bytes,
-): ReadableStream<Bytes> {
-	return body.pipeThrough(
-		new TransformStream<Bytes, Bytes>({
-			start: (controller) => controller.enqueue(head),
-			flush: (controller) => controller.enqueue(tail),
-		}),
-	);
 }

@@ -4,7 +4,7 @@
  *
  * @see specification 2026-07-28, basic/versioning ("Compatibility"), basic/transports
  */
-import type { Egress } from "../egress.ts";
+import type { KeptEgress } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import { SHARED } from "../store/secrets.ts";
@@ -32,7 +32,7 @@ import type { UpstreamEvent } from "./upstream.ts";
 export type DialDeps = {
 	readonly db: Database;
 	readonly vault: Vault;
-	readonly egress: Egress;
+	readonly egress: KeptEgress;
 	readonly version: string;
 	/** The server's own folder. */
 	readonly serverDir: (server: Server) => string;

@@ -6,6 +6,9 @@
  *
  * @see specification 2026-07-28 and 2025-11-25, basic/transports (Streamable HTTP)
  */
+
+import type { Answer } from "../http1/answer.ts";
+import { EgressError } from "../http1/failure.ts";
 import {
 	type Bytes,
 	join,
@@ -13,9 +16,10 @@ import {
 	type Message,
 	parseMessage,
 } from "../message.ts";
+import type { Pieces } from "../pieces.ts";
 import { type Cutter, createCutter } from "./cutter.ts";
 import { createEventSplitter, type EventSplitter } from "./events.ts";
-import { LinkError, MESSAGE_BYTES_MAX } from "./link.ts";
+import { LinkError, MESSAGE_BYTES_MAX, pauseMs, RECONNECT_MS } from "./link.ts";
 import { STREAMED_BYTES_MAX } from "./reply.ts";
 import type { Reply } from "./upstream.ts";
 
@@ -25,33 +29,28 @@ const WHOLE_BYTES_MAX = 64 * 1024;
 const STALL_MS = 300_000;
 
 type RpcResponse = Extract<Message, { kind: "response" }>;
-type Reader = ReadableStreamDefaultReader<Bytes>;
 
 /** The media type alone, or empty. */
-export function mediaType(response: Response): string {
-	const type = response.headers.get("content-type") ?? "";
-	return (type.split(";")[0] as string).trim().toLowerCase();
+export function mediaType(answer: Answer): string {
+	const type = answer.header("content-type") ?? "";
+	const end = type.indexOf(";");
+	return (end < 0 ? type : type.slice(0, end)).trim().toLowerCase();
 }
 
 /** Reads a JSON answer to the request of this id. @throws LinkError */
-export async function readJson(response: Response, id: number): Promise<Reply> {
+export async function readJson(answer: Answer, id: number): Promise<Reply> {
 	try {
-		const length = Number(response.headers.get("content-length") ?? Number.NaN);
-		const encoded = response.headers.has("content-encoding");
-		if (!encoded && length <= WHOLE_BYTES_MAX)
-			return replyOf(await response.bytes().catch(brokenOff), id);
-		if (!response.body) throw notAnAnswer();
-		return await readLong(response.body.getReader(), id);
+		return answer.whole
+			? replyOf(answer.whole, id)
+			: await readLong(answer.body, id);
 	} catch (error) {
 		throw translate(error);
 	}
 }
 
 /** An error that came with a status that is no success; null when the body is something else. */
-export async function readRefusal(
-	response: Response,
-): Promise<RpcResponse | null> {
-	const bytes = await readSome(response);
+export async function readRefusal(answer: Answer): Promise<RpcResponse | null> {
+	const bytes = await readSome(answer.body);
 	try {
 		const message = parseMessage(bytes);
 		return message.kind === "response" && message.member === "error"
@@ -64,15 +63,13 @@ export async function readRefusal(
 }
 
 /**
- * Reads events until `onMessage` says it has heard enough or the stream ends. What follows is drained for a moment,
- * so that the connection can be used again.
+ * Reads events until `onMessage` says it has heard enough or the stream ends.
  * @throws LinkError when the stream breaks, or an event is too large
  */
 export async function readEvents(
-	body: ReadableStream<Bytes>,
+	body: Pieces,
 	onMessage: (message: Message) => "more" | "enough",
-): Promise<{ readonly enough: boolean; readonly splitter: EventSplitter }> {
-	const reader = body.getReader();
+): Promise<EventSplitter> {
 	let enough = false;
 	const splitter = createEventSplitter({
 		bytesMax: MESSAGE_BYTES_MAX,
@@ -86,16 +83,27 @@ export async function readEvents(
 	});
 	try {
 		while (!enough) {
-			const { done, value } = await next(reader);
-			if (done) return { enough, splitter };
-			splitter.push(value);
+			const piece = await next(body);
+			if (!piece) break;
+			splitter.push(piece);
 		}
+		return splitter;
 	} catch (error) {
-		void reader.cancel().catch(() => {}); // it is broken already
 		throw translate(error);
+	} finally {
+		body.cancel();
 	}
-	void drain(reader);
-	return { enough, splitter };
+}
+
+/** The pause before a stream that ended is opened again: what it asked for, the first time. */
+export function reopenMs(
+	splitter: EventSplitter | null,
+	attempt: number,
+): number {
+	const wanted = splitter?.retryMs();
+	return wanted === undefined || attempt > 0
+		? pauseMs(attempt)
+		: Math.min(wanted, RECONNECT_MS[RECONNECT_MS.length - 1] as number);
 }
 
 /** The reply that a whole message is. @throws LinkError when it answers something else */
@@ -116,112 +124,88 @@ export function bodyOf({ bytes, body }: RpcResponse): Bytes {
 	return bytes.subarray(body.start, body.end);
 }
 
-/** Lets go of a response that nobody reads. */
-export function discard(response: Response): void {
-	void response.body?.cancel().catch(() => {}); // it is of no interest how it ends
+/** Lets go of an answer that nobody reads. */
+export function discard(answer: Answer): void {
+	answer.body.cancel();
 }
 
-async function readLong(reader: Reader, id: number): Promise<Reply> {
+async function readLong(pieces: Pieces, id: number): Promise<Reply> {
 	const cutter = createCutter(String(id));
 	const parts: Bytes[] = [];
 	let held = 0;
 	try {
 		while (held <= WHOLE_BYTES_MAX || cutter.member() === null) {
-			const { done, value } = await next(reader);
-			if (done) {
+			const piece = await next(pieces);
+			if (!piece) {
 				cutter.finish();
 				return {
 					member: cutter.member() as Reply["member"],
 					body: join(parts),
 				};
 			}
-			for (const part of cutter.push(value)) {
+			for (const part of cutter.push(piece)) {
 				parts.push(part);
 				held += part.length;
 			}
 		}
 	} catch (error) {
-		void reader.cancel().catch(() => {}); // the error that matters is thrown
+		pieces.cancel();
 		throw error;
 	}
 	return {
 		member: cutter.member() as Reply["member"],
-		body: streamRest(reader, cutter, parts),
+		body: restOf(pieces, cutter, parts),
 	};
 }
 
 /** What was cut so far, then the rest as it arrives. It breaks when the answer turns out to be none. */
-function streamRest(
-	reader: Reader,
-	cutter: Cutter,
-	first: readonly Bytes[],
-): ReadableStream<Bytes> {
+function restOf(pieces: Pieces, cutter: Cutter, first: Bytes[]): Pieces {
+	const ready = first;
 	let sent = 0;
-	return new ReadableStream<Bytes>(
-		{
-			start: (controller) => {
-				for (const part of first) controller.enqueue(part);
-			},
-			pull: async (controller) => {
-				const stall = setTimeout(() => void reader.cancel(), STALL_MS);
-				try {
-					for (;;) {
-						const { done, value } = await next(reader);
-						if (done) {
-							cutter.finish();
-							return controller.close();
-						}
-						sent += value.length;
-						if (sent > STREAMED_BYTES_MAX) throw tooLarge();
-						const parts = cutter.push(value);
-						for (const part of parts) controller.enqueue(part);
-						if (parts.length > 0) return;
+	return {
+		next: async () => {
+			let stall: ReturnType<typeof setTimeout> | undefined;
+			try {
+				for (;;) {
+					const part = ready.shift();
+					if (part) return part;
+					stall ??= setTimeout(pieces.cancel, STALL_MS);
+					const piece = await next(pieces);
+					if (!piece) {
+						cutter.finish();
+						return null;
 					}
-				} catch (error) {
-					void reader.cancel().catch(() => {}); // the stream says why
-					controller.error(translate(error));
-				} finally {
-					clearTimeout(stall);
+					sent += piece.length;
+					if (sent > STREAMED_BYTES_MAX) throw tooLarge();
+					ready.push(...cutter.push(piece));
 				}
-			},
-			cancel: () => void reader.cancel().catch(() => {}), // nobody reads on
+			} catch (error) {
+				pieces.cancel();
+				throw translate(error);
+			} finally {
+				clearTimeout(stall);
+			}
 		},
-		{ highWaterMark: 0 },
-	);
+		cancel: pieces.cancel,
+	};
 }
 
 /** The beginning of a body; what is longer is no JSON-RPC error. */
-async function readSome(response: Response): Promise<Bytes> {
-	const reader = response.body?.getReader() as Reader | undefined;
+async function readSome(pieces: Pieces): Promise<Bytes> {
 	const parts: Bytes[] = [];
 	let held = 0;
 	try {
-		while (reader && held <= WHOLE_BYTES_MAX) {
-			const { done, value } = await reader.read();
-			if (done) break;
-			held += value.length;
-			parts.push(value);
+		while (held <= WHOLE_BYTES_MAX) {
+			const piece = await pieces.next();
+			if (!piece) break;
+			held += piece.length;
+			parts.push(piece);
 		}
-		if (held > WHOLE_BYTES_MAX) await reader?.cancel();
 	} catch {
 		// the status is known, and the body was only to explain it
 	}
+	pieces.cancel();
 	return join(parts);
-}
-
-const DRAIN_READS_MAX = 8;
-
-async function drain(reader: Reader): Promise<void> {
-	const timer = setTimeout(() => void reader.cancel().catch(() => {}), 1000);
-	try {
-		for (let reads = 0; reads < DRAIN_READS_MAX; reads++)
-			if ((await reader.read()).done) return;
-		await reader.cancel();
-	} catch {
-		// the answer is complete: how its stream ends concerns nobody
-	} finally {
-		clearTimeout(timer);
-	}
 }
 
 function notAnAnswer(): LinkError {
@@ -236,12 +220,13 @@ function tooLarge(): LinkError {
 	return new LinkError("final", "the server's answer is too large");
 }
 
-/** The next chunk. @throws LinkError when the connection breaks */
-function next(reader: Reader): ReturnType<Reader["read"]> {
-	return reader.read().catch(brokenOff);
+/** The next piece. @throws LinkError when the connection breaks */
+function next(pieces: Pieces): Promise<Bytes | null> {
+	return pieces.next().catch(brokenOff);
 }
 
-function brokenOff(): never {
+function brokenOff(error: unknown): never {
+	if (!(error instanceof EgressError)) throw error;
 	throw new LinkError(
 		"broken",
 		"the connection to the server broke in the middle of an answer",

@@ -1,7 +1,7 @@
 /**
  * What the two HTTP transports share: where a server is, which headers go with everything, and how work is ended.
  */
-import type { Egress } from "../egress.ts";
+import type { KeptEgress } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
 
 /** Ours alone: an administrator's header does not change what is said about the message. */
@@ -9,7 +9,7 @@ const RESERVED_HEADER =
 	/^(host|connection|content-length|content-type|accept|accept-encoding|transfer-encoding|last-event-id|mcp-.*)$/;
 
 export type HttpTarget = {
-	readonly egress: Egress;
+	readonly egress: KeptEgress;
 	readonly url: string;
 	/** The server's plain headers and its secret ones. */
 	readonly headers: Readonly<Record<string, string>>;
@@ -22,6 +22,7 @@ export type HttpTarget = {
 export function baseHeaders(target: HttpTarget): Record<string, string> {
 	const headers: Record<string, string> = {
 		"user-agent": `sallyport/${target.version}`,
+		"accept-encoding": "identity",
 	};
 	for (const [name, value] of Object.entries(target.headers)) {
 		const lower = name.toLowerCase();

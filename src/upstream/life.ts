@@ -10,7 +10,7 @@ import { memberOf, parseJson } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import type { Connection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
-import { LinkError, unless } from "./link.ts";
+import { isSafe, LinkError, unless } from "./link.ts";
 import { EMPTY, fetchList, type Listing, sameItems } from "./lists.ts";
 import type { ParamHeaders } from "./mirror.ts";
 import type { Lines } from "./stderr.ts";
@@ -46,20 +46,6 @@ const TASK_TIMEOUT_MS = 24 * 3600_000;
 const CALLS_MAX = 512;
 /** How long a list holds that says nothing of it: changes are announced, this is for servers that forget to. */
 const LIST_TTL_MS = 10 * 60_000;
-
-/** Requests that change nothing, and may be sent twice. */
-const SAFE = new Set([
-	"ping",
-	"tools/list",
-	"prompts/list",
-	"prompts/get",
-	"resources/list",
-	"resources/templates/list",
-	"resources/read",
-	"completion/complete",
-	"tasks/get",
-	"tasks/result",
-]);
 
 type Cached = {
 	readonly listing: Listing;
@@ -356,7 +342,7 @@ function mayRepeat(error: unknown, { method, signal }: Call): boolean {
 	if (!(error instanceof LinkError) || signal.aborted) return false;
 	if (error.code !== "upstream") return false;
 	return (
-		error.reach === "unsent" || (error.reach === "broken" && SAFE.has(method))
+		error.reach === "unsent" || (error.reach === "broken" && isSafe(method))
 	);
 }
 

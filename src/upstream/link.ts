@@ -61,6 +61,26 @@ export type Hearing = {
 	) => Promise<Bytes | null>;
 };
 
+/** Requests that change nothing, and may be sent twice. */
+const SAFE = new Set([
+	"initialize",
+	"server/discover",
+	"ping",
+	"tools/list",
+	"prompts/list",
+	"prompts/get",
+	"resources/list",
+	"resources/templates/list",
+	"resources/read",
+	"completion/complete",
+	"tasks/get",
+	"tasks/result",
+]);
+
+export function isSafe(method: string): boolean {
+	return SAFE.has(method);
+}
+
 /** The bytes that one message of a server may have when it must be held whole. */
 export const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
 

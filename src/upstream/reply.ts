@@ -16,10 +16,12 @@ export async function wholeBody(
 	if (body instanceof Uint8Array) return body;
 	const parts: Bytes[] = [];
 	let held = 0;
-	for await (const part of body) {
+	for (let part = await body.next(); part; part = await body.next()) {
 		held += part.length;
-		if (held > bytesMax)
+		if (held > bytesMax) {
+			body.cancel();
 			throw new SallyportError("upstream", "the server's answer is too large");
+		}
 		parts.push(part);
 	}
 	return Buffer.concat(parts);

@@ -3,7 +3,6 @@
  *
  * @see specification 2024-11-05, basic/transports (HTTP with SSE)
  */
-import { SallyportError } from "../errors.ts";
 import type { Bytes } from "../message.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createEventSplitter } from "./events.ts";
@@ -31,21 +30,22 @@ export async function openSseLink(
 ): Promise<Link> {
 	const { egress, url } = target;
 	const base = baseHeaders(target);
-	const ended = new AbortController();
-	const response = await egress.fetch(url, {
-		headers: { ...base, accept: "text/event-stream" },
-		signal: ended.signal,
+	const client = egress.openClient(url);
+	const stream = await client.send({
+		method: "GET",
+		headers: egress.headers({ ...base, accept: "text/event-stream" }),
 		timeoutMs: OPEN_TIMEOUT_MS,
-	});
-	if (!response.ok || mediaType(response) !== "text/event-stream") {
-		discard(response);
+		repeatable: true,
+	}).answer;
+	if (stream.status !== 200 || mediaType(stream) !== "text/event-stream") {
+		client.close();
 		throw new LinkError(
 			"final",
-			response.status === 401 || response.status === 403
-				? `the server refused our credentials (${response.status})`
+			stream.status === 401 || stream.status === 403
+				? `the server refused our credentials (${stream.status})`
 				: "the server speaks no transport that we know",
 			{
-				status: response.status,
+				status: stream.status,
 				hint: "check that the URL is the server's MCP endpoint",
 			},
 		);
@@ -55,18 +55,21 @@ export async function openSseLink(
 	// Whoever opens the link awaits it; when reading fails first, that is what they are told.
 	endpoint.promise.catch(() => {});
 	const post = async (message: Bytes): Promise<void> => {
-		const answer = await egress.fetch(await endpoint.promise, {
+		const { answer } = client.send({
 			method: "POST",
-			headers: { ...base, "content-type": "application/json" },
+			path: await endpoint.promise,
+			headers: egress.headers({ ...base, "content-type": "application/json" }),
 			body: message,
 			timeoutMs: POST_TIMEOUT_MS,
+			repeatable: false,
 		});
-		discard(answer);
-		if (!answer.ok)
+		const taken = await answer;
+		discard(taken);
+		if (taken.status < 200 || taken.status > 299)
 			throw new LinkError(
 				"final",
-				`the server answered ${answer.status} to a message`,
-				{ status: answer.status },
+				`the server answered ${taken.status} to a message`,
+				{ status: taken.status },
 			);
 	};
 	const tell = (message: Bytes): void => {
@@ -89,17 +92,19 @@ export async function openSseLink(
 	});
 	const read = async (): Promise<string> => {
 		try {
-			for await (const chunk of response.body as ReadableStream<Bytes>)
-				splitter.push(chunk);
-			return "the server ended the connection";
+			for (;;) {
+				const piece = await stream.body.next();
+				if (!piece) return "the server ended the connection";
+				splitter.push(piece);
+			}
 		} catch (error) {
-			return error instanceof SallyportError
+			return error instanceof LinkError
 				? error.message
 				: "the connection to the server broke";
 		}
 	};
 	const closed = read().then((reason) => {
-		ended.abort();
+		client.close();
 		pending.fail(reason);
 		endpoint.reject(new LinkError("broken", reason));
 		return reason;
@@ -113,7 +118,7 @@ export async function openSseLink(
 	try {
 		await endpoint.promise;
 	} catch (error) {
-		ended.abort();
+		client.close();
 		throw error;
 	} finally {
 		clearTimeout(timer);
@@ -133,18 +138,20 @@ export async function openSseLink(
 		listen: () => {},
 		takeStream: () => () => {},
 		close: async () => {
-			ended.abort();
+			client.close();
 			await closed;
 		},
 		closed,
 	};
 }
 
-/** Where to POST. Another origin would be handed the server's secrets (2024-11-05 says nothing; SDKs refuse it too). */
+/** The path to POST to. Another origin would be handed the server's secrets (2024-11-05 says nothing; SDKs refuse it too). */
 function endpointOf(url: string, said: string): string | null {
 	if (!URL.canParse(said, url)) return null;
 	const endpoint = new URL(said, url);
-	return endpoint.origin === new URL(url).origin ? endpoint.href : null;
+	return endpoint.origin === new URL(url).origin
+		? endpoint.pathname + endpoint.search
+		: null;
 }
 
 function foreignEndpoint(): LinkError {

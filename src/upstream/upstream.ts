@@ -5,6 +5,7 @@
  * server is reached, of which era it is and whether it runs at the moment is no concern of whoever asks.
  */
 import type { Bytes } from "../message.ts";
+import type { Pieces } from "../pieces.ts";
 import type { Era } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
 
@@ -36,7 +37,7 @@ export type Item = { readonly key: string; readonly bytes: Bytes };
 /** The `result` or `error` member of a response, as the server wrote it (an envelope belongs to one hop only). */
 export type Reply = {
 	readonly member: "result" | "error";
-	readonly body: Bytes | ReadableStream<Bytes>;
+	readonly body: Bytes | Pieces;
 };
 
 export type Call = {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { toBytes } from "../../src/message.ts";
+import { piecesOf } from "../../src/pieces.ts";
 import { createFixture, type Fixture } from "./fixture.ts";
 
 let fixture: Fixture;
@@ -105,7 +106,7 @@ test("a streamed result is put into the envelope as it comes", async () => {
 			'{"name":"fail"}',
 			'{"name":"refuse"}',
 		],
-		call: () => ({ member: "result", body }),
+		call: () => ({ member: "result", body: piecesOf(body) }),
 	});
 	const { text } = await fixture.send("POST", CALL, {
 		serverName: "notes",

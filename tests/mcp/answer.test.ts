@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { answer } from "../../src/mcp/answer.ts";
 import { toBytes } from "../../src/message.ts";
+import { piecesOf } from "../../src/pieces.ts";
 import type { Reply } from "../../src/upstream/upstream.ts";
 
 const OK: Reply = { member: "result", body: toBytes('{"n":1}') };
@@ -61,7 +62,10 @@ test("a streamed result is passed on as it comes", async () => {
 			controller.close();
 		},
 	});
-	const response = await answering(async () => ({ member: "result", body }));
+	const response = await answering(async () => ({
+		member: "result",
+		body: piecesOf(body),
+	}));
 	expect(await response.json()).toEqual({
 		jsonrpc: "2.0",
 		id: "a",

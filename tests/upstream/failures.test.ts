@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Pieces } from "../../src/pieces.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import {
 	type FixtureServer,
@@ -79,7 +80,8 @@ test("an answer of 64 MiB is handed on as it comes", async () => {
 		signal: new AbortController().signal,
 	});
 	let bytes = 0;
-	for await (const part of reply.body as ReadableStream<Uint8Array>)
+	const pieces = reply.body as Pieces;
+	for (let part = await pieces.next(); part; part = await pieces.next())
 		bytes += part.length;
 	expect(bytes).toBe(
 		64 * 1024 * 1024 + '{"content":[{"type":"text","text":""}]}'.length,

@@ -1,0 +1,94 @@
+/**
+ * A body in chunks, each with its length in front.
+ *
+ * @see RFC 9112 7.1
+ */
+import type { Bytes } from "../message.ts";
+import { malformed } from "./failure.ts";
+
+export type Dechunker = {
+	/**
+	 * Takes what arrived from `at` on, and gives each piece of the body.
+	 * @returns where the body ended in these bytes; -1 while it goes on
+	 * @throws SallyportError `upstream` when the chunks are malformed
+	 */
+	readonly push: (
+		bytes: Bytes,
+		at: number,
+		onPiece: (piece: Bytes) => void,
+	) => number;
+};
+
+/** A chunk's length with its extensions, or one trailer. */
+const LINE_BYTES_MAX = 4096;
+const TRAILERS_MAX = 50;
+const SIZE = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;.*)?$/;
+const CR = 0x0d;
+const LF = 0x0a;
+
+export function createDechunker(): Dechunker {
+	let state: "size" | "data" | "data-end" | "trailer" = "size";
+	let line = "";
+	let left = 0;
+	let trailers = 0;
+
+	/** What a complete line says; true when it was the last of the body. */
+	const endLine = (): boolean => {
+		const text = line;
+		line = "";
+		if (state === "data-end") {
+			if (text !== "") throw malformed("a chunk is longer than it says");
+			state = "size";
+			return false;
+		}
+		if (state === "trailer") {
+			if (text === "") return true;
+			if (++trailers > TRAILERS_MAX)
+				throw malformed("it has too many trailers");
+			return false;
+		}
+		const size = SIZE.exec(text)?.[1];
+		if (size === undefined) throw malformed("a chunk does not say its length");
+		left = Number.parseInt(size, 16);
+		state = left === 0 ? "trailer" : "data";
+		return false;
+	};
+
+	/** Reads on in a line. Gives where it goes on; the line has ended when its line feed is before that. */
+	const readLine = (bytes: Bytes, at: number): number => {
+		const lf = bytes.indexOf(LF, at);
+		const end = lf < 0 ? bytes.length : lf;
+		if (line.length + end - at > LINE_BYTES_MAX)
+			throw malformed("a line between its chunks is too long");
+		line += Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString(
+			"latin1",
+		);
+		if (lf < 0) return bytes.length;
+		// A bare line feed ends a line for some readers and not for others (RFC 9112 2.2).
+		if (line.charCodeAt(line.length - 1) !== CR)
+			throw malformed("a line between its chunks has no proper end");
+		line = line.slice(0, -1);
+		return lf + 1;
+	};
+
+	return {
+		push: (bytes, start, onPiece) => {
+			let at = start;
+			while (at < bytes.length) {
+				if (state === "data") {
+					const piece = bytes.subarray(at, at + left);
+					at += piece.length;
+					left -= piece.length;
+					onPiece(piece);
+					if (left === 0) state = "data-end";
+					continue;
+				}
+				const next = readLine(bytes, at);
+				const ended = bytes[next - 1] === LF;
+				at = next;
+				if (ended && endLine()) return at;
+			}
+			return -1;
+		},
+	};
+}

@@ -1,0 +1,221 @@
+/**
+ * A client of one server: connections that are kept between requests, in bounds. Nobody else's requests travel on
+ * them, so that a server which confuses its answers confuses only its own.
+ *
+ * A request goes out a second time only when the first went on a kept connection, nothing of an answer has arrived,
+ * and either the server cannot have read it or it changes nothing: a server may close a kept connection in the very
+ * moment it is used.
+ *
+ * @see RFC 9112 9.3
+ */
+import { type Clock, systemClock } from "../clock.ts";
+import { SallyportError } from "../errors.ts";
+import type { Answer } from "./answer.ts";
+import type { Connection, Exchange } from "./connection.ts";
+import { abandoned, EgressError, late } from "./failure.ts";
+import { type Request1, serialize } from "./request.ts";
+
+export type HttpClient = {
+	readonly send: (request: Request1) => Exchange;
+	/** Ends every exchange and connection. */
+	readonly close: () => void;
+};
+
+/** Connections of one client, streams and calls together. */
+const CONNECTIONS_MAX = 256;
+/** Requests that wait for one. */
+const WAITING_MAX = 1024;
+const IDLE_MAX = 64;
+/**
+ * How long a kept connection is trusted. Servers close theirs after 5 s (Node, uvicorn) without a word to us; behind
+ * TLS stand proxies that wait for a minute, and a new connection costs more.
+ */
+const IDLE_MS = { plain: 4000, tls: 55_000 } as const;
+
+type Kept = { readonly connection: Connection; readonly sinceMs: number };
+
+/**
+ * @param deps.dial opens a connection to the server
+ * @param deps.host as the Host header says it
+ * @param deps.path where requests go that do not say
+ */
+export function createHttpClient(deps: {
+	readonly dial: (hooks: {
+		readonly onFree: (connection: Connection) => void;
+		readonly onGone: (connection: Connection) => void;
+	}) => Promise<Connection>;
+	readonly host: string;
+	readonly path: string;
+	readonly secure: boolean;
+	readonly clock?: Pick<Clock, "nowMs">;
+}): HttpClient {
+	const { dial, host, path, clock = systemClock } = deps;
+	const idleMs = deps.secure ? IDLE_MS.tls : IDLE_MS.plain;
+	const all = new Set<Connection>();
+	/** The one that was used last is at the end, and is used first: the others may grow old. */
+	const kept: Kept[] = [];
+	const waiting = new Set<(connection: Connection | Error) => void>();
+	let dialing = 0;
+	let closed = false;
+	let sweeping: ReturnType<typeof setTimeout> | null = null;
+
+	const sweep = (): void => {
+		sweeping = null;
+		const nowMs = clock.nowMs();
+		while (kept[0] && nowMs - kept[0].sinceMs >= idleMs)
+			kept.shift()?.connection.destroy();
+		if (kept.length > 0) sweepLater();
+	};
+	const sweepLater = (): void => {
+		sweeping ??= setTimeout(sweep, idleMs);
+		sweeping.unref?.();
+	};
+	const onFree = (connection: Connection): void => {
+		const [next] = waiting;
+		if (next) {
+			waiting.delete(next);
+			next(connection);
+		} else if (closed || kept.length >= IDLE_MAX) connection.destroy();
+		else {
+			kept.push({ connection, sinceMs: clock.nowMs() });
+			sweepLater();
+		}
+	};
+	const onGone = (connection: Connection): void => {
+		all.delete(connection);
+		const at = kept.findIndex((each) => each.connection === connection);
+		if (at >= 0) kept.splice(at, 1);
+		if (waiting.size > 0 && !closed) void dialFor();
+	};
+	const takeKept = (): Connection | null => {
+		const nowMs = clock.nowMs();
+		for (let last = kept.pop(); last; last = kept.pop()) {
+			if (nowMs - last.sinceMs < idleMs) return last.connection;
+			last.connection.destroy();
+		}
+		return null;
+	};
+
+	/** Opens a connection for whoever has waited longest. */
+	const dialFor = async (): Promise<void> => {
+		if (all.size + dialing >= CONNECTIONS_MAX) return;
+		dialing++;
+		try {
+			const connection = await dial({ onFree, onGone });
+			if (connection.isOpen()) all.add(connection);
+			onFree(connection);
+		} catch (error) {
+			const [next] = waiting;
+			if (next) waiting.delete(next);
+			next?.(error as Error);
+		} finally {
+			dialing--;
+		}
+	};
+
+	/** Sends on a connection that is not there yet. */
+	const sendLater = (request: Request1): Exchange => {
+		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+		let exchange: Exchange | null = null;
+		const begin = (connection: Connection | Error): void => {
+			if (connection instanceof Error) {
+				reject(connection);
+				return;
+			}
+			exchange = connection.send(serialize(request, host, path));
+			exchange.answer.then(resolve, reject);
+		};
+		if (waiting.size >= WAITING_MAX) reject(tooMany());
+		else {
+			waiting.add(begin);
+			void dialFor();
+		}
+		return {
+			answer: promise,
+			abandon: (reason = abandoned()) => {
+				waiting.delete(begin);
+				exchange?.abandon(reason);
+				reject(reason);
+			},
+			heard: () => exchange?.heard() ?? false,
+		};
+	};
+
+	/** The exchange, and another one if it fails because the connection was an old one. */
+	const withRetry = (first: Exchange, request: Request1): Exchange => {
+		let current = first;
+		let ended = false;
+		return {
+			answer: first.answer.catch((error: unknown) => {
+				if (ended || closed || !mayRepeat(error, first, request)) throw error;
+				current = sendLater(request);
+				return current.answer;
+			}),
+			abandon: (reason) => {
+				ended = true;
+				current.abandon(reason);
+			},
+			heard: () => current.heard(),
+		};
+	};
+
+	const start = (request: Request1): Exchange => {
+		const connection = takeKept();
+		if (!connection) return sendLater(request);
+		return withRetry(connection.send(serialize(request, host, path)), request);
+	};
+
+	return {
+		send: (request) => {
+			if (closed) return refused();
+			const exchange = start(request);
+			return request.timeoutMs === null
+				? exchange
+				: inTime(exchange, request.timeoutMs);
+		},
+		close: () => {
+			closed = true;
+			if (sweeping) clearTimeout(sweeping);
+			for (const next of waiting) next(abandoned());
+			waiting.clear();
+			for (const connection of all) connection.destroy();
+		},
+	};
+}
+
+function mayRepeat(
+	error: unknown,
+	exchange: Exchange,
+	{ repeatable }: Request1,
+): boolean {
+	return (
+		error instanceof EgressError &&
+		(error.reach === "unsent" ||
+			(error.reach === "lost" && repeatable && !exchange.heard()))
+	);
+}
+
+/** Ends the exchange when the head of its answer is late. */
+function inTime(exchange: Exchange, timeoutMs: number): Exchange {
+	const timer = setTimeout(() => exchange.abandon(late(timeoutMs)), timeoutMs);
+	return {
+		...exchange,
+		answer: exchange.answer.finally(() => clearTimeout(timer)),
+	};
+}
+
+function refused(): Exchange {
+	return {
+		answer: Promise.reject(abandoned()),
+		abandon: () => {},
+		heard: () => false,
+	};
+}
+
+function tooMany(): SallyportError {
+	return new SallyportError(
+		"unavailable",
+		"too many requests wait for a connection to the server",
+		{ hint: "try again in a moment" },
+	);
+}

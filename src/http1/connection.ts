@@ -1,0 +1,216 @@
+/**
+ * One connection to a server: a socket that carries one exchange at a time, and another after it where both sides
+ * can. It knows addresses and bytes; names, judgements and limits are the pool's and the egress's.
+ */
+import type { Bytes } from "../message.ts";
+import { type Answer, createReceiver, type Receiver } from "./answer.ts";
+import {
+	abandoned,
+	brokenOff,
+	type EgressError,
+	unreachable,
+} from "./failure.ts";
+
+/** A request on its way. */
+export type Exchange = {
+	/** @throws EgressError, or SallyportError `upstream` when the answer is malformed */
+	readonly answer: Promise<Answer>;
+	/** Ends it: the answer rejects, or its body breaks, and the server sees the connection go. */
+	readonly abandon: (reason?: Error) => void;
+	/** Anything of the answer has arrived. */
+	readonly heard: () => boolean;
+};
+
+export type Connection = {
+	/** Sends a request. One at a time. */
+	readonly send: (request: Bytes) => Exchange;
+	readonly isOpen: () => boolean;
+	readonly destroy: () => void;
+};
+
+/** Where to connect: a judged address. */
+export type Peer = {
+	readonly address: string;
+	readonly port: number;
+	/** Null for plain HTTP. */
+	readonly tls: {
+		/** The name that the certificate must be for; the address if absent. */
+		readonly serverName?: string;
+		/** The only authorities trusted, in PEM; the public ones if absent. */
+		readonly ca?: string;
+	} | null;
+};
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** How long the rest of an answer that nobody reads is waited for, so that the connection can be used again. */
+const DRAIN_MS = 1000;
+
+/**
+ * Connects, and has TLS done and the certificate verified.
+ * @param hooks.onFree called whenever an exchange has ended and another may begin
+ * @param hooks.onGone called when none may begin any more
+ * @throws EgressError `unsent`
+ */
+export async function connect(
+	{ address, port, tls }: Peer,
+	hooks: {
+		readonly onFree: (connection: Connection) => void;
+		readonly onGone: (connection: Connection) => void;
+	},
+): Promise<Connection> {
+	const ready = Promise.withResolvers<void>();
+	let open = true;
+	let paused = false;
+	/** What of the request the kernel did not take yet. */
+	let unwritten: Bytes | null = null;
+	let current: Receiver | null = null;
+	let draining: ReturnType<typeof setTimeout> | undefined;
+
+	const end = (error: Error | null): void => {
+		if (!open) return;
+		open = false;
+		clearTimeout(draining);
+		ready.reject(unsent());
+		const receiver = current;
+		current = null;
+		if (error) receiver?.fail(error);
+		else receiver?.end();
+		hooks.onGone(connection);
+	};
+	const destroy = (error: Error): void => {
+		if (!open) return;
+		end(error);
+		socket.terminate();
+	};
+	const write = (bytes: Bytes): void => {
+		const written = socket.write(bytes);
+		if (written < 0) destroy(unsent());
+		else unwritten = written < bytes.length ? bytes.subarray(written) : null;
+	};
+	const receive = (bytes: Bytes): void => {
+		const receiver = current;
+		// A server that speaks unasked may have been made to: what it says would answer the next request.
+		if (!receiver) {
+			destroy(brokenOff());
+			return;
+		}
+		try {
+			if (!receiver.push(bytes)) return;
+		} catch (error) {
+			destroy(error as Error);
+			return;
+		}
+		current = null;
+		clearTimeout(draining);
+		brake(false);
+		if (receiver.persistent() && !unwritten) hooks.onFree(connection);
+		else destroy(brokenOff());
+	};
+	const brake = (on: boolean): void => {
+		if (paused === on || !open) return;
+		paused = on;
+		if (on) socket.pause();
+		else socket.resume();
+	};
+	const letGo = (): void => {
+		brake(false);
+		draining = setTimeout(() => destroy(abandoned()), DRAIN_MS);
+	};
+
+	const send = (request: Bytes): Exchange => {
+		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+		const receiver = createReceiver({
+			onAnswer: resolve,
+			onFailure: reject,
+			brake: (on) => {
+				if (current === receiver) brake(on);
+			},
+			letGo: () => {
+				if (current === receiver) letGo();
+			},
+		});
+		current = receiver;
+		if (open) write(request);
+		else reject(unsent());
+		return {
+			answer: promise,
+			abandon: (reason = abandoned()) => {
+				if (current === receiver) destroy(reason);
+			},
+			heard: receiver.heard,
+		};
+	};
+
+	const connection: Connection = {
+		send,
+		isOpen: () => open,
+		destroy: () => destroy(brokenOff()),
+	};
+	let socket: Bun.Socket;
+	const opening = Bun.connect({
+		hostname: address,
+		port,
+		...(tls && { tls: { ...tls, rejectUnauthorized: true } }),
+		socket: {
+			binaryType: "buffer",
+			open: (opened) => {
+				socket = opened;
+				if (!tls) ready.resolve();
+			},
+			handshake: (_socket, trusted, fault) => {
+				if (trusted) ready.resolve();
+				else ready.reject(untrusted(fault));
+			},
+			data: (_socket, bytes) => receive(bytes),
+			drain: () => {
+				if (unwritten) write(unwritten);
+			},
+			end: () => end(null),
+			close: (_socket, error) => end(error ? brokenOff() : null),
+			error: () => end(brokenOff()),
+			connectError: (_socket, error) => ready.reject(refused(error)),
+		},
+	});
+	const timer = setTimeout(
+		() => ready.reject(unreachable("it does not answer")),
+		CONNECT_TIMEOUT_MS,
+	);
+	try {
+		await ready.promise;
+		return connection;
+	} catch (error) {
+		open = false;
+		// It may still come about, and nobody wants it any more.
+		opening.then(
+			(opened) => opened.terminate(),
+			() => {},
+		);
+		throw error;
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+function unsent(): EgressError {
+	return unreachable("the server closed the connection");
+}
+
+function refused(error: unknown): EgressError {
+	const code = codeOf(error);
+	return unreachable(
+		code === "ECONNREFUSED"
+			? "the connection was refused"
+			: `the connection failed (${code || "unknown reason"})`,
+	);
+}
+
+function untrusted(fault: Error | null): EgressError {
+	return unreachable(
+		`its certificate is not accepted (${codeOf(fault) || "unknown reason"})`,
+	);
+}
+
+function codeOf(error: unknown): string {
+	const code = (error as { code?: unknown } | null)?.code;
+	return typeof code === "string" ? code : "";
+}

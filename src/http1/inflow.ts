@@ -1,0 +1,81 @@
+/**
+ * The body of an answer between the connection that receives it and whoever reads it. When more waits than the reader
+ * takes, the connection is braked, and by that the server.
+ */
+import type { Bytes } from "../message.ts";
+import type { Pieces } from "../pieces.ts";
+
+export type Inflow = Pieces & {
+	readonly push: (piece: Bytes) => void;
+	readonly end: () => void;
+	/** What was received before can still be read. */
+	readonly fail: (error: Error) => void;
+};
+
+/** The sender is braked while this much waits. */
+const WAITING_BYTES_MAX = 1024 * 1024;
+
+/**
+ * @param hooks.brake called with true when too much waits, with false when it was read
+ * @param hooks.letGo called when the reader wants no more
+ */
+export function createInflow(hooks: {
+	readonly brake: (on: boolean) => void;
+	readonly letGo: () => void;
+}): Inflow {
+	const waiting: Bytes[] = [];
+	let held = 0;
+	let braked = false;
+	let dropped = false;
+	let over: Error | "ended" | null = null;
+	let reader: PromiseWithResolvers<Bytes | null> | null = null;
+
+	const finish = (how: Error | "ended"): void => {
+		if (over) return;
+		over = how;
+		if (!reader) return;
+		if (how === "ended") reader.resolve(null);
+		else reader.reject(how);
+		reader = null;
+	};
+	return {
+		push: (piece) => {
+			if (over || dropped) return;
+			if (reader) {
+				reader.resolve(piece);
+				reader = null;
+				return;
+			}
+			waiting.push(piece);
+			held += piece.length;
+			if (held < WAITING_BYTES_MAX || braked) return;
+			braked = true;
+			hooks.brake(true);
+		},
+		end: () => finish("ended"),
+		fail: finish,
+		next: () => {
+			const piece = waiting.shift();
+			if (piece) {
+				held -= piece.length;
+				if (braked && held < WAITING_BYTES_MAX) {
+					braked = false;
+					hooks.brake(false);
+				}
+				return Promise.resolve(piece);
+			}
+			if (over === "ended" || dropped) return Promise.resolve(null);
+			if (over) return Promise.reject(over);
+			reader = Promise.withResolvers();
+			return reader.promise;
+		},
+		cancel: () => {
+			if (dropped) return;
+			dropped = true;
+			waiting.length = 0;
+			reader?.resolve(null);
+			reader = null;
+			if (!over) hooks.letGo();
+		},
+	};
+}

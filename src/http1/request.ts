@@ -1,0 +1,59 @@
+/**
+ * A request as the bytes that are sent. Names and values that could end their line are refused, so that nothing that
+ * was meant as a value becomes a header, or a request.
+ *
+ * @see RFC 9112 3, RFC 9110 5.5
+ */
+import { SallyportError } from "../errors.ts";
+import type { Bytes } from "../message.ts";
+
+/** Checked header lines, each with its end. */
+export type HeaderLines = string & { readonly __lines: true };
+
+export type Request1 = {
+	readonly method: "GET" | "POST" | "DELETE";
+	/** Path and query; what the client was opened for if absent. */
+	readonly path?: string;
+	readonly headers: HeaderLines;
+	readonly body?: Bytes;
+	/** Time until the head of the answer; null when whoever asks ends it in time. */
+	readonly timeoutMs: number | null;
+	/** It changes nothing that was not changed by sending it once. */
+	readonly repeatable: boolean;
+};
+
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** What frames a message is ours to say. */
+const OWN =
+	/^(host|connection|content-length|transfer-encoding|te|upgrade|expect|trailer)$/i;
+
+/** @throws SallyportError `invalid` for a header that cannot be sent; its value is not quoted */
+export function headerLines(
+	headers: Readonly<Record<string, string>>,
+): HeaderLines {
+	let lines = "";
+	for (const [name, value] of Object.entries(headers)) {
+		if (!NAME.test(name) || OWN.test(name) || !VALUE.test(value))
+			throw new SallyportError("invalid", "a header cannot be sent", {
+				hint: `check the header ${JSON.stringify(name.slice(0, 100))} of the server`,
+			});
+		lines += `${name}: ${value.trim()}\r\n`;
+	}
+	return lines as HeaderLines;
+}
+
+/** The whole request. @param host as the Host header says it */
+export function serialize(
+	{ method, path, headers, body }: Request1,
+	host: string,
+	defaultPath: string,
+): Bytes {
+	const length =
+		body || method === "POST" ? `content-length: ${body?.length ?? 0}\r\n` : "";
+	const head = `${method} ${path ?? defaultPath} HTTP/1.1\r\nhost: ${host}\r\n${headers}${length}\r\n`;
+	const bytes = Buffer.allocUnsafe(head.length + (body?.length ?? 0));
+	bytes.write(head, 0, "latin1");
+	if (body) bytes.set(body, head.length);
+	return bytes;
+}

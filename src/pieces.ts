@@ -1,0 +1,55 @@
+/**
+ * Bytes that arrive one after another: whoever reads asks for the next piece, so a slow reader slows the sender down.
+ * A web stream says the same with four promises a piece; these are made into one at the very end only.
+ */
+import type { Bytes } from "./message.ts";
+
+export type Pieces = {
+	/** The next piece; null at the end. Rejects when it turns out that there is no end. One reader, one at a time. */
+	readonly next: () => Promise<Bytes | null>;
+	/** Lets go of the rest. */
+	readonly cancel: () => void;
+};
+
+/** The pieces with something in front and something behind. */
+export function around(head: Bytes, pieces: Pieces, tail: Bytes): Pieces {
+	let state: "head" | "body" | "end" = "head";
+	return {
+		next: async () => {
+			if (state === "head") {
+				state = "body";
+				return head;
+			}
+			if (state === "end") return null;
+			const piece = await pieces.next();
+			if (piece) return piece;
+			state = "end";
+			return tail;
+		},
+		cancel: pieces.cancel,
+	};
+}
+
+/** The pieces as the body of a web request or response. */
+export function readableOf(pieces: Pieces): ReadableStream<Bytes> {
+	return new ReadableStream<Bytes>(
+		{
+			pull: async (controller) => {
+				const piece = await pieces.next();
+				if (piece) controller.enqueue(piece);
+				else controller.close();
+			},
+			cancel: pieces.cancel,
+		},
+		{ highWaterMark: 0 },
+	);
+}
+
+/** The pieces of a web stream. */
+export function piecesOf(stream: ReadableStream<Bytes>): Pieces {
+	const reader = stream.getReader();
+	return {
+		next: async () => (await reader.read()).value ?? null,
+		cancel: () => void reader.cancel().catch(() => {}), // it is of no interest how it ends
+	};
+}

@@ -1,0 +1,175 @@
+/**
+ * One request over Streamable HTTP: a POST, answered as JSON or as an event stream, which a legacy server may end and
+ * have taken up again. To drop it is to cancel it in the modern era; in the legacy one a notification says so.
+ *
+ * @see specification 2026-07-28 and 2025-11-25, basic/transports (Streamable HTTP)
+ */
+import { delay } from "../clock.ts";
+import type { Answer } from "../http1/answer.ts";
+import type { Exchange } from "../http1/connection.ts";
+import { EgressError } from "../http1/failure.ts";
+import { type Message, textOf } from "../message.ts";
+import { wrapCancellation } from "./envelope.ts";
+import type { HttpChannel } from "./http-channel.ts";
+import {
+	answers,
+	bodyOf,
+	discard,
+	mediaType,
+	readEvents,
+	readJson,
+	readRefusal,
+	reopenMs,
+} from "./http-reply.ts";
+import {
+	cancelled,
+	isSafe,
+	LinkError,
+	type Outgoing,
+	timedOut,
+} from "./link.ts";
+import type { Reply } from "./upstream.ts";
+
+const RESUMES_MAX = 5;
+
+/** Sends a request and gives its answer. @throws LinkError */
+export async function callOverHttp(
+	channel: HttpChannel,
+	outgoing: Outgoing,
+): Promise<Reply> {
+	if (channel.ended.aborted)
+		throw new LinkError("unsent", "the connection was closed");
+	if (outgoing.signal.aborted) throw cancelled();
+	const running: Running = {
+		channel,
+		outgoing,
+		inSession: channel.inSession(outgoing.speaking),
+		exchange: channel.post(outgoing.bytes, outgoing.speaking, {
+			headers: outgoing.headers,
+			timeoutMs: null,
+			repeatable: isSafe(outgoing.method),
+		}),
+		stopped: null,
+	};
+	const cancel = (): void => stop(running, cancelled());
+	outgoing.patience.start(() => stop(running, timedOut(outgoing)));
+	outgoing.signal.addEventListener("abort", cancel);
+	try {
+		return await answerOf(running, await running.exchange.answer);
+	} catch (error) {
+		if (running.stopped) throw running.stopped;
+		if (error instanceof EgressError && error.reach === "lost")
+			throw new LinkError("broken", error.message);
+		throw error;
+	} finally {
+		outgoing.patience.stop();
+		outgoing.signal.removeEventListener("abort", cancel);
+	}
+}
+
+type Running = {
+	readonly channel: HttpChannel;
+	readonly outgoing: Outgoing;
+	/** Whether it was sent in a session, which the server may turn out to have forgotten. */
+	readonly inSession: boolean;
+	exchange: Exchange;
+	/** Why we gave it up. */
+	stopped: LinkError | null;
+};
+
+function stop(running: Running, why: LinkError): void {
+	const { channel, outgoing, exchange } = running;
+	if (running.stopped) return;
+	running.stopped = why;
+	exchange.abandon();
+	// Legacy: a dropped connection does not cancel, a notification does (2025-11-25, "Sending Messages").
+	const message = wrapCancellation(outgoing);
+	if (message && outgoing.speaking.era === "legacy")
+		channel.tell(message, outgoing.speaking);
+}
+
+async function answerOf(running: Running, answer: Answer): Promise<Reply> {
+	const { outgoing } = running;
+	const { status } = answer;
+	if (status < 200 || status > 299) return refused(running, answer);
+	if (outgoing.method === "initialize") running.channel.adopt(answer);
+	const type = mediaType(answer);
+	if (type === "application/json") return readJson(answer, outgoing.id);
+	if (type === "text/event-stream") return followEvents(running, answer);
+	discard(answer);
+	throw new LinkError(
+		"final",
+		status === 202
+			? "the server took the request and gave no answer"
+			: "the server answered with something that is not an MCP message",
+		{ status, hint: "check that the URL is the server's MCP endpoint" },
+	);
+}
+
+async function refused(
+	{ channel, outgoing, inSession }: Running,
+	answer: Answer,
+): Promise<Reply> {
+	const { status } = answer;
+	if (status === 401 || status === 403) {
+		discard(answer);
+		throw new LinkError(
+			"final",
+			`the server refused our credentials (${status})`,
+			{ hint: "check the server's secrets and headers", status },
+		);
+	}
+	const error = await readRefusal(answer);
+	// 404 is what the specification says; server-everything and others say 400 and name the session.
+	if (inSession && (status === 404 || (status === 400 && namesSession(error))))
+		throw channel.lose();
+	if (error && answers(error, outgoing.id))
+		return { member: "error", body: bodyOf(error) };
+	const redirects = status >= 300 && status < 400;
+	throw new LinkError(
+		"final",
+		redirects
+			? `the server redirects elsewhere (${status})`
+			: `the server answered ${status}`,
+		{
+			status,
+			hint: redirects
+				? "give the URL that it redirects to"
+				: "check that the URL is the server's MCP endpoint",
+		},
+	);
+}
+
+function namesSession(
+	error: Extract<Message, { kind: "response" }> | null,
+): boolean {
+	return error !== null && /session/i.test(textOf(error.bytes, error.body));
+}
+
+/** Reads the stream that answers a request, over as many connections as the server makes of it. */
+async function followEvents(running: Running, first: Answer): Promise<Reply> {
+	const { channel, outgoing } = running;
+	let reply: Reply | null = null;
+	const onMessage = (message: Message): "more" | "enough" => {
+		outgoing.patience.touch();
+		if (message.kind === "notification") outgoing.onNotification(message);
+		else if (message.kind === "request")
+			channel.answerServer(message, outgoing.id, outgoing.speaking);
+		else if (answers(message, outgoing.id))
+			reply = { member: message.member, body: bodyOf(message) };
+		return reply ? "enough" : "more";
+	};
+	let answer = first;
+	for (let resumes = 0; ; resumes++) {
+		const splitter = await readEvents(answer.body, onMessage);
+		if (reply) return reply;
+		if (splitter.lastId() === "" || resumes >= RESUMES_MAX) break;
+		await delay(reopenMs(splitter, 0), outgoing.signal);
+		if (running.stopped) throw running.stopped;
+		running.exchange = channel.stream(outgoing.speaking, splitter.lastId());
+		answer = await running.exchange.answer;
+		if (answer.status !== 200) break;
+	}
+	discard(answer);
+	throw new LinkError("broken", "the server ended the answer too early");
+}
