@@ -221,10 +221,12 @@ async function bodyWithin(
 	if (body instanceof Uint8Array) return body.length > bytesMax ? null : body;
 	const parts: Bytes[] = [];
 	let length = 0;
-	for await (const part of body) {
+	for (let part = await body.next(); part; part = await body.next()) {
 		length += part.length;
-		if (length > bytesMax) return null;
 		parts.push(part);
+		if (length <= bytesMax) continue;
+		body.cancel();
+		return null;
 	}
 	return join(parts);
 }

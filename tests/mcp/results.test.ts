@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Caller } from "../../src/caller.ts";
 import { createResults, type Results } from "../../src/mcp/results.ts";
 import { textOf, toBytes } from "../../src/message.ts";
+import type { Pieces } from "../../src/pieces.ts";
 import { wholeBody } from "../../src/upstream/reply.ts";
 import type { Reply } from "../../src/upstream/upstream.ts";
 
@@ -249,12 +250,13 @@ test("what one client keeps is bounded in number and in bytes; the oldest goes, 
 
 test("a result beyond all bounds is not kept, and the rest of it is not read", async () => {
 	let read = 0;
-	const body = new ReadableStream<Uint8Array>({
-		pull: (controller) => {
+	const body: Pieces = {
+		next: async () => {
 			read++;
-			controller.enqueue(new Uint8Array(1 << 20));
+			return new Uint8Array(1 << 20);
 		},
-	});
+		cancel: () => {},
+	};
 	await expect(
 		results.limit(ada, "srv_1", 1000, "read_more", { member: "result", body }),
 	).rejects.toThrow("more than 16 MiB, which was not kept");
