@@ -9,7 +9,9 @@ import { type Api, createApi } from "./api/api.ts";
 import type { Role } from "./caller.ts";
 import { type Clock, every, systemClock } from "./clock.ts";
 import type { Config, Origin } from "./config.ts";
+import { createDns } from "./dns.ts";
 import { createEgress, type Egress } from "./egress.ts";
+import { parseErrorCode, SallyportError } from "./errors.ts";
 import { createAdmission } from "./http/admission.ts";
 import { withDoors } from "./http/doors.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -38,7 +40,7 @@ import { createAlerts } from "./ops/alerts.ts";
 import { type Backups, createBackups } from "./ops/backup-schedule.ts";
 import { listNotices, watchExpiry } from "./ops/expiry.ts";
 import { reinstallPackages } from "./ops/reinstall.ts";
-import { applyRestore } from "./ops/restore.ts";
+import { applyRestore, receiveRestore } from "./ops/restore.ts";
 import { isClaimed } from "./ops/setup.ts";
 import { type Approach, bringCertificate } from "./ops/setup-link.ts";
 import { sweep } from "./ops/sweep.ts";
@@ -48,7 +50,9 @@ import {
 	findPublicAddress,
 	listAddresses,
 } from "./ops/whereabouts.ts";
+import { createWorks } from "./ops/work.ts";
 import { createNpm, type Npm } from "./packages/npm.ts";
+import { createArrivals } from "./people/arrivals.ts";
 import { createPasswords } from "./people/passwords.ts";
 import { createProvider } from "./people/provider.ts";
 import { createCallRecorder } from "./store/calls.ts";
@@ -67,6 +71,7 @@ import { createTimelineRecorder } from "./store/timeline.ts";
 import { type Front, openFront } from "./tls/front.ts";
 import { type Handler, listenSocket } from "./tls/listeners.ts";
 import { reapOrphans } from "./upstream/child.ts";
+import type { Upstreams } from "./upstream/upstream.ts";
 import { createUpstreams } from "./upstream/upstreams.ts";
 import {
 	createKek,
@@ -78,12 +83,19 @@ import {
 } from "./vault.ts";
 import { VERSION } from "./version.ts";
 import { createApiVisitor } from "./web/api-visitor.ts";
-import { type OfferedToolset, pageRoutes } from "./web/pages.ts";
+import {
+	type CallApi,
+	type Desk,
+	type OfferedToolset,
+	pageRoutes,
+} from "./web/pages.ts";
 
 export type App = {
 	/** The public origin. */
 	readonly url: string;
 	readonly adminSocket: string;
+	/** Resolves when the gateway wants to be stopped and started anew, to open other data. */
+	readonly wantsRestart: Promise<void>;
 	/** Drains, stops every child, closes the store. */
 	readonly stop: () => Promise<void>;
 };
@@ -99,6 +111,7 @@ export type Data = {
 const DRAIN_MS = 30_000;
 const SWEEP_MS = 3600_000;
 const BACKUP_CHECK_MS = 600_000;
+const RESTART_MS = 500;
 
 /**
  * Opens the store and the vault of a data directory, making both if it is new.
@@ -228,9 +241,30 @@ export async function startApp(
 		execPath: process.execPath,
 		environment: options.environment ?? {},
 	});
+	const restart = Promise.withResolvers<void>();
+	const desk: Base["desk"] = {
+		...{ address, addresses, backups },
+		certificates: front.certificates,
+		dns: createDns(config.dnsServers),
+		works: createWorks({ clock, log }),
+		arrivals: createArrivals(clock),
+		restore: async (file, key) => {
+			const place = { dataDir: config.dataDir, kek: readKek(config.kekFile) };
+			const contents = await receiveRestore(
+				place,
+				db,
+				{ file, key },
+				clock.now(),
+			);
+			// Once whoever asked has the answer.
+			setTimeout(restart.resolve, RESTART_MS);
+			return contents;
+		},
+		version: VERSION,
+	};
 	const base: Base = {
 		...{ config, options, db, vault, clock, log },
-		...{ front, address, approach, backups, npm },
+		...{ front, address, approach, backups, npm, desk },
 	};
 	service = openService(base);
 	const admin = listenSocket(config.adminSocket, (request, connection) => {
@@ -262,6 +296,7 @@ export async function startApp(
 	return {
 		url: front.origin(),
 		adminSocket: config.adminSocket,
+		wantsRestart: restart.promise,
 		stop: async () => {
 			stopSweeping();
 			stopWatching();
@@ -300,6 +335,8 @@ type Base = {
 	readonly approach: Approach;
 	readonly backups: Backups;
 	readonly npm: Npm;
+	/** What the wizard acts on, but for the API, which is the service's. */
+	readonly desk: Omit<Desk, "callApi" | "listHealth">;
 };
 
 /** What lives as long as the public URL: everything that names it, and everything behind that. */
@@ -315,7 +352,7 @@ type Service = {
 
 function openService(base: Base): Service {
 	const { config, db, vault, clock, log } = base;
-	const { front, address, approach, backups, npm } = base;
+	const { front, address, approach, backups, npm, desk } = base;
 	const origin = front.origin();
 
 	const passwords = createPasswords();
@@ -448,6 +485,11 @@ function openService(base: Base): Service {
 					...pageRoutes({
 						...deps,
 						passwords,
+						desk: {
+							...desk,
+							callApi: callerOf(api),
+							listHealth: () => healthOf(directory.servers(), upstreams),
+						},
 						flushTimeline: timeline.flush,
 						listNotices: () =>
 							listNotices(front.certificates.list(), clock.now()),
@@ -522,6 +564,45 @@ function offeredToolset(
 				? []
 				: [{ slug, toolCount: tools?.size ?? null }];
 		}),
+	};
+}
+
+/** A server of which some connection works does work. */
+function healthOf(
+	servers: readonly Server[],
+	upstreams: Upstreams,
+): ReturnType<Desk["listHealth"]> {
+	return servers
+		.filter(({ enabled }) => enabled)
+		.map(({ id, slug }) => {
+			const live = upstreams.live(id);
+			const failed = live.filter((one) => one.state() === "failed");
+			const isDown = live.length > 0 && failed.length === live.length;
+			return { slug, error: isDown ? (failed[0]?.lastError() ?? null) : null };
+		});
+}
+
+/** The API for pages, which ask it as whoever is signed in. */
+function callerOf(api: Api): CallApi {
+	return async ({ userId, role, isFresh }, method, path, body) => {
+		const response = await api.handle(
+			new Request(`http://sallyport${path}`, {
+				method,
+				...(body && {
+					headers: { "Content-Type": "application/json" },
+					body: JSON.stringify(body),
+				}),
+			}),
+			{ userId, role, via: "login", isFresh },
+		);
+		const answer = (await response.json()) as Record<string, unknown>;
+		if (response.ok) return answer;
+		const hint = answer["hint"];
+		throw new SallyportError(
+			parseErrorCode(answer["code"]),
+			String(answer["error"]),
+			typeof hint === "string" ? { hint } : {},
+		);
 	};
 }
 

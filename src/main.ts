@@ -2,7 +2,7 @@
  * From argv to an exit code: `serve` runs the gateway, everything else is the command line.
  * The only file that sees the process: its arguments, its environment, its streams and its signals.
  */
-import { checkData, openData, startApp } from "./app.ts";
+import { type App, checkData, openData, startApp } from "./app.ts";
 import { runCli } from "./cli/cli.ts";
 import { asFailure, printError, processIo } from "./cli/output.ts";
 import { parseConfig } from "./config.ts";
@@ -19,12 +19,22 @@ async function serve(args: readonly string[]): Promise<number> {
 	const config = parseConfig(args, process.env);
 	const log = createLog({ level: config.logLevel, format: config.logFormat });
 	const notify = createNotify(process.env, log);
-	const app = await startApp(config, { log, environment: process.env });
-	notify.ready();
-	const signal = await new Promise<string>((resolve) => {
+	const stopping = new Promise<string>((resolve) => {
 		process.once("SIGTERM", () => resolve("SIGTERM"));
 		process.once("SIGINT", () => resolve("SIGINT"));
 	});
+	const start = (): Promise<App> =>
+		startApp(config, { log, environment: process.env });
+	let app = await start();
+	notify.ready();
+	let signal: string | null = null;
+	while (signal === null) {
+		signal = await Promise.race([stopping, app.wantsRestart.then(() => null)]);
+		if (signal !== null) break;
+		log.info("starting anew");
+		await app.stop();
+		app = await start();
+	}
 	log.info("stopping", { reason: signal });
 	notify.stopping();
 	// A second signal means now.

@@ -11,6 +11,11 @@ export function writeRecoveryKit(facts: {
 	readonly kek: Uint8Array;
 	readonly date: string;
 }): string {
+	const groups = encodeRecoveryCode(facts.kek).split("-");
+	const half = groups.length / 2;
+	const [first, second] = [groups.slice(0, half), groups.slice(half)].map(
+		(part) => part.join("-"),
+	);
 	return `sallyport recovery kit
 ======================
 
@@ -21,7 +26,8 @@ gateway         ${facts.instance}
 address         ${facts.address}
 written         ${facts.date}
 
-recovery code   ${encodeRecoveryCode(facts.kek)}
+recovery code   ${first}
+                ${second}
 
 To bring the gateway back, on this machine or a new one:
 

@@ -12,6 +12,7 @@ import {
 	readdirSync,
 	renameSync,
 	rmSync,
+	writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { SallyportError } from "../errors.ts";
@@ -134,6 +135,40 @@ export function preparationFolder(dataDir: string): string {
 export function queueRestore(dataDir: string, folder: string): void {
 	rmSync(waitingFolder(dataDir), { recursive: true, force: true });
 	renameSync(folder, waitingFolder(dataDir));
+}
+
+/**
+ * Prepares a backup that came from a browser, and lets it take the store's place at the next start. Only for a gateway
+ * that nobody owns. @throws SallyportError as `prepareRestore`
+ */
+export async function receiveRestore(
+	place: { readonly dataDir: string; readonly kek: Uint8Array },
+	current: Database,
+	received: { readonly file: Uint8Array; readonly key: string },
+	now: number,
+): Promise<BackupContents> {
+	const folder = preparationFolder(place.dataDir);
+	const path = join(folder, "received");
+	writeFileSync(path, received.file, { mode: 0o600 });
+	try {
+		const contents = await prepareRestore(
+			{
+				path,
+				keys: { text: received.key, kek: place.kek },
+				folder,
+				kek: place.kek,
+				current,
+				replacesOwned: false,
+			},
+			now,
+		);
+		rmSync(path);
+		queueRestore(place.dataDir, folder);
+		return contents;
+	} catch (error) {
+		rmSync(folder, { recursive: true, force: true });
+		throw error;
+	}
 }
 
 /**

@@ -59,7 +59,7 @@ export function readSetupFacts(deps: {
 	return {
 		hasOwner: hasOwner(db),
 		isKitSaved: decided("kit"),
-		isAddressed: decided("address") || isTrusted(deps),
+		isAddressed: decided("address") || isReachedByName(deps),
 		hasServer: decided("server") || listServers(db).length > 0,
 		hasClient: decided("client") || hasAnyGrant(db),
 		isFinished: decided("done"),
@@ -84,8 +84,8 @@ function settingOf(what: SetupDecision): string {
 	return `setup_${what}_at`;
 }
 
-/** Whether clients are shown a name that they trust, by us or by the proxy before us. */
-function isTrusted({
+/** Whether clients are shown a name that they trust, by us or by the proxy before us; what was only decided does not count. */
+export function isReachedByName({
 	address,
 	certificates,
 }: {

@@ -65,6 +65,12 @@ export function createSetupToken(deps: SetupDeps): string {
 	return token;
 }
 
+/** Whether a setup link works now; it is not used up. @throws SallyportError `not_found` when it does not */
+export function requireSetupLink(deps: SetupDeps, token: string): void {
+	if (isClaimed(deps.db)) throw deadLink();
+	requireLink(deps, "setup", token);
+}
+
 /**
  * Makes the holder of a setup link the owner, and uses the link up, in one transaction.
  * @throws SallyportError `not_found` when the link does not work (any more), `invalid` for a bad address or password

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { renderToString } from "preact-render-to-string";
 import type { Route } from "../route.ts";
 import stylesheet from "./assets/app.css" with { type: "text" };
+import liveScript from "./assets/live.client.js" with { type: "text" };
 import passkeyScript from "./assets/passkey.client.js" with { type: "text" };
 import setupScript from "./assets/setup.client.js" with { type: "text" };
 import { Mark } from "./mark.tsx";
@@ -31,12 +32,14 @@ function script(name: string, text: string): Asset {
 export function listAssets(): {
 	readonly stylesheet: Asset;
 	readonly setupScript: Asset;
+	readonly liveScript: Asset;
 	readonly passkeyScript: Asset;
 	readonly icon: Asset;
 } {
 	return {
 		stylesheet: asset("app", "css", "text/css; charset=utf-8", stylesheet),
 		setupScript: script("setup", setupScript),
+		liveScript: script("live", liveScript),
 		passkeyScript: script("passkey", passkeyScript),
 		icon: asset("mark", "svg", "image/svg+xml", renderToString(<Mark />)),
 	};

@@ -1,8 +1,11 @@
 /** The page of whoever is signed in. */
 
+import { type Overview, summarise } from "../ops/overview.ts";
 import { isClaimed } from "../ops/setup.ts";
+import { nextSetupStep, readSetupFacts } from "../ops/setup-steps.ts";
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
+import { hasAnyGrant } from "../store/grants.ts";
 import { issueApiToken } from "./api-visitor.ts";
 import { homePage, unclaimedPage } from "./dashboard/home.tsx";
 import { seeOther } from "./layout.tsx";
@@ -29,5 +32,28 @@ function show(site: Site, request: Request): Response {
 		notices: may(visitor.login.role, "run the gateway")
 			? site.listNotices()
 			: [],
+		overview: visitor.login.role === "owner" ? overviewOf(site) : null,
+	});
+}
+
+function overviewOf(site: Site): Overview {
+	const { db, desk, clock } = site;
+	const facts = readSetupFacts({ db, ...desk });
+	const host = new URL(desk.address.origin()).hostname;
+	const shown = desk.certificates
+		.list()
+		.find(({ names }) => names.includes(host));
+	return summarise({
+		setup: nextSetupStep(facts),
+		servers: desk.listHealth(),
+		certificate:
+			shown === undefined
+				? null
+				: {
+						failure: shown.failure?.detail ?? null,
+						secondsLeft: shown.notAfter - clock.now(),
+					},
+		backupFailure: desk.backups.failure()?.message ?? null,
+		hasClient: hasAnyGrant(db),
 	});
 }

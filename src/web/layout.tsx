@@ -30,6 +30,65 @@ export function page(
 	options: PageOptions,
 	content: ComponentChildren,
 ): Response {
+	return new Response(renderPage(options, content), {
+		status: options.status ?? 200,
+		headers: headersOf(options),
+	});
+}
+
+/**
+ * A page that is still being written while it is read: `content` holds a `<Growing />`, in whose place the parts come
+ * one after the other. Browsers show what has arrived, so it needs no script, and opened again it begins anew.
+ */
+export function growingPage(
+	options: PageOptions,
+	content: ComponentChildren,
+	parts: AsyncIterable<VNode>,
+): Response {
+	const [head = "", tail = ""] = renderPage(options, content).split(
+		renderToString(<Growing />),
+	);
+	const encoder = new TextEncoder();
+	async function* text(): AsyncGenerator<Uint8Array, void, void> {
+		yield encoder.encode(head);
+		for await (const part of parts) yield encoder.encode(renderToString(part));
+		yield encoder.encode(tail);
+	}
+	const chunks = text();
+	const stream = new ReadableStream<Uint8Array>({
+		pull: async (controller) => {
+			const { done, value } = await chunks.next();
+			if (done) controller.close();
+			else controller.enqueue(value);
+		},
+		cancel: async () => {
+			await chunks.return();
+		},
+	});
+	return new Response(stream, {
+		status: options.status ?? 200,
+		headers: headersOf(options),
+	});
+}
+
+/** Where the parts of a growing page go. */
+export function Growing(): VNode {
+	return <template data-growing />;
+}
+
+function renderPage(
+	{ title, script, apiToken }: PageOptions,
+	content: ComponentChildren,
+): string {
+	const frame = (
+		<Frame title={title} script={script} apiToken={apiToken}>
+			{content}
+		</Frame>
+	);
+	return `<!doctype html>${renderToString(frame)}`;
+}
+
+function headersOf(options: PageOptions): Headers {
 	const headers = new Headers({
 		...PAGE_HEADERS,
 		"Content-Type": "text/html; charset=utf-8",
@@ -37,19 +96,7 @@ export function page(
 		...options.headers,
 	});
 	setCookies(headers, options.cookie ?? null);
-	const frame = (
-		<Frame
-			title={options.title}
-			script={options.script}
-			apiToken={options.apiToken}
-		>
-			{content}
-		</Frame>
-	);
-	return new Response(`<!doctype html>${renderToString(frame)}`, {
-		status: options.status ?? 200,
-		headers,
-	});
+	return headers;
 }
 
 /** Sends the browser elsewhere with a GET: a path of ours, or a redirect URI that was found good. */
@@ -78,7 +125,9 @@ function policy({ script, formAction = [] }: PageOptions): string {
 		"default-src 'none'",
 		"style-src 'self'",
 		"img-src 'self'",
-		...(script === undefined ? [] : ["script-src 'self'"]),
+		...(script === undefined
+			? []
+			: ["script-src 'self'", "connect-src 'self'"]),
 		["form-action 'self'", ...formAction].join(" "),
 		"frame-ancestors 'none'",
 		"base-uri 'none'",
@@ -143,8 +192,16 @@ export function Field(props: {
 	readonly optional?: boolean;
 	/** Digits are typed. */
 	readonly numeric?: boolean;
+	/** What is wrong with what was typed. */
+	readonly problem?: string | undefined;
+	readonly placeholder?: string;
 }): VNode {
 	const hintId = `${props.name}-hint`;
+	const problemId = `${props.name}-problem`;
+	const described = [
+		...(props.problem === undefined ? [] : [problemId]),
+		...(props.hint === undefined ? [] : [hintId]),
+	].join(" ");
 	const shared = {
 		id: props.name,
 		name: props.name,
@@ -153,11 +210,20 @@ export function Field(props: {
 		...(props.numeric ? { inputMode: "numeric" as const } : {}),
 		...(props.value === undefined ? {} : { value: props.value }),
 		...(props.minLength === undefined ? {} : { minLength: props.minLength }),
-		...(props.hint === undefined ? {} : { "aria-describedby": hintId }),
+		...(props.placeholder === undefined
+			? {}
+			: { placeholder: props.placeholder }),
+		...(described === "" ? {} : { "aria-describedby": described }),
+		...(props.problem === undefined ? {} : { "aria-invalid": true }),
 	};
 	return (
 		<>
 			<label for={props.name}>{props.label}</label>
+			{props.problem === undefined ? null : (
+				<p class="problem" id={problemId}>
+					{props.problem}
+				</p>
+			)}
 			{props.type === "password" ? (
 				<input {...shared} type="password" />
 			) : props.type === "email" ? (

@@ -1,18 +1,26 @@
 /**
  * The pages, each as a function from `Request` to `Response`, and the list of their routes.
  * Field names that scripts rely on: login `email`, `password`; consent `decision=allow|deny`,
- * `server:<slug>`, `later`; setup `token`, `email`,
- * `password`; invitation `password`; clients `revoke=<id>|all`; second step `code`; reauthenticate `password`.
+ * `server:<slug>`, `later`; setup `token`, `choice=new|restore`, then `email`, `password`, then `saved`, and those that
+ * each page of `setup/` names; invitation `password`; clients `revoke=<id>|all`; second step `code`; reauthenticate `password`.
  * Every form has a hidden `csrf`. Everything works without scripts, but passkeys.
  */
 import type { Role } from "../caller.ts";
+import type { Dns } from "../dns.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createLimiter } from "../oauth/limits.ts";
+import type { GatewayAddress } from "../ops/address.ts";
+import type { BackupContents } from "../ops/backup.ts";
+import type { Backups } from "../ops/backup-schedule.ts";
 import type { Notice } from "../ops/expiry.ts";
 import type { ToolsInBrief } from "../ops/tools.ts";
+import type { Addresses } from "../ops/whereabouts.ts";
+import type { Works } from "../ops/work.ts";
+import type { Arrivals } from "../people/arrivals.ts";
 import type { Passwords } from "../people/passwords.ts";
 import type { Provider } from "../people/provider.ts";
 import type { Route } from "../route.ts";
+import type { Certificates } from "../tls/certificates.ts";
 import { accountRoutes } from "./account.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";
@@ -22,6 +30,7 @@ import { doctorRoutes } from "./doctor.ts";
 import { factorRoutes } from "./factors.ts";
 import { createForms, type Forms } from "./forms.ts";
 import { homeRoutes } from "./home.ts";
+import { inviteRoutes } from "./invite.ts";
 import { loginRoutes } from "./login.ts";
 import { problemPage } from "./oauth/error.tsx";
 import { peopleRoutes } from "./people.ts";
@@ -29,6 +38,9 @@ import { providerRoutes } from "./provider.ts";
 import { reauthenticateRoutes } from "./reauthenticate.ts";
 import { secondFactorRoutes } from "./second-factor.ts";
 import { setupRoutes } from "./setup.ts";
+import { addressRoutes } from "./setup-address.ts";
+import { clientStepRoutes } from "./setup-client.ts";
+import { serverStepRoutes } from "./setup-server.ts";
 
 type PageDeps = OAuthDeps & {
 	readonly passwords: Passwords;
@@ -51,7 +63,40 @@ type PageDeps = OAuthDeps & {
 		slug: string,
 		person: { readonly userId: string; readonly role: Role },
 	) => OfferedToolset | null;
+	readonly desk: Desk;
 };
+
+/** What the pages of the wizard act on, beside the store. */
+export type Desk = {
+	readonly address: GatewayAddress;
+	readonly certificates: Certificates;
+	readonly addresses: Addresses;
+	readonly dns: Dns;
+	readonly works: Works;
+	readonly arrivals: Arrivals;
+	readonly backups: Backups;
+	/** Prepares a backup to take the store's place, and starts the gateway anew soon. */
+	readonly restore: (file: Uint8Array, key: string) => Promise<BackupContents>;
+	/** Asks the REST API, as whoever is signed in. @throws SallyportError what it refused */
+	readonly callApi: CallApi;
+	/** Each enabled server, and why it does not work, as far as it was tried. */
+	readonly listHealth: () => readonly {
+		readonly slug: string;
+		readonly error: string | null;
+	}[];
+	readonly version: string;
+};
+
+export type CallApi = (
+	login: {
+		readonly userId: string;
+		readonly role: Role;
+		readonly isFresh: boolean;
+	},
+	method: "GET" | "POST" | "PUT" | "DELETE",
+	path: string,
+	body?: Readonly<Record<string, unknown>>,
+) => Promise<Readonly<Record<string, unknown>>>;
 
 /** What a toolset opens, in the words of a page. */
 export type OfferedToolset = {
@@ -83,6 +128,10 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...factorRoutes(site),
 		...peopleRoutes(site),
 		...setupRoutes(site),
+		...addressRoutes(site),
+		...serverStepRoutes(site),
+		...clientStepRoutes(site),
+		...inviteRoutes(site),
 		...homeRoutes(site),
 		...clientRoutes(site),
 		...deviceRoutes(site),

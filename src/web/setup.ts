@@ -1,132 +1,291 @@
 /**
- * Coming in for the first time: the owner by the setup link, everyone else by an invitation.
- * While the gateway has an owner there is no `/setup`; a link that does not work looks like a page that is not there.
+ * The wizard: its first two steps, and the way to the next one. Which step that is follows from facts
+ * (`ops/setup-steps.ts`), so any page can be opened again, from any browser.
+ *
+ * While the gateway has no owner, the setup link is what lets in; it is proved on the first page and kept in a cookie
+ * until it is used up. From then on it is the owner's login, and for everyone else there is no `/setup`.
  */
 import { SallyportError, sentence } from "../errors.ts";
-import { createLimiter, networkOf } from "../oauth/limits.ts";
-import { tooMany } from "../oauth/oauth-error.ts";
-import { readForm } from "../oauth/parameters.ts";
+import { createLimiter } from "../oauth/limits.ts";
+import { type Parameters, readForm } from "../oauth/parameters.ts";
+import { claim, isClaimed, requireSetupLink } from "../ops/setup.ts";
 import {
-	acceptInvite,
-	claim,
-	isClaimed,
-	requireInvited,
-} from "../ops/setup.ts";
+	decideSetup,
+	nextSetupStep,
+	readSetupFacts,
+	type SetupStep,
+} from "../ops/setup-steps.ts";
 import type { Route } from "../route.ts";
-import { invitePage } from "./account/invite.tsx";
 import { isOwnPost } from "./forms.ts";
+import { admitForm, admitVisitor, type Sent } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
-import { missingPage, problemOf, staleFormPage } from "./oauth/error.tsx";
+import { LINK_TRIES, type Limited, limitLinks } from "./links.ts";
+import { missingPage, staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { admit } from "./second-factor.ts";
-import { claimPage } from "./setup/claim.tsx";
-import { formBinding, signIn } from "./visitor.ts";
+import { kitPage, ownerPage } from "./setup/owner.tsx";
+import type { Wrong } from "./setup/step.tsx";
+import { welcomePage } from "./setup/welcome.tsx";
+import { restoreRoutes } from "./setup-restore.ts";
+import {
+	dropSetupToken,
+	findSetupToken,
+	findVisitor,
+	formBinding,
+	keepSetupToken,
+	signIn,
+	type Visitor,
+} from "./visitor.ts";
 
-/** How often one address may try a link. */
-const TRIES = { count: 20, seconds: 60 } as const;
+const ACTION = "setup";
+const KIT = "/setup/kit";
+const KIT_ACTION = "setup kit";
+
+/** The page of each step. */
+const PAGE_OF: Readonly<Record<SetupStep, string>> = {
+	welcome: "/setup",
+	owner: KIT,
+	address: "/setup/address",
+	server: "/setup/server",
+	client: "/setup/client",
+	done: "/setup/done",
+};
 
 export function setupRoutes(site: Site): readonly Route[] {
-	const limiter = createLimiter(site.clock, TRIES);
-	const limited = async (
-		request: Request,
-		work: () => Response | Promise<Response>,
-	): Promise<Response> => {
-		const wait = limiter.take(networkOf(site.clientAddress(request)));
-		if (wait > 0) throw tooMany(wait);
-		try {
-			return await work();
-		} catch (error) {
-			if (error instanceof SallyportError && error.code === "not_found")
-				return missingPage(
-					`${sentence(error.message)} ${error.hint === undefined ? "" : sentence(error.hint)}`,
-				);
-			throw error;
-		}
-	};
+	const limited = limitLinks(site, createLimiter(site.clock, LINK_TRIES));
 	return [
 		{
 			method: "GET",
 			path: "/setup",
-			handler: (request) => limited(request, () => askOwner(site, request)),
+			handler: (request) => limited(request, () => begin(site, request)),
 		},
 		{
 			method: "POST",
 			path: "/setup",
-			handler: (request) => limited(request, () => claimGateway(site, request)),
+			handler: (request) => limited(request, () => prove(site, request)),
 		},
+		...claimRoutes(site, limited),
+		...restoreRoutes(site, limited),
+		{ method: "GET", path: KIT, handler: (request) => showKit(site, request) },
+		{ method: "POST", path: KIT, handler: (request) => keepKit(site, request) },
 		{
 			method: "GET",
-			path: "/invite/:token",
-			handler: (request, params) =>
-				limited(request, () => askGuest(site, request, params["token"] ?? "")),
-		},
-		{
-			method: "POST",
-			path: "/invite/:token",
-			handler: (request, params) =>
-				limited(request, () => joinGuest(site, request, params["token"] ?? "")),
+			path: "/setup/kit.txt",
+			handler: (request) => giveKit(site, request),
 		},
 	];
 }
 
-function askOwner(site: Site, request: Request): Response {
-	if (isClaimed(site.db)) return alreadyClaimed();
-	const { binding, cookie } = formBinding(site, request);
-	return claimPage({ csrf: site.forms.issue(binding, "setup"), cookie });
+function claimRoutes(site: Site, limited: Limited): readonly Route[] {
+	return [
+		{
+			method: "GET",
+			path: "/setup/owner",
+			handler: (request) => limited(request, () => askOwner(site, request)),
+		},
+		{
+			method: "POST",
+			path: "/setup/owner",
+			handler: (request) => limited(request, () => claimGateway(site, request)),
+		},
+	];
 }
 
-async function claimGateway(site: Site, request: Request): Promise<Response> {
-	if (isClaimed(site.db)) return alreadyClaimed();
-	if (!isOwnPost(request, site.issuer)) return staleFormPage();
-	const form = await readForm(request);
-	const { binding, cookie } = formBinding(site, request);
-	if (!site.forms.isValid(binding, "setup", form.get("csrf")))
-		return staleFormPage();
-	const [token, email] = [form.get("token") ?? "", form.get("email") ?? ""];
-	try {
-		const password = form.get("password") ?? "";
-		const owner = await claim(site, { token, email, password });
-		return seeOther("/", signIn(site, request, owner.id, "link"));
-	} catch (error) {
-		const problem = problemOf(error);
-		const csrf = site.forms.issue(binding, "setup");
-		return claimPage({ csrf, cookie, token, email, problem });
-	}
-}
-
-function askGuest(site: Site, request: Request, token: string): Response {
-	const { email, role } = requireInvited(site, token);
-	const { binding, cookie } = formBinding(site, request);
-	const csrf = site.forms.issue(binding, inviteAction(token));
-	return invitePage({ token, email, role, csrf, cookie });
-}
-
-async function joinGuest(
+/** The owner, to a page of the wizard, on a fresh proof of who they are; or the response to everyone else. */
+export function admitOwner(
 	site: Site,
 	request: Request,
-	token: string,
-): Promise<Response> {
-	const { email, role } = requireInvited(site, token);
-	if (!isOwnPost(request, site.issuer)) return staleFormPage();
-	const form = await readForm(request);
+	path: string,
+): Visitor | Response {
+	if (!isClaimed(site.db)) return seeOther("/setup");
+	const visitor = admitVisitor(site, request, { path, dangerous: true });
+	if (visitor instanceof Response || visitor.login.role === "owner")
+		return visitor;
+	return alreadyClaimed();
+}
+
+/** The owner's own form; or the response to any other. */
+export async function admitOwnerForm(
+	site: Site,
+	request: Request,
+	action: string,
+	path: string,
+): Promise<Sent | Response> {
+	const sent = await admitForm(site, request, action, {
+		path,
+		dangerous: true,
+	});
+	if (sent instanceof Response || sent.visitor.login.role === "owner")
+		return sent;
+	return alreadyClaimed();
+}
+
+/** The first page, or for an owner the page of what is left to do. */
+function begin(site: Site, request: Request): Response {
+	if (!isClaimed(site.db)) return welcome(site, request);
+	const visitor = findVisitor(site, request);
+	if (visitor?.login.role !== "owner") return alreadyClaimed();
+	const step = nextSetupStep(readSetupFacts({ db: site.db, ...site.desk }));
+	return seeOther(step === null ? "/" : PAGE_OF[step]);
+}
+
+function welcome(
+	site: Site,
+	request: Request,
+	problems: readonly Wrong[] = [],
+	status = 200,
+): Response {
 	const { binding, cookie } = formBinding(site, request);
-	if (!site.forms.isValid(binding, inviteAction(token), form.get("csrf")))
-		return staleFormPage();
+	return welcomePage({
+		csrf: site.forms.issue(binding, ACTION),
+		cookie,
+		version: site.desk.version,
+		isAccepted: findSetupToken(site, request) !== null,
+		status,
+		problems,
+	});
+}
+
+/** Whoever holds the link may go on; it is not used up yet. */
+async function prove(site: Site, request: Request): Promise<Response> {
+	if (isClaimed(site.db)) return alreadyClaimed();
+	const form = await readBoundForm(site, request, ACTION);
+	if (form instanceof Response) return form;
+	const token = form.get("token") ?? findSetupToken(site, request) ?? "";
 	try {
-		const password = form.get("password") ?? "";
-		const user = await acceptInvite(site, { token, password });
-		return admit(site, request, user.id, "link", "/");
+		requireSetupLink(site, token);
 	} catch (error) {
-		const problem = problemOf(error);
-		const csrf = site.forms.issue(binding, inviteAction(token));
-		return invitePage({ token, email, role, csrf, cookie, problem });
+		if (!(error instanceof SallyportError) || error.code !== "not_found")
+			throw error;
+		const text = `${sentence(error.message)} On the machine, run: sudo sallyport setup-link`;
+		return welcome(site, request, [{ field: "token", text }], 404);
+	}
+	const next =
+		form.get("choice") === "restore" ? "/setup/restore" : "/setup/owner";
+	return seeOther(next, keepSetupToken(site, token.trim()));
+}
+
+/** A form of a browser where nobody is signed in; or the response to one that cannot be used. */
+export async function readBoundForm(
+	site: Site,
+	request: Request,
+	action: string,
+	read: (request: Request) => Promise<Parameters> = readForm,
+): Promise<Parameters | Response> {
+	if (!isOwnPost(request, site.issuer)) return staleFormPage();
+	const form = await read(request);
+	const { binding } = formBinding(site, request);
+	return site.forms.isValid(binding, action, form.get("csrf"))
+		? form
+		: staleFormPage();
+}
+
+function askOwner(site: Site, request: Request): Response {
+	if (isClaimed(site.db)) return begin(site, request);
+	const token = findSetupToken(site, request);
+	if (token === null) return seeOther("/setup");
+	requireSetupLink(site, token);
+	return owner(site, request);
+}
+
+function owner(
+	site: Site,
+	request: Request,
+	email = "",
+	problems: readonly Wrong[] = [],
+): Response {
+	const { binding, cookie } = formBinding(site, request);
+	return ownerPage({
+		csrf: site.forms.issue(binding, ACTION),
+		cookie,
+		email,
+		problems,
+		status: problems.length > 0 ? 400 : 200,
+	});
+}
+
+/** The claim itself: the link is used up in the transaction that makes the owner, so a second one finds nothing. */
+async function claimGateway(site: Site, request: Request): Promise<Response> {
+	if (isClaimed(site.db)) return alreadyClaimed();
+	const form = await readBoundForm(site, request, ACTION);
+	if (form instanceof Response) return form;
+	const token = findSetupToken(site, request) ?? "";
+	const email = form.get("email") ?? "";
+	const password = form.get("password") ?? "";
+	try {
+		const { id } = await claim(site, { token, email, password });
+		return seeOther(KIT, [
+			...signIn(site, request, id, "link"),
+			dropSetupToken(site),
+		]);
+	} catch (error) {
+		if (!(error instanceof SallyportError) || error.code !== "invalid")
+			throw error;
+		const field = error.message.includes("password") ? "password" : "email";
+		return owner(site, request, email, [
+			{ field, text: sentence(error.message) },
+		]);
 	}
 }
 
-function inviteAction(token: string): string {
-	return `invite ${token}`;
+function showKit(site: Site, request: Request): Response {
+	const visitor = admitOwner(site, request, KIT);
+	return visitor instanceof Response ? visitor : kit(site, visitor);
+}
+
+function kit(
+	site: Site,
+	visitor: Visitor,
+	problems: readonly Wrong[] = [],
+): Response {
+	return kitPage({
+		csrf: site.forms.issue(visitor.binding, KIT_ACTION),
+		kit: isKitSaved(site) ? null : writeKit(site),
+		problems,
+	});
+}
+
+async function keepKit(site: Site, request: Request): Promise<Response> {
+	const sent = await admitOwnerForm(site, request, KIT_ACTION, KIT);
+	if (sent instanceof Response) return sent;
+	if (!isKitSaved(site)) {
+		if (!sent.form.has("saved"))
+			return kit(site, sent.visitor, [
+				{ field: "saved", text: "Save the kit, then tick the box." },
+			]);
+		decideSetup(site.db, "kit", site.clock.now());
+	}
+	const facts = readSetupFacts({ db: site.db, ...site.desk });
+	return seeOther(facts.isFinished ? "/" : PAGE_OF.address);
+}
+
+function giveKit(site: Site, request: Request): Response {
+	const visitor = admitOwner(site, request, KIT);
+	if (visitor instanceof Response) return visitor;
+	if (isKitSaved(site))
+		return missingPage(
+			"The recovery kit was saved. To print it again, run sallyport recovery-kit on the machine.",
+		);
+	return new Response(writeKit(site), {
+		headers: {
+			"Content-Type": "text/plain; charset=utf-8",
+			"Content-Disposition":
+				'attachment; filename="sallyport-recovery-kit.txt"',
+			"Cache-Control": "no-store",
+			"X-Content-Type-Options": "nosniff",
+		},
+	});
+}
+
+function writeKit(site: Site): string {
+	return site.desk.backups.kit(site.desk.address.origin());
+}
+
+function isKitSaved(site: Site): boolean {
+	return readSetupFacts({ db: site.db, ...site.desk }).isKitSaved;
 }
 
 function alreadyClaimed(): Response {
-	return missingPage("This gateway has an owner. Setting it up is over.");
+	return missingPage(
+		"This gateway has an owner, and setting it up is theirs. If that is you, sign in first.",
+	);
 }

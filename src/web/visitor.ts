@@ -55,6 +55,9 @@ type VisitorDeps = Pick<
 const LOGIN_COOKIE = "sp_login";
 const HALF_COOKIE = "sp_half";
 const FORM_COOKIE = "sp_form";
+const SETUP_COOKIE = "sp_setup";
+/** As long as a setup link works at most; what it opens is judged each time. */
+const SETUP_COOKIE_SECONDS = 24 * 3600;
 const KNOWN_COOKIE = "sp_known";
 /** A login's last use is written down at most this often. */
 const TOUCH_SECONDS = 60;
@@ -175,6 +178,25 @@ export function isKnownHere(
 export function signOut(deps: VisitorDeps, visitor: Visitor): string {
 	deleteLogin(deps.db, visitor.hash);
 	return setCookie(deps, LOGIN_COOKIE, "", 0);
+}
+
+/** Keeps the token of a setup link that was proved, until it is used up. Returns the `Set-Cookie`. */
+export function keepSetupToken(deps: VisitorDeps, token: string): string {
+	return setCookie(deps, SETUP_COOKIE, token, SETUP_COOKIE_SECONDS);
+}
+
+/** The token of a setup link that this browser proved, or null. Whether it works still is not said. */
+export function findSetupToken(
+	deps: VisitorDeps,
+	request: Request,
+): string | null {
+	const text = readCookie(deps, request, SETUP_COOKIE);
+	return text === null ? null : parseCredential("setup", text);
+}
+
+/** Forgets it. Returns the `Set-Cookie`. */
+export function dropSetupToken(deps: VisitorDeps): string {
+	return setCookie(deps, SETUP_COOKIE, "", 0);
 }
 
 /** What the forms of a browser are bound to before anyone is signed in: a random cookie, made when it is missing. */

@@ -72,7 +72,7 @@ test("the kit's code alone brings a gateway back on a new machine", async () => 
 		const printed = await gateway.cli(["recovery-kit"]);
 		const plain = (text: string) => text.replace(/^address.*$/m, "");
 		expect(plain(printed)).toBe(plain(shown));
-		const code = /recovery code\s+(\S+)/.exec(printed)?.[1] ?? "";
+		const code = /recovery code\s+(\S+\s+\S+)/.exec(printed)?.[1] ?? "";
 		const cli = (args: readonly string[], input = "") =>
 			runToEnd(
 				[

@@ -23,6 +23,7 @@ import {
 } from "../../src/store/timeline.ts";
 import { createKeyring, openVault, type Vault } from "../../src/vault.ts";
 import { pageRoutes } from "../../src/web/pages.ts";
+import { createDesk } from "../support/desk.ts";
 
 export const OWNER = {
 	email: "owner@example.org",
@@ -138,6 +139,7 @@ export async function openAuthority(
 			flushTimeline: timeline.flush,
 			listNotices: () => options.notices ?? [],
 			findToolset: () => null,
+			desk: createDesk(deps),
 		}),
 	];
 	return {

@@ -10,14 +10,18 @@ export async function claimAt(
 ): Promise<Response> {
 	const { origin, hash } = new URL(link);
 	const browser = createBrowser(person, reach);
-	const html = await (await browser.open(`${origin}/setup`)).text();
-	return browser.open(`${origin}/setup`, {
-		method: "POST",
-		body: new URLSearchParams({
-			...person,
-			token: hash.slice(1),
-			csrf: /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? "",
-		}),
-		headers: { origin, "sec-fetch-site": "same-origin" },
-	});
+	const send = async (
+		path: string,
+		fields: Readonly<Record<string, string>>,
+	): Promise<Response> => {
+		const html = await (await browser.open(origin + path)).text();
+		const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? "";
+		return browser.open(origin + path, {
+			method: "POST",
+			body: new URLSearchParams({ ...fields, csrf }),
+			headers: { origin, "sec-fetch-site": "same-origin" },
+		});
+	};
+	const proved = await send("/setup", { token: hash.slice(1), choice: "new" });
+	return proved.status === 303 ? send("/setup/owner", person) : proved;
 }

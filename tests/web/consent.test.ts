@@ -131,7 +131,7 @@ test("pages cannot be framed, stored, scripted, or followed by a referrer", asyn
 		`/authorize${query}`,
 		"/authorize?client_id=unknown",
 		"/login",
-		"/setup",
+		"/setup/address",
 		"/",
 	]) {
 		const stranger = path === "/login" ? openBrowser(authority) : browser;

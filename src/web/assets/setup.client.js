@@ -5,5 +5,5 @@ const token = location.hash.slice(1);
 if (field && token.startsWith("sp_su_")) {
 	field.value = token;
 	history.replaceState(null, "", location.pathname);
-	document.getElementById("email")?.focus();
+	document.querySelector("button.primary")?.focus();
 }

@@ -1,5 +1,7 @@
 /** What a signed-in person sees first: the addresses to paste into a client. */
+import type { VNode } from "preact";
 import type { Notice as Known } from "../../ops/expiry.ts";
+import type { Overview } from "../../ops/overview.ts";
 import { Notice, page } from "../layout.tsx";
 
 export function homePage(fields: {
@@ -12,8 +14,10 @@ export function homePage(fields: {
 	readonly managesPeople: boolean;
 	/** What an administrator has to know before anything else. */
 	readonly notices: readonly Known[];
+	/** How the gateway is; null for whoever does not run it. */
+	readonly overview: Overview | null;
 }): Response {
-	const { issuer, slugs, apiToken } = fields;
+	const { issuer, slugs, apiToken, overview } = fields;
 	return page(
 		{ title: "Your servers", apiToken },
 		<>
@@ -22,6 +26,7 @@ export function homePage(fields: {
 					{text}
 				</Notice>
 			))}
+			{overview === null ? null : <State overview={overview} />}
 			<h1>One address for your clients</h1>
 			<p>
 				Paste this into any MCP client. It opens this site once, to ask you.
@@ -33,6 +38,12 @@ export function homePage(fields: {
 			{slugs.length === 0 ? (
 				<p>
 					There is no server you may use yet. Whoever runs this gateway adds one
+					{overview === null ? null : (
+						<>
+							{" "}
+							<a href="/setup/server">from the catalogue</a> or
+						</>
+					)}{" "}
 					with <code>sallyport servers add</code>.
 				</p>
 			) : (
@@ -79,6 +90,24 @@ export function homePage(fields: {
 				</form>
 			</footer>
 		</>,
+	);
+}
+
+/** One sentence, a word and a shape before it, and the one thing to do. */
+function State({ overview }: { readonly overview: Overview }): VNode {
+	const { state, text, next } = overview;
+	return (
+		<div class={state === "good" ? "state good" : "state"} role="status">
+			<p>
+				<strong>{state === "good" ? "All well." : "Look here."}</strong> {text}
+				{next === null ? null : (
+					<>
+						{" "}
+						<a href={next.path}>{next.label}</a>
+					</>
+				)}
+			</p>
+		</div>
 	);
 }
 

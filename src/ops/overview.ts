@@ -1,0 +1,92 @@
+/**
+ * The state of the gateway in one sentence, and the one thing to do next: what its owner sees first. Pure; the facts
+ * are read elsewhere.
+ */
+import type { SetupStep } from "./setup-steps.ts";
+
+export type OverviewFacts = {
+	/** What is left to set up. */
+	readonly setup: SetupStep | null;
+	readonly servers: readonly {
+		readonly slug: string;
+		/** Why it does not work; null: it does, or it was not asked yet. */
+		readonly error: string | null;
+	}[];
+	/** Why the certificate was not renewed, and until when it is good. */
+	readonly certificate: {
+		readonly failure: string | null;
+		readonly secondsLeft: number;
+	} | null;
+	readonly backupFailure: string | null;
+	readonly hasClient: boolean;
+};
+
+export type Overview = {
+	readonly state: "good" | "attention";
+	/** One sentence. */
+	readonly text: string;
+	/** What to do; null: nothing. */
+	readonly next: { readonly label: string; readonly path: string } | null;
+};
+
+/** A certificate that could not be renewed is worth a word this long before its end. */
+const CERTIFICATE_SECONDS = 14 * 86_400;
+
+/** What is worst comes first, because there is only one sentence. */
+export function summarise(facts: OverviewFacts): Overview {
+	const { setup, servers, certificate, backupFailure } = facts;
+	if (certificate?.failure && certificate.secondsLeft < CERTIFICATE_SECONDS)
+		return attention(
+			`The certificate ends in ${daysOf(certificate.secondsLeft)} and was not renewed: ${certificate.failure}`,
+			{ label: "Look at the address", path: "/setup/address" },
+		);
+	const failing = servers.filter(({ error }) => error !== null);
+	const [first] = failing;
+	if (first)
+		return attention(
+			failing.length === 1
+				? `${first.slug} does not work: ${first.error}`
+				: `${failing.length} of ${servers.length} servers do not work, ${first.slug} among them: ${first.error}`,
+			{
+				label: `Look at ${first.slug}`,
+				path: `/setup/server/tools?slug=${first.slug}`,
+			},
+		);
+	if (backupFailure !== null)
+		return attention(`The last backup failed: ${backupFailure}`, null);
+	if (setup !== null)
+		return attention("Setting up is not finished.", {
+			label: "Go on with it",
+			path: "/setup",
+		});
+	if (servers.length === 0)
+		return attention("There is no server yet.", {
+			label: "Add a server",
+			path: "/setup/server",
+		});
+	const healthy =
+		servers.length === 1
+			? "The server is healthy"
+			: `All ${servers.length} servers are healthy`;
+	return facts.hasClient
+		? { state: "good", text: `${healthy}.`, next: null }
+		: {
+				state: "good",
+				text: `${healthy}, and no client has signed in yet.`,
+				next: { label: "Connect a client", path: "/setup/client" },
+			};
+}
+
+function attention(text: string, next: Overview["next"]): Overview {
+	return {
+		state: "attention",
+		text: /[.!?]$/.test(text) ? text : `${text}.`,
+		next,
+	};
+}
+
+function daysOf(seconds: number): string {
+	const days = Math.max(0, Math.floor(seconds / 86_400));
+	if (days === 0) return "less than a day";
+	return days === 1 ? "a day" : `${days} days`;
+}

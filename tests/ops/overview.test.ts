@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import { type OverviewFacts, summarise } from "../../src/ops/overview.ts";
+
+const GOOD: OverviewFacts = {
+	setup: null,
+	servers: [
+		{ slug: "a", error: null },
+		{ slug: "b", error: null },
+	],
+	certificate: { failure: null, secondsLeft: 40 * 86_400 },
+	backupFailure: null,
+	hasClient: true,
+};
+
+test("when all is well it says so, and asks for nothing", () => {
+	expect(summarise(GOOD)).toEqual({
+		state: "good",
+		text: "All 2 servers are healthy.",
+		next: null,
+	});
+});
+
+test.each<[string, Partial<OverviewFacts>, string, string | undefined]>([
+	[
+		"no client yet",
+		{ hasClient: false },
+		"no client has signed in",
+		"/setup/client",
+	],
+	["setting up is not over", { setup: "client" }, "not finished", "/setup"],
+	["no server", { servers: [] }, "no server yet", "/setup/server"],
+	[
+		"a failing server",
+		{ servers: [{ slug: "a", error: "exited" }], setup: "done" },
+		"a does not work: exited.",
+		"/setup/server/tools?slug=a",
+	],
+	[
+		"a failed backup",
+		{ backupFailure: "no space" },
+		"backup failed: no space",
+		undefined,
+	],
+	[
+		"a certificate near its end",
+		{
+			certificate: { failure: "dns", secondsLeft: 3 * 86_400 },
+			backupFailure: "x",
+		},
+		"ends in 3 days and was not renewed: dns",
+		"/setup/address",
+	],
+])("%s is the one sentence, with where to go", (_, change, words, path) => {
+	const { text, next } = summarise({ ...GOOD, ...change });
+	expect(text).toContain(words);
+	expect(text.endsWith(".")).toBe(true);
+	expect(next?.path).toBe(path);
+});
+
+test("a renewal that failed long before the end is not worth the sentence", () => {
+	const certificate = { failure: "dns", secondsLeft: 30 * 86_400 };
+	expect(summarise({ ...GOOD, certificate }).state).toBe("good");
+});
