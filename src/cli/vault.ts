@@ -2,6 +2,7 @@
 import { systemClock } from "../clock.ts";
 import { parseConfig } from "../config.ts";
 import { replaceMasterKey, rotateDataKey } from "../ops/rotate.ts";
+import type { Database } from "../store/database.ts";
 import { listKeyring } from "../store/instance.ts";
 import type { Command, Context } from "./command.ts";
 import {
@@ -49,74 +50,62 @@ export const vaultCommands: readonly Command[] = [
 	},
 ];
 
-async function status({
-	io,
-	json,
-	configFlags,
-	program,
-}: Context): Promise<void> {
-	const data = program.openData(parseConfig(configFlags, io.env));
+/** The data directory to ourselves, for as long as the work takes. @throws SallyportError `conflict` while the service runs */
+function withData<T>(
+	{ io, configFlags, program }: Context,
+	work: (db: Database, kekFile: string) => T,
+): T {
+	const config = parseConfig(configFlags, io.env);
+	const data = program.openData(config);
 	try {
-		const keys = listKeyring(data.db).map(
-			({ keyId, purpose, state, createdAt }) => ({
-				keyId,
-				purpose,
-				state,
-				createdAt,
-			}),
-		);
-		if (json) return printJson(io, { keys });
-		printTable(
-			io,
-			["KEY", "PURPOSE", "STATE", "MADE"],
-			keys.map(({ keyId, purpose, state, createdAt }) => [
-				String(keyId),
-				purpose,
-				state,
-				showTime(createdAt),
-			]),
-			"no keys",
-		);
+		return work(data.db, config.kekFile);
 	} finally {
 		data.close();
 	}
 }
 
-async function rotate({
-	io,
-	json,
-	configFlags,
-	program,
-}: Context): Promise<void> {
-	const config = parseConfig(configFlags, io.env);
-	const data = program.openData(config);
-	try {
-		const rotation = rotateDataKey(data.db, config.kekFile, systemClock.now());
-		if (json) return printJson(io, rotation);
-		printLine(
-			io,
-			`${rotation.resealed} values are sealed with key ${rotation.keyId} now`,
-		);
-	} finally {
-		data.close();
-	}
+async function status(context: Context): Promise<void> {
+	const { io, json } = context;
+	const keys = withData(context, listKeyring).map(
+		({ keyId, purpose, state, createdAt }) => ({
+			keyId,
+			purpose,
+			state,
+			createdAt,
+		}),
+	);
+	if (json) return printJson(io, { keys });
+	printTable(
+		io,
+		["KEY", "PURPOSE", "STATE", "MADE"],
+		keys.map(({ keyId, purpose, state, createdAt }) => [
+			String(keyId),
+			purpose,
+			state,
+			showTime(createdAt),
+		]),
+		"no keys",
+	);
 }
 
-async function rekey({
-	io,
-	json,
-	configFlags,
-	program,
-}: Context): Promise<void> {
-	const config = parseConfig(configFlags, io.env);
-	const data = program.openData(config);
-	try {
-		replaceMasterKey(data.db, config.kekFile);
-	} finally {
-		data.close();
-	}
-	if (json) return printJson(io, { masterKey: config.kekFile });
-	printLine(io, `${config.kekFile} is another master key now`);
+async function rotate(context: Context): Promise<void> {
+	const { io, json } = context;
+	const rotation = withData(context, (db, kekFile) =>
+		rotateDataKey(db, kekFile, systemClock.now()),
+	);
+	if (json) return printJson(io, rotation);
+	const { resealed, keyId } = rotation;
+	printLine(io, `${resealed} values are sealed with key ${keyId} now`);
+}
+
+async function rekey(context: Context): Promise<void> {
+	const { io, json } = context;
+	const masterKey = withData(context, (db, kekFile) => {
+		replaceMasterKey(db, kekFile);
+		return kekFile;
+	});
+	if (json) return printJson(io, { masterKey });
+	printLine(io, `${masterKey} is another master key now`);
 	printNote(
 		io,
 		"the recovery code changed with it: save a new kit (sallyport recovery-kit) and make a backup; older backups open with the older kit",

@@ -23,6 +23,7 @@ import { createMovedClock, type MovedClock } from "../support/moved-clock.ts";
 import { fixtureCommand, run } from "../support/processes.ts";
 import { describeWith, executable } from "../support/tools.ts";
 import { sendModern } from "../support/wire.ts";
+import { manyVisitors, TRUST_LOOPBACK } from "./target.ts";
 
 setDefaultTimeout(120_000);
 
@@ -46,22 +47,9 @@ describeWith([executable()], "what is stored", () => {
 		gateway = await startGateway({
 			compiled: true,
 			env: clock.env,
-			flags: ["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "::1/128"],
+			flags: TRUST_LOOPBACK,
 		});
-		let visitor = 0;
-		place = {
-			issuer: gateway.url,
-			send: (path, init = {}) => {
-				const headers = new Headers(init.headers);
-				visitor++;
-				headers.set("X-Forwarded-For", `10.3.${visitor >> 8}.${visitor & 255}`);
-				return fetch(new URL(path, gateway.url), {
-					...init,
-					headers,
-					redirect: "manual",
-				});
-			},
-		};
+		place = manyVisitors(gateway.url);
 		const member = await gateway.addUser("member@example.org", password);
 		const [command, ...args] = fixtureCommand("env");
 		await gateway.cli([

@@ -29,7 +29,12 @@ import {
 import { createMovedClock, type MovedClock } from "../support/moved-clock.ts";
 import { freePort } from "../support/processes.ts";
 import { describeWith, executable } from "../support/tools.ts";
-import { expectAsked, expectPage } from "./target.ts";
+import {
+	expectAsked,
+	expectPage,
+	manyVisitors,
+	TRUST_LOOPBACK,
+} from "./target.ts";
 
 setDefaultTimeout(60_000);
 
@@ -61,22 +66,9 @@ describeWith([executable(), networkNamespaces()], "client documents", () => {
 			port,
 			inside: internet.inside,
 			env: { ...internet.env, ...clock.env },
-			flags: ["--trusted-proxy", "127.0.0.0/8"],
+			flags: TRUST_LOOPBACK,
 		});
-		let visitor = 0;
-		place = {
-			issuer: gateway.url,
-			send: (path, init = {}) => {
-				const headers = new Headers(init.headers);
-				visitor++;
-				headers.set("X-Forwarded-For", `10.2.${visitor >> 8}.${visitor & 255}`);
-				return internet.fetchInside(new URL(path, gateway.url), {
-					...init,
-					headers,
-					redirect: "manual",
-				});
-			},
-		};
+		place = manyVisitors(gateway.url, internet.fetchInside);
 		answer(() => Response.json(DOCUMENT));
 		internet.name(HOST, PUBLIC);
 	});

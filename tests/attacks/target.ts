@@ -23,7 +23,8 @@ export type Target = Place & {
 /** Whether the executable is under attack. */
 export const IS_EXECUTABLE = Bun.env["ATTACK_EXECUTABLE"] === "1";
 
-const TRUST_LOOPBACK = [
+/** So that `manyVisitors` is believed. */
+export const TRUST_LOOPBACK = [
 	...["--trusted-proxy", "127.0.0.0/8"],
 	...["--trusted-proxy", "::1/128"],
 ];
@@ -58,22 +59,11 @@ export async function openTarget(
 			...["--", ...args],
 		]);
 	}
-	let visitor = 0;
-	const send: Place["send"] = (path, init = {}) => {
-		const headers = new Headers(init.headers);
-		visitor++;
-		if (!headers.has("X-Forwarded-For"))
-			headers.set("X-Forwarded-For", `10.1.${visitor >> 8}.${visitor & 255}`);
-		return fetch(new URL(path, gateway.url), {
-			...init,
-			headers,
-			redirect: "manual",
-		});
-	};
+	const place = manyVisitors(gateway.url);
+	const { send } = place;
 	return {
-		issuer: gateway.url,
+		...place,
 		gateway,
-		send,
 		use: async (token, path = "/mcp") => {
 			const response = await send(path, {
 				method: "POST",
@@ -89,6 +79,28 @@ export async function openTarget(
 		},
 		raw: (bytes) => exchange(Number(new URL(gateway.url).port), bytes),
 		stop: () => gateway.stop(),
+	};
+}
+
+/** A gateway as it is reached from many addresses, each request from another. @param reach how it is reached */
+export function manyVisitors(
+	issuer: string,
+	reach: (url: URL, init: RequestInit) => Promise<Response> = fetch,
+): Place {
+	let visitor = 0;
+	return {
+		issuer,
+		send: (path, init = {}) => {
+			const headers = new Headers(init.headers);
+			visitor++;
+			if (!headers.has("X-Forwarded-For"))
+				headers.set("X-Forwarded-For", `10.1.${visitor >> 8}.${visitor & 255}`);
+			return reach(new URL(path, issuer), {
+				...init,
+				headers,
+				redirect: "manual",
+			});
+		},
 	};
 }
 
