@@ -12,6 +12,8 @@ import {
 	setDefaultTimeout,
 	test,
 } from "bun:test";
+import * as oauth from "openid-client";
+import { csrfOf, formOf, openBrowser, signIn } from "../oauth/authority.ts";
 import { createBrowser } from "../support/browser.ts";
 import {
 	type McpClient,
@@ -22,11 +24,17 @@ import {
 	createInspector,
 	inspectorTools,
 } from "../support/clients/inspector.ts";
+import {
+	createMcpRemote,
+	mcpRemoteTools,
+} from "../support/clients/mcp-remote.ts";
+import { createOpenIdClient, PLAIN_OAUTH } from "../support/clients/openid.ts";
 import { createSdk1Client } from "../support/clients/sdk1.ts";
 import { createSdk2Client } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
 import { fixtureCommand } from "../support/processes.ts";
 import { describeWith, type Tool } from "../support/tools.ts";
+import { sendModern } from "../support/wire.ts";
 
 setDefaultTimeout(60_000);
 
@@ -53,7 +61,8 @@ afterAll(() => gateway?.stop());
 type Case = {
 	readonly name: string;
 	readonly tools: readonly Tool[];
-	readonly revision: string;
+	/** What it says of itself; undefined: nothing. */
+	readonly revision: string | undefined;
 	readonly create: (endpoint: string) => McpClient;
 };
 
@@ -75,6 +84,18 @@ const CASES: readonly Case[] = [
 		tools: [],
 		revision: "2025-11-25",
 		create: createSdk1Client,
+	},
+	{
+		name: "mcp-remote, from npm",
+		tools: mcpRemoteTools(),
+		revision: undefined,
+		create: createMcpRemote,
+	},
+	{
+		name: "openid-client, which knows nothing of MCP",
+		tools: [],
+		revision: "2026-07-28",
+		create: createOpenIdClient,
 	},
 	{
 		name: "the SDK v2 client in the legacy era",
@@ -169,4 +190,40 @@ describe("a person who says no", () => {
 		expect(searchParams.get("iss")).toBe(gateway.url);
 		expect(searchParams.has("code")).toBe(false);
 	});
+});
+
+test("openid-client signs in by a device code, with the person elsewhere (RFC 8628)", async () => {
+	await gateway.cli(["clients", "policy", "--device", "on"]);
+	const resource = gateway.endpoint("modern");
+	const config = await oauth.dynamicClientRegistration(
+		new URL(gateway.url),
+		{
+			client_name: "A device",
+			redirect_uris: [REDIRECT_URI],
+			token_endpoint_auth_method: "none",
+		},
+		oauth.None(),
+		PLAIN_OAUTH,
+	);
+	const started = await oauth.initiateDeviceAuthorization(config, { resource });
+	const person = openBrowser({
+		issuer: gateway.url,
+		send: (path, init) =>
+			fetch(new URL(path, gateway.url), { ...init, redirect: "manual" }),
+	});
+	await signIn(person, gateway.owner);
+	const { user_code } = started;
+	const csrf = csrfOf(await (await person.get("/device")).text());
+	const asked = await person.post("/device", { csrf, user_code });
+	await person.post("/device", {
+		...formOf(await asked.text()),
+		user_code,
+		decision: "allow",
+	});
+	const tokens = await oauth.pollDeviceAuthorizationGrant(config, started);
+	const answer = await sendModern(resource, tokens.access_token, "tools/call", {
+		name: "echo",
+		arguments: { text: "from afar" },
+	});
+	expect(answer.text).toContain("from afar");
 });

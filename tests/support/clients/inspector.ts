@@ -2,13 +2,14 @@
  * The MCP Inspector's command line, as a person runs it: one process for each method, its sign-in kept in a home of
  * its own. It prints the authorization URL, listens for the callback and finishes by itself.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "../browser.ts";
 import { freePort, run } from "../processes.ts";
 import { node22, packagedTool, type Tool } from "../tools.ts";
-import { type Credentials, type McpClient, textOfResult } from "./client.ts";
+import { type McpClient, textOfResult } from "./client.ts";
+import { storedCredentials } from "./stored.ts";
 
 const PROGRAM = "clients/launcher/build/index.js";
 const CALL_TIMEOUT_MS = 60_000;
@@ -114,36 +115,4 @@ export function createInspector(
 			rmSync(home, { recursive: true, force: true });
 		},
 	};
-}
-
-/** Finds what the Inspector stored, wherever in its home it stores it. */
-function storedCredentials(home: string): Credentials {
-	const found: Record<string, string> = {};
-	const collect = (value: unknown): void => {
-		if (typeof value === "string" && value.startsWith("{")) {
-			try {
-				collect(JSON.parse(value));
-			} catch {
-				// Not JSON after all: a value like any other.
-			}
-		}
-		if (typeof value !== "object" || value === null) return;
-		for (const [key, member] of Object.entries(value)) {
-			if (typeof member === "string") found[key] = member;
-			collect(member);
-		}
-	};
-	for (const file of filesUnder(home))
-		if (file.endsWith(".json")) collect(JSON.parse(readFileSync(file, "utf8")));
-	return {
-		clientId: found["client_id"] ?? "",
-		accessToken: found["access_token"] ?? "",
-		refreshToken: found["refresh_token"] ?? "",
-	};
-}
-
-function filesUnder(directory: string): readonly string[] {
-	return readdirSync(directory, { recursive: true, withFileTypes: true })
-		.filter((entry) => entry.isFile())
-		.map((entry) => join(entry.parentPath, entry.name));
 }
