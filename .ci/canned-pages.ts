@@ -8,9 +8,18 @@ import {
 } from "../src/packages/catalogue.ts";
 import type { Client } from "../src/store/clients.ts";
 import { accountPage } from "../src/web/account/account.tsx";
+import { appPage } from "../src/web/account/app.tsx";
 import { codesPage } from "../src/web/account/codes.tsx";
 import { invitePage } from "../src/web/account/invite.tsx";
+import { linkAccountPage } from "../src/web/account/link.tsx";
+import { passkeyPage } from "../src/web/account/passkey.tsx";
 import { passwordPage } from "../src/web/account/password.tsx";
+import {
+	linkPage,
+	type PersonView,
+	peoplePage,
+	personPage,
+} from "../src/web/account/people.tsx";
 import { reauthenticatePage } from "../src/web/account/reauthenticate.tsx";
 import { secondFactorPage } from "../src/web/account/second-factor.tsx";
 import { clientsPage } from "../src/web/dashboard/clients.tsx";
@@ -49,7 +58,27 @@ const csrf = "csrf";
 const cookie = null;
 const nothing = () => null;
 
-const OWNER = { csrf, apiToken: "token", managesPeople: true, notices: [] };
+const OWNER = {
+	csrf,
+	apiToken: "token",
+	hasNews: false,
+	managesPeople: true,
+	notices: [],
+};
+
+const PASSKEY = { challenge: "", allowCredentials: [] };
+
+const PERSON: PersonView = {
+	id: "usr_2",
+	email: "grace@example.org",
+	role: "member",
+	disabledAt: null,
+	createdAt: NOW,
+	isInvited: false,
+	app: true,
+	passkeys: 1,
+	lastSeenAt: NOW,
+};
 
 const CLIENT: Client = {
 	id: "cli_1",
@@ -415,9 +444,9 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			csrf,
 			notices: [{ id: 1, at: NOW, kind: "password changed", detail: "" }],
 			hasPassword: true,
-			app: { createdAt: NOW },
+			app: { createdAt: NOW, lastUsedAt: NOW },
 			passkeys: [],
-			linked: null,
+			linked: { host: "id.example.org", identity: null },
 			recoveryCodes: 8,
 			logins: [
 				{
@@ -431,6 +460,53 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			],
 		}),
 	password: () => passwordPage({ email: EMAIL, csrf }),
+	app: () =>
+		appPage({
+			csrf,
+			offer: {
+				handle: "",
+				uri: "otpauth://totp/sallyport:ada?secret=JBSWY3DPEHPK3PXP",
+				key: "JBSW Y3DP EHPK 3PXP",
+			},
+		}),
+	passkey: () =>
+		passkeyPage({ host: "gate.example.org", csrf, options: PASSKEY }),
+	"link-account": () =>
+		linkAccountPage({
+			issuer: "https://id.example.org",
+			email: EMAIL,
+			offer: "",
+			csrf,
+		}),
+	people: () =>
+		peoplePage({
+			people: [
+				{ ...PERSON, id: "usr_1", email: EMAIL, role: "owner" },
+				PERSON,
+				{
+					...PERSON,
+					id: "usr_3",
+					email: "alan@example.org",
+					app: false,
+					passkeys: 0,
+					isInvited: true,
+					lastSeenAt: null,
+				},
+			],
+			roles: ["member", "admin"],
+			csrf,
+		}),
+	person: () =>
+		personPage({
+			person: PERSON,
+			isSelf: false,
+			isManaged: true,
+			roles: ["member", "admin"],
+			mayHandOver: true,
+			csrf,
+		}),
+	"person-link": () =>
+		linkPage({ email: PERSON.email, link: `${ISSUER}/invite/sp_in_example` }),
 	"recovery-codes": () =>
 		codesPage({ codes: ["abcd-efgh-jkmn", "pqrs-tvwx-yz01"], cookie }),
 	consent: () =>

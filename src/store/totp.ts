@@ -6,10 +6,15 @@
  */
 import type { Database } from "./database.ts";
 
-type Totp = {
+export type Totp = {
 	readonly sealed: Uint8Array;
 	readonly createdAt: number;
+	/** Null before the first code after the one that set it up. */
+	readonly lastUsedAt: number | null;
 };
+
+/** RFC 6238 5.2: what a counter counts. */
+const INTERVAL_SECONDS = 30;
 
 /** Keeps a seed that was proven by a code of this counter; it replaces the one there was. */
 export function putTotp(
@@ -28,10 +33,12 @@ export function putTotp(
 /** The sealed seed of a user, or null. */
 export function findTotp(db: Database, userId: string): Totp | null {
 	return db
-		.query<Totp, [string]>(
-			"SELECT sealed, created_at AS createdAt FROM totp WHERE user_id = ?",
+		.query<Totp, [number, string]>(
+			`SELECT sealed, created_at AS createdAt,
+			        nullif(max(last_counter * ?, created_at), created_at) AS lastUsedAt
+			 FROM totp WHERE user_id = ?`,
 		)
-		.get(userId);
+		.get(INTERVAL_SECONDS, userId);
 }
 
 /** Uses a counter up, and all before it. Returns whether it was still good. */

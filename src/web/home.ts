@@ -6,6 +6,7 @@ import { nextSetupStep, readSetupFacts } from "../ops/setup-steps.ts";
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
 import { hasAnyGrant } from "../store/grants.ts";
+import { listNotices } from "../store/notices.ts";
 import { issueApiToken } from "./api-visitor.ts";
 import { homePage, unclaimedPage } from "./dashboard/home.tsx";
 import { seeOther } from "./layout.tsx";
@@ -28,6 +29,7 @@ function show(site: Site, request: Request): Response {
 		slugs: site.listSlugs(visitor.login),
 		csrf: site.forms.issue(visitor.binding, "logout"),
 		apiToken: issueApiToken(site.forms, visitor),
+		hasNews: listNotices(site.db, visitor.login.userId).length > 0,
 		managesPeople: may(visitor.login.role, "manage members"),
 		notices: may(visitor.login.role, "run the gateway")
 			? site.listNotices()

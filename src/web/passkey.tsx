@@ -38,3 +38,10 @@ export function PasskeyForm(props: {
 		</form>
 	);
 }
+
+/** What is said where there can be no passkeys; the script takes it away where there can. */
+export function WithoutPasskeys(props: {
+	readonly children: ComponentChildren;
+}): VNode {
+	return <p data-without-passkeys>{props.children}</p>;
+}

@@ -163,6 +163,7 @@ function perform(
 			changeRole(deps, login, user.id, roleNamed(form.get("role")));
 			return again;
 		case "hand over":
+			requireSure(form);
 			changeRole(deps, login, user.id, "owner");
 			return seeOther("/");
 		case "disable":
@@ -179,11 +180,20 @@ function perform(
 			return linkPage({ email: user.email, link: link ?? "" });
 		}
 		case "remove":
+			requireSure(form);
 			removeUser(deps, login, user.id);
 			return seeOther(PATH);
 		default:
 			return again;
 	}
+}
+
+function requireSure(form: Parameters): void {
+	if (form.has("sure")) return;
+	throw new SallyportError(
+		"invalid",
+		"nothing was changed: tick that you are sure",
+	);
 }
 
 function roleNamed(text: string | null): Role {

@@ -5,12 +5,7 @@
  * @see Content Security Policy Level 3, form-action (Chromium holds the redirect of a form to it too)
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import {
-	type Browser,
-	type BrowserContext,
-	chromium,
-	type Page,
-} from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { openTarget, type Target } from "../attacks/target.ts";
 import {
 	authorizeQuery,
@@ -18,6 +13,11 @@ import {
 	redeem,
 	register,
 } from "../oauth/authority.ts";
+import { appCode } from "../support/authenticator.ts";
+import {
+	addVirtualAuthenticator,
+	launchChromium,
+} from "../support/chromium.ts";
 import { describeWith, systemTool } from "../support/tools.ts";
 
 setDefaultTimeout(15_000);
@@ -41,14 +41,7 @@ describeWith([CHROMIUM], "in Chromium", () => {
 			hostname: "localhost",
 			fetch: () => new Response("you can close this window"),
 		});
-		browser = await chromium.launch({
-			executablePath: CHROMIUM.path ?? "",
-			// Nothing leaves this machine, whatever a page asks for.
-			args: [
-				"--no-sandbox",
-				"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
-			],
-		});
+		browser = await launchChromium(CHROMIUM.path ?? "");
 		context = await browser.newContext();
 		page = await context.newPage();
 		const { email, password } = target.gateway.owner;
@@ -108,7 +101,7 @@ describeWith([CHROMIUM], "in Chromium", () => {
 	});
 
 	/** Where the gateway sends the browser when Allow is pressed, seen before the browser has judged it. */
-	async function press(): Promise<string> {
+	async function pressAllow(): Promise<string> {
 		const devtools = await context.newCDPSession(page);
 		await devtools.send("Network.enable");
 		const answered = new Promise<string>((resolve) => {
@@ -127,7 +120,7 @@ describeWith([CHROMIUM], "in Chromium", () => {
 		const arrival = page.waitForEvent("requestfailed", (request) =>
 			request.url().startsWith(WEB),
 		);
-		expect(await press()).toStartWith(`${WEB}?code=`);
+		expect(await pressAllow()).toStartWith(`${WEB}?code=`);
 		// The name does not resolve in here; that it was looked up is what the policy had to allow.
 		expect((await arrival).failure()?.errorText).toBe(
 			"net::ERR_NAME_NOT_RESOLVED",
@@ -137,9 +130,65 @@ describeWith([CHROMIUM], "in Chromium", () => {
 
 	test("the policy lets the answer go to an app by its scheme", async () => {
 		await ask(APP);
-		expect(await press()).toStartWith(`${APP}?code=`);
+		expect(await pressAllow()).toStartWith(`${APP}?code=`);
 		// Nothing on this machine has the scheme, so nothing follows; a refusal would be said at once.
 		await page.evaluate("new Promise(requestAnimationFrame)");
 		expect(complaints).toEqual([]);
 	});
+
+	test("a person who signs in on the way, with an app's code or a passkey, is asked, and the answer reaches an app", async () => {
+		const person = await target.gateway.addUser("ada@example.org");
+		await context.close();
+		context = await browser.newContext();
+		page = await context.newPage();
+		await addVirtualAuthenticator(page);
+		const press = (name: string): Promise<void> =>
+			page.getByRole("button", { name, exact: true }).click();
+		const firstStep = async (): Promise<void> => {
+			await page.fill("[name=email]", person.email);
+			await page.fill("[name=password]", person.password);
+			await press("Sign in");
+		};
+		const client = await register(target, { redirect_uris: [APP] });
+		const authorize = `${target.issuer}/authorize${authorizeQuery(client, { redirect_uri: APP })}`;
+		await page.goto(`${target.issuer}/login`);
+		await firstStep();
+		await page.goto(`${target.issuer}/account/app`);
+		const key = (await page.textContent("code.copy")) ?? "";
+		const now = (): number => Math.floor(Date.now() / 1000);
+		await page.fill("[name=code]", appCode(key, now(), -1));
+		await press("Turn it on");
+		await page.goto(`${target.issuer}/account/passkey`);
+		await page.fill("[name=name]", "phone");
+		await press("Make it");
+		await page.waitForURL(`${target.issuer}/account`);
+
+		const ways = {
+			code: async (): Promise<void> => {
+				await firstStep();
+				await page.fill("[name=code]", appCode(key, now()));
+				await press("Continue");
+			},
+			"passkey as the second step": async (): Promise<void> => {
+				await firstStep();
+				await press("Use your passkey");
+			},
+			"passkey alone": (): Promise<void> => press("Use a passkey"),
+		};
+		page.on("console", (message) => complaints.push(message.text()));
+		for (const [way, signIn] of Object.entries(ways)) {
+			await context.clearCookies();
+			complaints = [];
+			await page.goto(authorize);
+			expect(page.url(), way).toStartWith(`${target.issuer}/login?next=`);
+			await signIn();
+			await page.waitForSelector("button[value=allow]");
+			expect(page.url(), way).toBe(authorize);
+			expect(complaints, way).toEqual([]);
+		}
+		// Once, because a page that was sent to an app's scheme stays where it was, half gone.
+		expect(await pressAllow()).toStartWith(`${APP}?code=`);
+		await page.evaluate("new Promise(requestAnimationFrame)");
+		expect(complaints).toEqual([]);
+	}, 30_000);
 });

@@ -82,6 +82,7 @@ test("a member sees none of it, and an administrator makes no administrators", a
 	expect(forged.status).toBe(404);
 	const upward = await send(admin.browser, `/users/${admin.id}`, {
 		do: "hand over",
+		sure: "on",
 	});
 	expect(upward.status).toBe(403);
 });
@@ -104,14 +105,15 @@ test("what is done to an account ends what its person had, and the pages say so"
 	const reset = await send(owner, path, { do: "reset-password" });
 	expect(await reset.text()).toContain("https://gw.example/invite/sp_in_");
 	expect((await signIn(openBrowser(authority), bob)).status).toBe(401);
-	const gone = await send(owner, path, { do: "remove" });
+	expect((await send(owner, path, { do: "remove" })).status).toBe(400);
+	const gone = await send(owner, path, { do: "remove", sure: "on" });
 	expect(gone.headers.get("Location")).toBe("/users");
 	expect((await owner.get(path)).status).toBe(404);
 });
 
 test("the owner hands the gateway over and is an administrator then", async () => {
 	const { browser, id } = await join("ada@example.org", "admin");
-	await send(owner, `/users/${id}`, { do: "hand over" });
+	await send(owner, `/users/${id}`, { do: "hand over", sure: "on" });
 	expect((await owner.get("/users")).status).toBe(303);
 	await signIn(owner);
 	const ada = { email: "ada@example.org", password: PASSWORD };

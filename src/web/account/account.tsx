@@ -9,6 +9,7 @@ import type { Identity } from "../../store/identities.ts";
 import type { ListedLogin, LoginMethod } from "../../store/logins.ts";
 import type { NoticeKind, Notice as Told } from "../../store/notices.ts";
 import type { Passkey } from "../../store/passkeys.ts";
+import type { Totp } from "../../store/totp.ts";
 import { page } from "../layout.tsx";
 import { Time } from "../time.tsx";
 import { ROLE_NAMES } from "./people.tsx";
@@ -21,7 +22,7 @@ type AccountFields = {
 	readonly csrf: string;
 	readonly notices: readonly Told[];
 	readonly hasPassword: boolean;
-	readonly app: { readonly createdAt: number } | null;
+	readonly app: Pick<Totp, "createdAt" | "lastUsedAt"> | null;
 	readonly passkeys: readonly (Passkey & { readonly worksHere: boolean })[];
 	/** Null without a provider. */
 	readonly linked: {
@@ -144,10 +145,12 @@ function Factors(fields: AccountFields): VNode {
 							{app === null ? null : (
 								<tr>
 									<th scope="row">Authenticator app</th>
-									<td>
+									<td data-label="Since">
 										<Time at={app.createdAt} />
 									</td>
-									<td></td>
+									<td data-label="Last used">
+										<Used at={app.lastUsedAt} />
+									</td>
 									<td>
 										<Remove value="app" what="the authenticator app" />
 									</td>
@@ -161,15 +164,11 @@ function Factors(fields: AccountFields): VNode {
 											<span class="quiet"> works at {passkey.rpId} only</span>
 										)}
 									</th>
-									<td>
+									<td data-label="Since">
 										<Time at={passkey.createdAt} />
 									</td>
-									<td>
-										{passkey.lastUsedAt === null ? (
-											"not yet"
-										) : (
-											<Time at={passkey.lastUsedAt} />
-										)}
+									<td data-label="Last used">
+										<Used at={passkey.lastUsedAt} />
 									</td>
 									<td>
 										<Remove
@@ -185,7 +184,7 @@ function Factors(fields: AccountFields): VNode {
 			) : null}
 			<p class="actions">
 				<a class="button" href="/account/app">
-					{app === null ? "Set up an app" : "Set up another app"}
+					{app === null ? "Set up an app" : "Change the app"}
 				</a>
 				<a class="button" href="/account/passkey">
 					Add a passkey
@@ -230,6 +229,10 @@ function Linked({ linked, csrf }: AccountFields): VNode | null {
 	);
 }
 
+function Used({ at }: { readonly at: number | null }): VNode {
+	return at === null ? <>not yet</> : <Time at={at} />;
+}
+
 function Remove(props: {
 	readonly value: string;
 	readonly what: string;
@@ -267,11 +270,11 @@ function Logins({ logins, loginId, csrf }: AccountFields): VNode {
 					{logins.map((login) => (
 						<tr key={login.id}>
 							<th scope="row">{nameAgent(login.agent)}</th>
-							<td>{login.address}</td>
-							<td>
+							<td data-label="From">{login.address}</td>
+							<td data-label="Signed in">
 								<Time at={login.createdAt} /> {METHODS[login.method]}
 							</td>
-							<td>
+							<td data-label="Last used">
 								<Time at={login.lastSeenAt} />
 							</td>
 							<td>
@@ -316,8 +319,8 @@ const METHODS: Readonly<Record<LoginMethod, string>> = {
 /** A browser in two words, for people; what it really calls itself says more than that, and may be a lie. */
 function nameAgent(agent: string): string {
 	const browser =
-		/\b(Edg|OPR|Firefox|Chrome|Safari)\b/.exec(
-			agent.replace(/Chrome(?=.*\b(?:Edg|OPR)\b)/, ""),
+		/(Edg|OPR|Firefox|Chrome|Safari)\//.exec(
+			agent.replace(/Chrome(?=.*(?:Edg|OPR)\/)/, ""),
 		)?.[1] ?? "";
 	const system =
 		/\b(Android|iPhone|iPad|Windows|Mac OS X|Linux)\b/.exec(agent)?.[1] ?? "";

@@ -1,7 +1,7 @@
 /** The page where an invited person chooses a password. Form fields: `password`, and hidden `csrf`. */
 import type { Role } from "../../caller.ts";
 import { Notice, page } from "../layout.tsx";
-import { NewPassword } from "./password.tsx";
+import { AccountName, NewPassword } from "./password.tsx";
 import { ROLE_NAMES } from "./people.tsx";
 
 export function invitePage(fields: {
@@ -30,8 +30,7 @@ export function invitePage(fields: {
 			)}
 			<form method="post" action={`/invite/${fields.token}`}>
 				<input type="hidden" name="csrf" value={fields.csrf} />
-				{/* For password managers: which account this password is of. */}
-				<input type="hidden" autocomplete="username" value={fields.email} />
+				<AccountName email={fields.email} />
 				<NewPassword />
 				<p class="actions">
 					<button type="submit" class="primary">

@@ -2,7 +2,7 @@
 import type { CredentialOptions } from "../../people/passkeys.ts";
 import { listAssets } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
-import { PasskeyForm } from "../passkey.tsx";
+import { PasskeyForm, WithoutPasskeys } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.ts";
 
 export function passkeyPage(fields: {
@@ -29,12 +29,10 @@ export function passkeyPage(fields: {
 			{problem === undefined ? null : (
 				<Notice word="Not done">{problem.text}</Notice>
 			)}
-			<noscript>
-				<p>
-					Passkeys are the one thing here that needs JavaScript. An
-					authenticator app does not.
-				</p>
-			</noscript>
+			<WithoutPasskeys>
+				This browser makes no passkeys here: JavaScript is off, or it knows
+				none. An authenticator app needs neither.
+			</WithoutPasskeys>
 			<PasskeyForm
 				action="/account/passkey"
 				ceremony="create"

@@ -1,4 +1,5 @@
 /** The page where a person changes their password. Form fields: `password`, `everything` (a tick box), hidden `csrf`. */
+import type { VNode } from "preact";
 import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
 import { Field, Notice, page } from "../layout.tsx";
 import { type Problem, problemOptions } from "../problem.ts";
@@ -19,7 +20,7 @@ export function passwordPage(fields: {
 			)}
 			<form method="post" action="/account/password">
 				<input type="hidden" name="csrf" value={fields.csrf} />
-				<input type="hidden" autocomplete="username" value={fields.email} />
+				<AccountName email={fields.email} />
 				<NewPassword />
 				<label class="box">
 					<input type="checkbox" name="everything" />
@@ -43,7 +44,7 @@ export function passwordPage(fields: {
 }
 
 /** The field for a password that is being chosen. */
-export function NewPassword(): ReturnType<typeof Field> {
+export function NewPassword(): VNode {
 	return (
 		<Field
 			name="password"
@@ -52,6 +53,19 @@ export function NewPassword(): ReturnType<typeof Field> {
 			autocomplete="new-password"
 			minLength={PASSWORD_LENGTH_MIN}
 			hint={`At least ${PASSWORD_LENGTH_MIN} characters. Four random words make a good one.`}
+		/>
+	);
+}
+
+/** For password managers: which account a password is of. Not `type="hidden"`, which they do not look at. */
+export function AccountName(props: { readonly email: string }): VNode {
+	return (
+		<input
+			type="text"
+			autocomplete="username"
+			value={props.email}
+			readOnly
+			hidden
 		/>
 	);
 }

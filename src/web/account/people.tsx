@@ -1,8 +1,8 @@
 /**
- * The pages about people. Form fields: invite `email`, `role`; a person's page `do=<what>` and `role`; each with a
- * hidden `csrf`.
+ * The pages about people. Form fields: invite `email`, `role`; a person's page `do=<what>`, `role` and `sure`; each with
+ * a hidden `csrf`.
  */
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import type { Role } from "../../caller.ts";
 import type { SecondFactors } from "../../people/second-factors.ts";
 import type { User } from "../../store/users.ts";
@@ -54,9 +54,9 @@ export function peoplePage(fields: {
 								<a href={`/users/${person.id}`}>{person.email}</a>
 								<State person={person} />
 							</th>
-							<td>{ROLE_NAMES[person.role]}</td>
-							<td>{nameFactors(person)}</td>
-							<td>
+							<td data-label="Role">{ROLE_NAMES[person.role]}</td>
+							<td data-label="Second step">{nameFactors(person)}</td>
+							<td data-label="Last seen">
 								{person.lastSeenAt === null ? (
 									"not signed in"
 								) : (
@@ -108,7 +108,7 @@ export function personPage(fields: {
 		<>
 			<h1>{person.email}</h1>
 			<p>
-				{ROLE_NAMES[person.role]}
+				A{person.role === "member" ? "" : "n"} {ROLE_NAMES[person.role]}
 				<State person={person} />, here since <Time at={person.createdAt} />.
 				Second step: {nameFactors(person)}.
 			</p>
@@ -132,7 +132,11 @@ export function personPage(fields: {
 			{isManaged && fields.mayHandOver && person.disabledAt === null ? (
 				<Action csrf={csrf} id={person.id} value="hand over" label="Make owner">
 					<h2>Hand the gateway over</h2>
-					<p>They become its owner, and you an administrator.</p>
+					<p>
+						They become its owner, and you an administrator. Only they can give
+						it back.
+					</p>
+					<Sure>Yes, hand it to {person.email}</Sure>
 				</Action>
 			) : null}
 			<p>
@@ -154,8 +158,7 @@ function Changes(props: {
 		<>
 			{roles.length > 1 ? (
 				<Action {...shared} value="role" label="Change role">
-					<h2>Role</h2>
-					<Roles roles={roles} chosen={person.role} />
+					<Roles roles={roles} chosen={person.role} isSection />
 				</Action>
 			) : null}
 			{isOff ? null : (
@@ -188,12 +191,13 @@ function Changes(props: {
 						: "Their browsers, clients and keys end now. What they own stays."}
 				</p>
 			</Action>
-			<Action {...shared} value="remove" label="Remove">
+			<Action {...shared} value="remove" label="Remove" isDanger>
 				<h2>Remove them</h2>
 				<p>
 					With their secrets, clients and keys. The audit trail stays. This
 					cannot be undone.
 				</p>
+				<Sure>Yes, remove {person.email}</Sure>
 			</Action>
 		</>
 	);
@@ -204,18 +208,34 @@ function Action(props: {
 	readonly id: string;
 	readonly value: string;
 	readonly label: string;
-	readonly children: VNode | readonly VNode[];
+	readonly isDanger?: boolean;
+	readonly children: ComponentChildren;
 }): VNode {
 	return (
 		<form method="post" action={`/users/${props.id}`}>
 			<input type="hidden" name="csrf" value={props.csrf} />
 			{props.children}
 			<p class="actions">
-				<button type="submit" name="do" value={props.value}>
+				<button
+					type="submit"
+					name="do"
+					value={props.value}
+					{...(props.isDanger ? { class: "danger" } : {})}
+				>
 					{props.label}
 				</button>
 			</p>
 		</form>
+	);
+}
+
+/** A box to tick before what cannot be taken back. */
+function Sure(props: { readonly children: ComponentChildren }): VNode {
+	return (
+		<label class="box">
+			<input type="checkbox" name="sure" required />
+			<span>{props.children}</span>
+		</label>
 	);
 }
 
@@ -247,10 +267,12 @@ export function linkPage(fields: {
 function Roles(props: {
 	readonly roles: readonly GivenRole[];
 	readonly chosen: Role;
+	/** Whether its legend is a heading of the page. */
+	readonly isSection?: boolean;
 }): VNode {
 	return (
 		<fieldset>
-			<legend>Role</legend>
+			<legend>{props.isSection ? <h2>Role</h2> : "Role"}</legend>
 			{props.roles.map((role) => (
 				<label key={role} class="box">
 					<input

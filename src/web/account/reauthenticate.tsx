@@ -4,6 +4,7 @@ import { listAssets } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.ts";
+import { AccountName } from "./password.tsx";
 
 export function reauthenticatePage(fields: {
 	readonly csrf: string;
@@ -47,7 +48,7 @@ export function reauthenticatePage(fields: {
 				<form method="post" action="/reauthenticate">
 					<input type="hidden" name="csrf" value={csrf} />
 					<input type="hidden" name="next" value={next} />
-					<input type="hidden" autocomplete="username" value={email} />
+					<AccountName email={email} />
 					<Field
 						name="password"
 						label={`Password of ${email}`}

@@ -60,8 +60,12 @@ function answerOf(credential, response) {
 	};
 }
 
-for (const form of document.querySelectorAll("form[data-passkey]")) {
-	if (!window.PublicKeyCredential) break;
+const isAble = Boolean(window.PublicKeyCredential);
+for (const sentence of document.querySelectorAll("[data-without-passkeys]"))
+	sentence.hidden = isAble;
+for (const form of isAble
+	? document.querySelectorAll("form[data-passkey]")
+	: []) {
 	form.hidden = false;
 	const message = form.querySelector("[role=alert]");
 	form.addEventListener("submit", async (event) => {

@@ -10,6 +10,8 @@ export function homePage(fields: {
 	readonly slugs: readonly string[];
 	readonly csrf: string;
 	readonly apiToken: string;
+	/** Whether something happened to the person's account that they have not put away. */
+	readonly hasNews: boolean;
 	/** Whether the person may see and change other people's accounts. */
 	readonly managesPeople: boolean;
 	/** What an administrator has to know before anything else. */
@@ -28,6 +30,11 @@ export function homePage(fields: {
 			))}
 			{overview === null ? null : <State overview={overview} />}
 			<h1>One address for your clients</h1>
+			{fields.hasNews ? (
+				<Notice word="Your account">
+					Something happened to it. <a href="/account">See what</a>
+				</Notice>
+			) : null}
 			<p>
 				Paste this into any MCP client. It opens this site once, to ask you.
 			</p>
