@@ -408,6 +408,12 @@ function openService(base: Base): Service {
 		// One's own provider may live on one's own network, as one's servers may.
 		egress: createEgress({ allowPrivate: config.allowPrivateUpstreams }),
 	});
+	const shelves = { directory, upstreams, shapes, pins };
+	const serversChanged = (): void => {
+		directory.refresh();
+		pins.refresh();
+		subscriptions.everythingChanged();
+	};
 	const dropUpstreams = (userId: string): void => {
 		for (const { id } of directory.servers()) void upstreams.drop(id, userId);
 	};
@@ -416,19 +422,12 @@ function openService(base: Base): Service {
 		vault,
 		clock,
 		log,
-		upstreams,
-		directory,
-		shapes,
-		pins,
+		...shelves,
 		npm,
 		calls,
 		timeline,
 		passwords,
-		serversChanged: () => {
-			directory.refresh();
-			pins.refresh();
-			subscriptions.everythingChanged();
-		},
+		serversChanged,
 		credentialsChanged: bearer.invalidate,
 		dropUpstreams,
 		provider,
@@ -484,6 +483,8 @@ function openService(base: Base): Service {
 					...oauthRoutes(deps),
 					...pageRoutes({
 						...deps,
+						...shelves,
+						serversChanged,
 						passwords,
 						desk: {
 							...desk,

@@ -329,26 +329,24 @@ function fill(units: readonly Unit[], limitBytes: number): readonly Bytes[] {
 			room -= block.length;
 			continue;
 		}
-		const text = String(parseJson(unit.block, unit.text));
-		let at = 0;
+		const reader = readerOf(String(parseJson(unit.block, unit.text)));
 		do {
 			if (room <= 0) turn();
-			const cut = cutText(text, at, room);
+			const piece = reader.take(room);
 			// A character that is wider than what is left begins the next page.
-			if (cut.end === at && at < text.length) {
+			if (piece.text === "" && !reader.ended()) {
 				turn();
 				continue;
 			}
 			page.push(
-				cut.end - at === text.length
+				piece.isAll
 					? unit.block
 					: splice(unit.block, [
-							{ ...unit.text, text: JSON.stringify(text.slice(at, cut.end)) },
+							{ ...unit.text, text: JSON.stringify(piece.text) },
 						]),
 			);
-			at = cut.end;
-			room -= cut.bytes;
-		} while (at < text.length);
+			room -= piece.bytes;
+		} while (!reader.ended());
 	}
 	turn();
 	return pages.map((blocks) =>
@@ -362,23 +360,47 @@ function fill(units: readonly Unit[], limitBytes: number): readonly Bytes[] {
 	);
 }
 
-/** How far a text reaches in so many bytes of UTF-8, between characters. */
-function cutText(
-	text: string,
-	start: number,
-	bytesMax: number,
-): { readonly end: number; readonly bytes: number } {
-	let end = start;
-	let bytes = 0;
-	while (end < text.length) {
-		const point = text.codePointAt(end) as number;
-		const width =
-			point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-		if (bytes + width > bytesMax) break;
-		bytes += width;
-		end += point > 0xffff ? 2 : 1;
-	}
-	return { end, bytes };
+type Piece = {
+	readonly text: string;
+	readonly bytes: number;
+	/** Whether it is the whole text. */
+	readonly isAll: boolean;
+};
+
+/** A text, read in pieces that end between characters. */
+type Reader = {
+	/** The next piece, of at most so many bytes of UTF-8; empty when not even one character fits. */
+	readonly take: (bytesMax: number) => Piece;
+	readonly ended: () => boolean;
+};
+
+/** Half a surrogate pair has no UTF-8: a text with one is measured as if it were U+FFFD, and kept as it is. */
+function readerOf(text: string): Reader {
+	const bytes = Buffer.from(text, "utf8");
+	const isWell = text.isWellFormed();
+	let at = 0;
+	let unit = 0;
+	return {
+		ended: () => at >= bytes.length,
+		take: (bytesMax) => {
+			let end = Math.min(at + bytesMax, bytes.length);
+			while (end < bytes.length && isContinuation(bytes[end])) end--;
+			const utf8 = bytes.toString("utf8", at, end);
+			const piece = isWell ? utf8 : text.slice(unit, unit + utf8.length);
+			const taken = end - at;
+			at = end;
+			unit += utf8.length;
+			return {
+				text: piece,
+				bytes: taken,
+				isAll: taken === bytes.length,
+			};
+		},
+	};
+}
+
+function isContinuation(byte: number | undefined): boolean {
+	return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
 /** What stands in the place of a block that no page can hold. */

@@ -29,6 +29,18 @@ export type Reason =
 	| "destructive"
 	| "name_taken";
 
+/** The reasons in words, and that of a view: a toolset that does not have the tool. */
+export const REASONS: Readonly<Record<Reason | "toolset", string>> = {
+	off: "an administrator switched it off",
+	not_listed: "it is not among the tools that are allowed for the server",
+	destructive: "it says it is destructive, and nobody has switched it on",
+	name_taken: "another tool was given its name",
+	changed: "the server changed it, and nobody has accepted that yet",
+	new: "the server added it, and nobody has accepted that yet",
+	renamed: "the server renamed it, and nobody has accepted that yet",
+	toolset: "the toolset does not have it",
+};
+
 /** An entry of the server's list, shown or hidden. */
 export type Entry = {
 	/** The server's own name, URI or URI template. */
@@ -38,6 +50,8 @@ export type Entry = {
 	/** Its name at an endpoint of several servers; a resource's is written when it is needed. */
 	readonly exposed: string;
 	readonly bytes: Bytes;
+	/** As the server wrote it. */
+	readonly source: Bytes;
 	/** Null: it is shown. */
 	readonly hidden: Reason | null;
 };
@@ -108,6 +122,7 @@ function shapeOf(
 				name: key,
 				exposed: "",
 				bytes,
+				source: bytes,
 				hidden: null,
 			}),
 		);
@@ -127,6 +142,7 @@ function shapeOf(
 			name,
 			exposed: exposedNames.get(name) ?? "",
 			bytes: isTools ? cutSettings(server, item, settings) : item.bytes,
+			source: item.bytes,
 			hidden: names.get(name) === item.key ? reasonFor(item) : "name_taken",
 		};
 	});

@@ -7,7 +7,7 @@ import { SallyportError } from "../errors.ts";
 import { tokensOf } from "../mcp/cost.ts";
 import { isSelected } from "../mcp/lists.ts";
 import { clientName } from "../mcp/names.ts";
-import type { Entry, Reason } from "../mcp/shape.ts";
+import { type Entry, REASONS } from "../mcp/shape.ts";
 import { type Selected, slugOf, type View, viewOf } from "../mcp/view.ts";
 import { mayUse, type Server } from "../store/servers.ts";
 import { type Shelves, shapeNow } from "./tools.ts";
@@ -41,22 +41,6 @@ export type Effective = {
 	/** Estimated tokens of what is shown. */
 	readonly tokens: number;
 };
-
-const WORDS: Readonly<Record<Reason | "toolset", string>> = {
-	off: "an administrator switched it off",
-	not_listed: "it is not among the tools that are allowed for the server",
-	destructive: "it says it is destructive, and nobody has switched it on",
-	name_taken: "another tool was given its name",
-	changed: "the server changed it, and nobody has accepted that yet",
-	new: "the server added it, and nobody has accepted that yet",
-	renamed: "the server renamed it, and nobody has accepted that yet",
-	toolset: "the toolset does not have it",
-};
-
-/** Why an entry is not shown, in words. */
-function reasonInWords(reason: Reason | "toolset"): string {
-	return WORDS[reason];
-}
 
 /** The effective list of a caller at `/mcp` (slug null) or `/mcp/<slug>`. */
 export async function effectiveTools(
@@ -113,7 +97,7 @@ function viewEntry(view: View, server: Server, entry: Entry): EffectiveTool {
 		clientName: clientName(slugOf(view), shownAs),
 		tokens: tokensOf(entry.bytes),
 		shown: reason === null,
-		why: reason && reasonInWords(reason),
+		why: reason && REASONS[reason],
 	};
 }
 

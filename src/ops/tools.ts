@@ -19,7 +19,7 @@ import {
 	type Shapes,
 } from "../mcp/shape.ts";
 import type { Directory } from "../mcp/view.ts";
-import { toBytes } from "../message.ts";
+import { objectOf, parseJson, toBytes } from "../message.ts";
 import { recordAudit } from "../store/audit.ts";
 import { type Database, transaction } from "../store/database.ts";
 import { type Server, unknownServer } from "../store/servers.ts";
@@ -69,6 +69,8 @@ export type ToolView = {
 	readonly tokens: number;
 	readonly title: string | null;
 	readonly description: string | null;
+	/** The server's own. */
+	readonly ownDescription: string | null;
 	/** What was decided of it. */
 	readonly settings: ToolSetting;
 };
@@ -102,15 +104,9 @@ export function viewTools(server: Server, { all }: Shape): readonly ToolView[] {
 }
 
 function viewTool({ toolSettings }: Server, entry: Entry): ToolView {
-	const tool = JSON.parse(Buffer.from(entry.bytes).toString("utf8")) as {
-		readonly title?: unknown;
-		readonly description?: unknown;
-		readonly annotations?: {
-			readonly readOnlyHint?: unknown;
-			readonly title?: unknown;
-		};
-	};
-	const title = tool.title ?? tool.annotations?.title;
+	const tool = objectOf(parseJson(entry.bytes));
+	const annotations = objectOf(tool["annotations"]);
+	const own = objectOf(parseJson(entry.source));
 	return {
 		name: entry.key,
 		shownAs: entry.name,
@@ -119,12 +115,17 @@ function viewTool({ toolSettings }: Server, entry: Entry): ToolView {
 		shown: entry.hidden === null,
 		hidden: entry.hidden,
 		destructive: isDestructive(entry.bytes),
-		readOnly: tool.annotations?.readOnlyHint === true,
+		readOnly: annotations["readOnlyHint"] === true,
 		tokens: tokensOf(entry.bytes),
-		title: typeof title === "string" ? title : null,
-		description: typeof tool.description === "string" ? tool.description : null,
+		title: textOr(tool["title"] ?? annotations["title"]),
+		description: textOr(tool["description"]),
+		ownDescription: textOr(own["description"]),
 		settings: toolSettings.get(entry.key) ?? NO_TOOL_SETTING,
 	};
+}
+
+function textOr(value: unknown): string | null {
+	return typeof value === "string" ? value : null;
 }
 
 /** What a person who is asked about a server wants to know of its tools. */

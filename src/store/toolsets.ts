@@ -92,9 +92,14 @@ export function listToolsets(db: Database): readonly Toolset[] {
 		.map((row) => toolsetOf(row, selections.get(row.id) ?? []));
 }
 
+/** The toolset of that slug, or null. */
+export function findToolset(db: Database, slug: string): Toolset | null {
+	return listToolsets(db).find((each) => each.slug === slug) ?? null;
+}
+
 /** The toolset of that slug. @throws SallyportError `not_found` */
 export function requireToolset(db: Database, slug: string): Toolset {
-	const toolset = listToolsets(db).find((each) => each.slug === slug);
+	const toolset = findToolset(db, slug);
 	if (!toolset) throw unknownToolset(slug);
 	return toolset;
 }

@@ -12,6 +12,8 @@ import { Mark } from "./mark.tsx";
 type PageOptions = {
 	readonly title: string;
 	readonly status?: number;
+	/** For a page of the dashboard. */
+	readonly nav?: Nav;
 	/** Path of the one script the page may run. */
 	readonly script?: string;
 	/** Where a form's answer may lead beside this origin, as CSP sources. */
@@ -24,6 +26,20 @@ type PageOptions = {
 };
 
 type Cookies = string | readonly string[] | null;
+
+/** The parts of the dashboard that there are. Each page judges for itself who may see it. */
+const PARTS = [
+	{ path: "/", name: "Overview", forAll: true },
+	{ path: "/tools", name: "Tools", forAll: true },
+	{ path: "/clients", name: "Clients", forAll: true },
+	{ path: "/users", name: "Users", forAll: false },
+] as const;
+
+/** Which part a page belongs to, and whether whoever looks at it runs the gateway. */
+type Nav = {
+	readonly current: (typeof PARTS)[number]["path"];
+	readonly administers: boolean;
+};
 
 /** A page as the response to a request. */
 export function page(
@@ -77,11 +93,11 @@ export function Growing(): VNode {
 }
 
 function renderPage(
-	{ title, script, apiToken }: PageOptions,
+	{ title, nav, script, apiToken }: PageOptions,
 	content: ComponentChildren,
 ): string {
 	const frame = (
-		<Frame title={title} script={script} apiToken={apiToken}>
+		<Frame title={title} nav={nav} script={script} apiToken={apiToken}>
 			{content}
 		</Frame>
 	);
@@ -136,6 +152,7 @@ function policy({ script, formAction = [] }: PageOptions): string {
 
 function Frame(props: {
 	readonly title: string;
+	readonly nav: Nav | undefined;
 	readonly script: string | undefined;
 	readonly apiToken: string | undefined;
 	readonly children: ComponentChildren;
@@ -157,13 +174,32 @@ function Frame(props: {
 					<script src={props.script} defer></script>
 				)}
 			</head>
-			<body>
-				<p class="mark">
+			<body class={props.nav === undefined ? undefined : "wide"}>
+				<header class="mark">
 					<Mark /> sallyport
-				</p>
+				</header>
+				{props.nav === undefined ? null : <Rail {...props.nav} />}
 				<main>{props.children}</main>
 			</body>
 		</html>
+	);
+}
+
+function Rail({ current, administers }: Nav): VNode {
+	return (
+		<nav aria-label="Dashboard">
+			{PARTS.filter(({ forAll }) => forAll || administers).map(
+				({ path, name }) => (
+					<a
+						key={path}
+						href={path}
+						aria-current={path === current ? "page" : undefined}
+					>
+						{name}
+					</a>
+				),
+			)}
+		</nav>
 	);
 }
 

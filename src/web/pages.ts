@@ -7,13 +7,14 @@
  */
 import type { Role } from "../caller.ts";
 import type { Dns } from "../dns.ts";
+import type { Pins } from "../mcp/pins.ts";
 import type { OAuthDeps } from "../oauth/authorization-server.ts";
 import { createLimiter } from "../oauth/limits.ts";
 import type { GatewayAddress } from "../ops/address.ts";
 import type { BackupContents } from "../ops/backup.ts";
 import type { Backups } from "../ops/backup-schedule.ts";
 import type { Notice } from "../ops/expiry.ts";
-import type { ToolsInBrief } from "../ops/tools.ts";
+import type { Shelves, ToolsInBrief } from "../ops/tools.ts";
 import type { Addresses } from "../ops/whereabouts.ts";
 import type { Works } from "../ops/work.ts";
 import type { Arrivals } from "../people/arrivals.ts";
@@ -37,12 +38,23 @@ import { peopleRoutes } from "./people.ts";
 import { providerRoutes } from "./provider.ts";
 import { reauthenticateRoutes } from "./reauthenticate.ts";
 import { secondFactorRoutes } from "./second-factor.ts";
+import { seenRoutes } from "./seen.ts";
 import { setupRoutes } from "./setup.ts";
 import { addressRoutes } from "./setup-address.ts";
 import { clientStepRoutes } from "./setup-client.ts";
 import { serverStepRoutes } from "./setup-server.ts";
+import { toolRoutes } from "./tools.ts";
+import { toolsetRoutes } from "./toolsets.ts";
 
-type PageDeps = OAuthDeps & {
+/** What pages about tools need beside what all do. */
+type ToolPageDeps = OAuthDeps &
+	Shelves & {
+		readonly pins: Pick<Pins, "instructions">;
+		/** Whoever keeps server rows in memory forgets them, and clients hear that lists changed. */
+		readonly serversChanged: () => void;
+	};
+
+type PageDeps = ToolPageDeps & {
 	readonly passwords: Passwords;
 	readonly provider: Provider;
 	/** The slugs of the enabled servers that a person may use, in a stable order. */
@@ -133,6 +145,9 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...clientStepRoutes(site),
 		...inviteRoutes(site),
 		...homeRoutes(site),
+		...toolRoutes(site),
+		...toolsetRoutes(site),
+		...seenRoutes(site),
 		...clientRoutes(site),
 		...deviceRoutes(site),
 		...doctorRoutes(site),

@@ -118,8 +118,19 @@ test("every text comes back whole, cut between characters, each page within its 
 				).toBe(texts.join(""));
 			},
 		),
-		{ numRuns: 40 },
+		{ numRuns: 15 },
 	);
+});
+
+test("half a surrogate pair stays what it is", async () => {
+	const text = "a\ud800b😀".repeat(300);
+	const pages = await pagesOf({ content: [{ type: "text", text }] }, 500);
+	expect(
+		pages
+			.flat()
+			.map((block) => block["text"])
+			.join(""),
+	).toBe(text);
 });
 
 test("an error stays an error, and what else a result and its blocks say stays", async () => {

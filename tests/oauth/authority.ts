@@ -8,12 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEgress, type Egress } from "../../src/egress.ts";
 import { createLog } from "../../src/log.ts";
+import { createPins, type Pins } from "../../src/mcp/pins.ts";
+import { createShapes } from "../../src/mcp/shape.ts";
+import { createDirectory } from "../../src/mcp/view.ts";
 import type { OAuthDeps } from "../../src/oauth/authorization-server.ts";
 import { type Bearer, createBearer } from "../../src/oauth/bearer.ts";
 import { createClientDocuments } from "../../src/oauth/client-documents.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
 import type { Notice } from "../../src/ops/expiry.ts";
 import { createOwner } from "../../src/ops/setup.ts";
+import type { Shelves } from "../../src/ops/tools.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
 import { createProvider } from "../../src/people/provider.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
@@ -55,6 +59,25 @@ export type Authority = Place & {
 	readonly now: () => number;
 	readonly stop: () => void;
 };
+
+/** Shelves with no server on them. */
+function emptyShelves(deps: OAuthDeps): Shelves & { readonly pins: Pins } {
+	const pins = createPins(deps);
+	const nobody = (): never => {
+		throw new Error("there is no server here");
+	};
+	return {
+		directory: createDirectory(deps.db),
+		shapes: createShapes(pins),
+		pins,
+		upstreams: {
+			forUser: nobody,
+			drop: async () => {},
+			live: () => [],
+			close: async () => {},
+		},
+	};
+}
 
 export async function openAuthority(
 	options: {
@@ -124,6 +147,8 @@ export async function openAuthority(
 		...oauthRoutes(deps),
 		...pageRoutes({
 			...deps,
+			...emptyShelves(deps),
+			serversChanged: () => {},
 			passwords,
 			listSlugs: () => ["files", "memory"],
 			toolsOf: (slug) =>

@@ -12,6 +12,7 @@ import {
 	formActionSource,
 } from "../../oauth/redirect-uris.ts";
 import type { ToolsInBrief } from "../../ops/tools.ts";
+import { countOf } from "../count.ts";
 import { Notice, page } from "../layout.tsx";
 import type { OfferedToolset } from "../pages.ts";
 
@@ -196,9 +197,7 @@ function Tools({ toolset }: { readonly toolset: OfferedToolset }): VNode {
 					<li key={slug}>
 						<strong>{slug}</strong>{" "}
 						<span class="quiet">
-							{toolCount === null
-								? "every tool"
-								: `${toolCount} ${toolCount === 1 ? "tool" : "tools"}`}
+							{toolCount === null ? "every tool" : countOf(toolCount, "tool")}
 						</span>
 					</li>
 				))}

@@ -1,0 +1,88 @@
+/** The page of what a server changed since it was approved. Form field: `accept=<kind> <digest> <name>`, hidden `csrf`. */
+import type { VNode } from "preact";
+import type { ChangeView, DiffLine } from "../../ops/tool-changes.ts";
+import { Notice, page } from "../layout.tsx";
+import { type Problem, problemOptions } from "../problem.ts";
+import { Time } from "../time.tsx";
+
+const NAV = { current: "/tools", administers: true } as const;
+
+export function changesPage(fields: {
+	readonly slug: string;
+	readonly changes: readonly ChangeView[];
+	readonly csrf: string;
+	readonly problem?: Problem;
+}): Response {
+	const { slug, changes, csrf, problem } = fields;
+	return page(
+		{ title: `Changes of ${slug}`, nav: NAV, ...problemOptions(problem) },
+		<>
+			<h1>Changes of {slug}</h1>
+			{problem === undefined ? null : (
+				<Notice word="Not done">{problem.text}</Notice>
+			)}
+			{changes.length === 0 ? (
+				<p>
+					Everything is as it was approved. When {slug} changes what a tool, a
+					prompt or its instructions say, that waits here, and clients do not
+					see it.
+				</p>
+			) : (
+				<>
+					<p>
+						A model acts on these words. Read what is new as if a stranger had
+						written it. Until you accept a change, clients do not see it and
+						cannot call it.
+					</p>
+					<form method="post" action={`/tools/${slug}/changes`}>
+						<input type="hidden" name="csrf" value={csrf} />
+						{changes.map((change) => (
+							<ChangeSection
+								key={`${change.kind} ${change.name}`}
+								change={change}
+							/>
+						))}
+					</form>
+				</>
+			)}
+			<p>
+				<a href={`/tools/${slug}`}>Back to the tools of {slug}</a>
+			</p>
+		</>,
+	);
+}
+
+function ChangeSection({ change }: { readonly change: ChangeView }): VNode {
+	const { kind, name, was, digest } = change;
+	const title = kind === "instructions" ? "Instructions" : `${kind} ${name}`;
+	return (
+		<section>
+			<h2>{title}</h2>
+			<p class="quiet">
+				{change.change === "changed"
+					? "Changed"
+					: change.change === "new"
+						? "New"
+						: `Renamed from ${was}`}
+				, seen first on <Time at={change.heldAt} />
+			</p>
+			<pre class="diff">
+				{change.diff.map(({ sign, text }, index) => (
+					<Line key={String(index)} sign={sign} text={text} />
+				))}
+			</pre>
+			<p>
+				<button type="submit" name="accept" value={`${kind} ${digest} ${name}`}>
+					Accept<span class="unseen"> {title}</span>
+				</button>
+			</p>
+		</section>
+	);
+}
+
+/** A line says what it is by its sign and by its element, never by its colour alone. */
+function Line({ sign, text }: DiffLine): VNode {
+	const line = `${sign} ${text}\n`;
+	if (sign === "+") return <ins>{line}</ins>;
+	return sign === "-" ? <del>{line}</del> : <span>{line}</span>;
+}

@@ -1,0 +1,75 @@
+/** The page that gives a tool a name and texts of our own. Form fields: `name`, `title`, `description`, hidden `csrf`. */
+import type { ToolView } from "../../ops/tools.ts";
+import { Field, Notice, page } from "../layout.tsx";
+import { type Problem, problemOptions } from "../problem.ts";
+
+const NAV = { current: "/tools", administers: true } as const;
+
+export function editPage(fields: {
+	readonly slug: string;
+	readonly tool: ToolView;
+	readonly csrf: string;
+	readonly problem?: Problem;
+}): Response {
+	const { slug, tool, csrf, problem } = fields;
+	const { settings } = tool;
+	const query = new URLSearchParams({ tool: tool.name });
+	return page(
+		{
+			title: `Change ${tool.name}`,
+			nav: NAV,
+			...problemOptions(problem),
+		},
+		<>
+			<h1>Change {tool.name}</h1>
+			<p>
+				What you leave empty stays as {slug} has it. Calls arrive there under
+				the server's own name.
+			</p>
+			{problem === undefined ? null : (
+				<Notice word="Not done">{problem.text}</Notice>
+			)}
+			<form method="post" action={`/tools/${slug}/edit?${query}`}>
+				<input type="hidden" name="csrf" value={csrf} />
+				<Field
+					name="name"
+					label="Name"
+					type="text"
+					autocomplete="off"
+					value={settings.name ?? ""}
+					hint={`Letters, digits, _ and -. Clients show it as ${tool.clientName} now.`}
+					optional
+				/>
+				<Field
+					name="title"
+					label="Title"
+					type="text"
+					autocomplete="off"
+					value={settings.title ?? ""}
+					hint="What people read."
+					optional
+				/>
+				<label for="description">Description</label>
+				<textarea
+					id="description"
+					name="description"
+					rows={6}
+					aria-describedby="description-hint"
+				>
+					{settings.description ?? ""}
+				</textarea>
+				<p class="hint" id="description-hint">
+					What models read. The server says: {tool.ownDescription ?? "nothing"}
+				</p>
+				<p class="actions">
+					<button type="submit" class="primary">
+						Save
+					</button>
+				</p>
+			</form>
+			<p>
+				<a href={`/tools/${slug}`}>Back to the tools of {slug}</a>
+			</p>
+		</>,
+	);
+}
