@@ -16,6 +16,7 @@ import type {
 	Upstream,
 	UpstreamEvent,
 } from "../upstream/upstream.ts";
+import { type Bells, createBells } from "./bells.ts";
 import { type LogLevel, mayShow } from "./logging.ts";
 import { exposeUri } from "./names.ts";
 import type { EventSink } from "./stream.ts";
@@ -50,6 +51,7 @@ export type Subscriptions = {
 
 type Ear = {
 	readonly stream: EventSink;
+	readonly bells: Bells;
 	readonly wish: Wish;
 	readonly view: () => View | null;
 };
@@ -64,6 +66,8 @@ const CHANGE_OF: Readonly<Record<ListKind, ListChange>> = {
 	resourceTemplates: "resources",
 };
 
+/** A server that tells of the same change again and again is heard once in this time. */
+const CHANGE_PAUSE_MS = 250;
 /** How long a stream may outlive the credential it was opened with. */
 const CHECK_MS = 15_000;
 
@@ -98,9 +102,13 @@ export function createSubscriptions(deps: {
 
 	return {
 		add: (stream, wish, view) => {
-			const ear: Ear = { stream, wish, view };
+			const bells = createBells(CHANGE_PAUSE_MS);
+			const ear: Ear = { stream, wish, view, bells };
 			ears.add(ear);
-			stream.onEnd(() => ears.delete(ear));
+			stream.onEnd(() => {
+				bells.stop();
+				ears.delete(ear);
+			});
 			if (ears.size > STREAMS_MAX)
 				(ears.values().next().value as Ear).stream.end();
 		},
@@ -138,21 +146,25 @@ function concerns({ servers, caller }: View, upstream: Upstream): boolean {
 	);
 }
 
-function sendUpdate({ stream, wish }: Ear, uri: string): void {
-	stream.send(
-		tagged(
-			"notifications/resources/updated",
-			wish.subscriptionId,
-			`"uri":${JSON.stringify(uri)}`,
+function sendUpdate({ stream, wish, bells }: Ear, uri: string): void {
+	bells.ring(`resource ${uri}`, () =>
+		stream.send(
+			tagged(
+				"notifications/resources/updated",
+				wish.subscriptionId,
+				`"uri":${JSON.stringify(uri)}`,
+			),
 		),
 	);
 }
 
-function sendChange({ stream, wish }: Ear, list: ListChange): void {
-	if (wish.lists.has(list))
+function sendChange({ stream, wish, bells }: Ear, list: ListChange): void {
+	if (!wish.lists.has(list)) return;
+	bells.ring(list, () =>
 		stream.send(
 			tagged(`notifications/${list}/list_changed`, wish.subscriptionId),
-		);
+		),
+	);
 }
 
 /** A notification of ours, tagged for a modern stream. */
