@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { BUN, install, ROOT, run } from "./install.ts";
 
 const ATTACKS = "./tests/attacks";
-const E2E = ["./tests/e2e", "./tests/conformance", ATTACKS];
+const E2E = ["./tests/e2e", "./tests/conformance", "./tests/chaos", ATTACKS];
 const UNIT_TIMEOUT_MS = 30_000;
 const E2E_TIMEOUT_MS = 180_000;
 
@@ -28,6 +28,7 @@ function unitFolders(): readonly string[] {
 				![
 					"attacks",
 					"bench",
+					"chaos",
 					"conformance",
 					"e2e",
 					"fixtures",

@@ -253,10 +253,10 @@ async function reply(
 	const kind = LIST_OF.get(method);
 	if (kind) {
 		refuseCursor(envelope.params);
-		const list = await deps.router.list(view, kind);
+		const { bytes } = await deps.router.list(view, kind);
 		return {
 			member: "result",
-			body: join([`{"${LISTS[kind].member}":`, list, "}"]),
+			body: join([`{"${LISTS[kind].member}":`, bytes, "}"]),
 		};
 	}
 	return deps.router.request(view, {

@@ -23,12 +23,16 @@ import { slugOf, type View } from "./view.ts";
 
 /** How long a list waits for its slowest server; a later one arrives by `list_changed`. */
 const LIST_DEADLINE_MS = 10_000;
+/** The same for one that was waited for in vain: until it comes it costs nobody the whole wait again. */
+const MISSED_DEADLINE_MS = 500;
+/** How long a client may keep a list at most; it may hear of a change sooner. */
+export const LIST_TTL_MS = 30_000;
 /** Prepared lists kept; the oldest goes first. */
 const PREPARED_MAX = 2000;
 
 export type Lists = {
 	/** The JSON array of a list as this view shows it. */
-	readonly merged: (view: View, kind: ListKind) => Promise<Bytes>;
+	readonly merged: (view: View, kind: ListKind) => Promise<Merged>;
 	/** What the view's tool that reads on is called; null when it has none. */
 	readonly readMoreName: (view: View) => Promise<string | null>;
 	/** One server's list, or an empty one when it cannot be had now. */
@@ -43,6 +47,12 @@ export type Lists = {
 		kind: ListKind,
 		signal: AbortSignal,
 	) => Shape | Promise<Shape>;
+};
+
+export type Merged = {
+	readonly bytes: Bytes;
+	/** How long it is good for: as long as the shortest of what it was made of. */
+	readonly ttlMs: number;
 };
 
 type Prepared = {
@@ -70,12 +80,18 @@ export function createLists(deps: {
 	};
 
 	const of: Lists["of"] = async (view, server, kind) => {
+		let upstream: Upstream | null = null;
 		try {
-			const upstream = upstreamOf(view, server);
+			upstream = upstreamOf(view, server);
+			const deadlineMs = upstream.isMissed(kind)
+				? MISSED_DEADLINE_MS
+				: LIST_DEADLINE_MS;
 			const items =
-				upstream.knownList(kind) ?? (await inTime(upstream.list(kind)));
+				upstream.knownList(kind) ??
+				(await inTime(upstream.list(kind), deadlineMs));
 			return shapes.of(server, kind, items);
 		} catch (error) {
+			upstream?.miss(kind);
 			return skipped(server, kind, error);
 		}
 	};
@@ -109,8 +125,16 @@ export function createLists(deps: {
 			kind,
 		].join(" ");
 		const known = prepared.get(key);
+		const ttlMs = Math.min(
+			LIST_TTL_MS,
+			...view.servers.flatMap((server, index) =>
+				sources[index] === EMPTY_SHAPE
+					? []
+					: [upstreamOf(view, server).holdsForMs(kind)],
+			),
+		);
 		if (known && known.toolset === toolset && same(known.sources, sources))
-			return known.bytes;
+			return { bytes: known.bytes, ttlMs };
 		const bytes = prepare(view, kind, sources, (server) =>
 			carriesTasks(view, upstreamOf(view, server).knownFacts()),
 		);
@@ -118,7 +142,7 @@ export function createLists(deps: {
 		prepared.set(key, { sources, toolset, bytes });
 		if (prepared.size > PREPARED_MAX)
 			prepared.delete(prepared.keys().next().value as string);
-		return bytes;
+		return { bytes, ttlMs };
 	};
 
 	return {
@@ -207,14 +231,14 @@ function same(a: readonly unknown[], b: readonly unknown[]): boolean {
 }
 
 /** Gives up waiting, not the work: the list may still arrive in the upstream's cache. */
-async function inTime<T>(work: Promise<T>): Promise<T> {
+async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
 	const late = Promise.withResolvers<never>();
 	const timer = setTimeout(
 		() =>
 			late.reject(
 				new SallyportError("upstream", "the server took too long to list"),
 			),
-		LIST_DEADLINE_MS,
+		deadlineMs,
 	);
 	try {
 		return await Promise.race([work, late.promise]);

@@ -11,14 +11,12 @@ import { answer } from "./answer.ts";
 import { canonicalCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
 import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
+import { LIST_TTL_MS } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
 import { type ListChange, tagged } from "./subscriptions.ts";
 import { slugOf, type View, viewOf } from "./view.ts";
-
-/** How long a client may keep a list; it may hear of a change sooner. */
-const LIST_TTL_MS = 30_000;
 
 /** Methods that only the legacy era has. */
 const GONE = new Set([
@@ -105,12 +103,14 @@ async function reply(
 		});
 	}
 	refuseCursor(envelope.params);
+	const { bytes, ttlMs } = await deps.router.list(asking, kind);
 	return {
 		member: "result",
 		body: join([
 			`{"resultType":"complete","${LISTS[kind].member}":`,
-			await deps.router.list(asking, kind),
-			`,"ttlMs":${LIST_TTL_MS},"cacheScope":"private","_meta":${serverMeta(deps.version)}}`,
+			bytes,
+			// What a caller sees depends on their scope: it is nobody else's.
+			`,"ttlMs":${Math.round(ttlMs)},"cacheScope":"private","_meta":${serverMeta(deps.version)}}`,
 		]),
 	};
 }

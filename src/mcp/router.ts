@@ -24,7 +24,7 @@ import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input } from "./input.ts";
-import { createLists } from "./lists.ts";
+import { createLists, type Merged } from "./lists.ts";
 import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
@@ -50,8 +50,8 @@ export type Routed = {
 };
 
 export type Router = {
-	/** The entries of a list as this view shows them: a JSON array. */
-	readonly list: (view: View, kind: ListKind) => Promise<Bytes>;
+	/** The entries of a list as this view shows them, and how long they are good for. */
+	readonly list: (view: View, kind: ListKind) => Promise<Merged>;
 	/** Sends a request to the one server it names. @throws RpcError for a name nobody has */
 	readonly request: (view: View, routed: Routed) => Promise<Reply>;
 	/**

@@ -69,6 +69,8 @@ export function createUpstream(deps: {
 	const listeners = new Set<(event: UpstreamEvent) => void>();
 	const lists = new Map<ListKind, Cached>();
 	const fetching = new Map<ListKind, Promise<Listing>>();
+	/** Lists that somebody was given without what is in them. */
+	const missed = new Set<ListKind>();
 	let connecting: Promise<Connection> | null = null;
 	let connection: Connection | null = null;
 	let facts: ServerFacts | null = null;
@@ -219,9 +221,14 @@ export function createUpstream(deps: {
 						? clock.nowMs() + (listing.ttlMs ?? LIST_TTL_MS)
 						: 0,
 			});
-			if (previous && !sameItems(previous, listing))
+			const isNews = previous
+				? !sameItems(previous, listing)
+				: listing.items.length > 0;
+			// A first list is news only to those who were given none.
+			if (isNews && (previous || missed.has(kind)))
 				for (const listener of listeners)
 					listener({ type: "list_changed", list: kind });
+			missed.delete(kind);
 			return listing;
 		}).finally(() => fetching.delete(kind));
 		fetching.set(kind, started);
@@ -280,6 +287,15 @@ export function createUpstream(deps: {
 		list: async (kind, signal) =>
 			(fresh(kind) ?? (await unless(signal, refresh(kind)))).items,
 		knownList: (kind) => fresh(kind)?.items ?? null,
+		miss: (kind) => void missed.add(kind),
+		isMissed: (kind) => missed.has(kind),
+		holdsForMs: (kind) => {
+			const cached = lists.get(kind);
+			if (!cached) return 0;
+			return connection
+				? Math.max(0, cached.freshUntilMs - clock.nowMs())
+				: (cached.listing.ttlMs ?? LIST_TTL_MS);
+		},
 		lastList: (kind) => lists.get(kind)?.listing.items ?? null,
 		request: (call) =>
 			awake(async () => {

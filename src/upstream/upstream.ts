@@ -94,6 +94,12 @@ export type Upstream = {
 	readonly knownList: (kind: ListKind) => readonly Item[] | null;
 	/** What the list said last, even if it must be asked for again; null when it never was. */
 	readonly lastList: (kind: ListKind) => readonly Item[] | null;
+	/** Somebody was given a list without this one's; when it comes, that is a change. */
+	readonly miss: (kind: ListKind) => void;
+	/** Whether that is so, and it has not come since. */
+	readonly isMissed: (kind: ListKind) => boolean;
+	/** How long what is known of a list is good for; 0 when nothing is. */
+	readonly holdsForMs: (kind: ListKind) => number;
 	/** Sends one request. @throws SallyportError `upstream` (dead, garbage, too large, timed out) */
 	readonly request: (call: Call) => Promise<Reply>;
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;

@@ -244,6 +244,9 @@ function scriptedUpstreams(
 				knownFacts: () => null,
 				knownList: () => null,
 				lastList: () => null,
+				miss: () => {},
+				isMissed: () => false,
+				holdsForMs: () => 0,
 				list: async (kind) => {
 					if (!script) throw dead();
 					const texts = kind === "tools" ? script.tools : script.prompts;
