@@ -125,7 +125,7 @@ export async function registerPasskey(
 	if (!answer) throw badAnswer();
 	const occasion = { purpose: "register", binding } as const;
 	let challenge = "";
-	const { verifyRegistrationResponse } = await import("@simplewebauthn/server");
+	const { verifyRegistrationResponse } = await loadVerifiers();
 	const { registrationInfo } = await verifyRegistrationResponse({
 		response: answer,
 		expectedChallenge: (text) => {
@@ -184,9 +184,7 @@ export async function judgePasskey(
 	const expected = Buffer.from(passkey.userId).toString("base64url");
 	if (handle ? handle !== expected : userId === null) return null;
 	let challenge = "";
-	const { verifyAuthenticationResponse } = await import(
-		"@simplewebauthn/server"
-	);
+	const { verifyAuthenticationResponse } = await loadVerifiers();
 	try {
 		const { verified, authenticationInfo } = await verifyAuthenticationResponse(
 			{
@@ -257,6 +255,17 @@ function parseAnswer(text: string): z.infer<typeof Answer> | undefined {
 	} catch {
 		return undefined; // not JSON: then it is no answer
 	}
+}
+
+/**
+ * The library, when it is first needed: most sign-ins never do. It wants `reflect-metadata` to be there before it, and
+ * says so itself, but in the compiled executable its parts come in another order.
+ */
+async function loadVerifiers(): Promise<
+	typeof import("@simplewebauthn/server")
+> {
+	await import("reflect-metadata");
+	return import("@simplewebauthn/server");
 }
 
 function descriptorsOf(

@@ -6,6 +6,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { csrfOf, openBrowser, signIn } from "../oauth/authority.ts";
+import {
+	createAuthenticator,
+	passkeyOptionsOf,
+} from "../support/authenticator.ts";
 import { startGateway } from "../support/gateway.ts";
 import { runToEnd } from "../support/processes.ts";
 import { describeWith, executable, systemTool } from "../support/tools.ts";
@@ -52,6 +57,35 @@ describeWith([executable()], "the executable", () => {
 				...["--data-dir", gateway.dataDir],
 			]);
 			expect(JSON.parse(stdout)).toMatchObject({ server: { name: "long" } });
+		} finally {
+			await gateway.stop();
+		}
+	});
+
+	test("a passkey is judged in it, whose library is loaded only then", async () => {
+		const gateway = await startGateway({ compiled: true });
+		try {
+			const browser = openBrowser({
+				issuer: gateway.url,
+				send: (path, init) =>
+					fetch(new URL(path, gateway.url), { ...init, redirect: "manual" }),
+			});
+			await signIn(browser, gateway.owner);
+			const phone = createAuthenticator(gateway.url);
+			const page = await (await browser.get("/account/passkey")).text();
+			const added = await browser.post("/account/passkey", {
+				csrf: csrfOf(page),
+				name: "phone",
+				passkey: phone.create(passkeyOptionsOf(page) ?? {}),
+			});
+			expect(added.status).toBe(200);
+			browser.cookies.clear();
+			const login = await (await browser.get("/login")).text();
+			const signedIn = await browser.post("/login/passkey", {
+				csrf: csrfOf(login),
+				passkey: phone.get(passkeyOptionsOf(login) ?? {}),
+			});
+			expect(signedIn.headers.get("Location")).toBe("/");
 		} finally {
 			await gateway.stop();
 		}
