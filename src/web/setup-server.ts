@@ -372,7 +372,6 @@ async function install(
 	if (secrets.size > 0)
 		report("done", secrets.size === 1 ? "Secret: sealed." : "Secrets: sealed.");
 	await callApi(asker, "PUT", `/api/mcp/servers/${slug}/enable`);
-	decideSetup(site.db, "server", site.clock.now());
 	report("now", `Asking ${slug} for its tools`);
 	try {
 		const tools = await toolsOf(site, asker, slug);

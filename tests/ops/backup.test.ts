@@ -1,6 +1,12 @@
 /** Backups of a gateway with secrets, and what becomes of them on this machine, on another, and when they are bad. */
 import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import {
+	afterEach,
+	beforeEach,
+	expect,
+	setDefaultTimeout,
+	test,
+} from "bun:test";
 import {
 	existsSync,
 	mkdirSync,
@@ -38,6 +44,8 @@ import { createServer, requireServer } from "../../src/store/servers.ts";
 import { createUser, listUsers } from "../../src/store/users.ts";
 import { credentialsFor, setSecret } from "../../src/upstream/credentials.ts";
 import { readKek } from "../../src/vault.ts";
+
+setDefaultTimeout(30_000);
 
 const NOW = 1_800_000_000;
 const PASSPHRASE = "five random words it is";

@@ -61,6 +61,8 @@ export type GatewayOptions = {
 	/** Variables of the gateway's own process. Compiled only. */
 	readonly env?: Readonly<Record<string, string>>;
 	readonly ownerPassword?: string;
+	/** Nobody owns it yet. */
+	readonly unclaimed?: boolean;
 	/** The gateway's own clock. In this process only. */
 	readonly clock?: Clock;
 	/** What answers for clients' documents; without it the internet, if there is one. In this process only. */
@@ -151,17 +153,9 @@ export async function startGateway(
 		stopApp = null;
 	}
 
-	await cli(
-		[
-			"init",
-			"--admin-email",
-			owner.email,
-			"--admin-password-file",
-			"-",
-			"--no-input",
-		],
-		owner.password,
-	);
+	const init = ["init", "--admin-email", owner.email, "--no-input"];
+	if (!options.unclaimed)
+		await cli([...init, "--admin-password-file", "-"], owner.password);
 	await start();
 
 	return {
