@@ -1,6 +1,7 @@
 /**
- * Builds the executable: `dist/sallyport` for this machine, or with `--all` a release: one for every target, each also
- * compressed, with SHA256SUMS, and `install.sh` with what belongs to this release filled in.
+ * Builds the executable: `dist/sallyport` for this machine, with `--target linux-arm64` one for another, or with `--all`
+ * a release: one for every target, each also compressed, with SHA256SUMS, and `install.sh` with what belongs to this
+ * release filled in.
  *
  * Nothing outside the file is read at run time: `.env` and `bunfig.toml` of the working directory are left alone,
  * because whoever can write there must not run code in the gateway. The Argon2 add-on of this machine's C library and
@@ -80,5 +81,8 @@ function releaseAll(): void {
 
 install();
 mkdirSync(DIST, { recursive: true });
-if (process.argv.includes("--all")) releaseAll();
+const [flag, target = ""] = process.argv.slice(2);
+if (flag === "--all") releaseAll();
+else if (flag === "--target")
+	compile(join(DIST, `sallyport-${target}`), target);
 else compile(join(DIST, "sallyport"));
