@@ -38,6 +38,7 @@ import {
 } from "./ops/address.ts";
 import { createAlerts } from "./ops/alerts.ts";
 import { type Backups, createBackups } from "./ops/backup-schedule.ts";
+import { createDoctor } from "./ops/doctor.ts";
 import { listNotices, watchExpiry } from "./ops/expiry.ts";
 import { reinstallPackages } from "./ops/reinstall.ts";
 import { applyRestore, receiveRestore } from "./ops/restore.ts";
@@ -417,6 +418,8 @@ function openService(base: Base): Service {
 	const dropUpstreams = (userId: string): void => {
 		for (const { id } of directory.servers()) void upstreams.drop(id, userId);
 	};
+	// Documents of clients live on the public internet, whatever servers may live on.
+	const egress = base.options.documents ?? createEgress({ allowPrivate: [] });
 	const api = createApi({
 		db,
 		vault,
@@ -435,13 +438,19 @@ function openService(base: Base): Service {
 		address,
 		approach,
 		backups,
+		doctor: createDoctor({
+			...{ db, clock, upstreams, backups, egress },
+			certificates: front.certificates,
+			place: config,
+			origins: config.origins,
+			publicUrl: origin,
+			version: VERSION,
+		}),
 		version: VERSION,
 		publicUrl: origin,
 	});
 
 	let ready = true;
-	// Documents of clients live on the public internet, whatever servers may live on.
-	const egress = base.options.documents ?? createEgress({ allowPrivate: [] });
 	const documents = createClientDocuments({ db, clock, log, egress });
 	const oauthDeps = (
 		issuer: string,

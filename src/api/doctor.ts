@@ -2,6 +2,7 @@
 import { knownClientNamed } from "../ops/client-quirks.ts";
 import { judgeAbsence } from "../ops/connection-doctor.ts";
 import { type Diagnosis, listDiagnoses } from "../ops/diagnoses.ts";
+import type { Finding } from "../ops/finding.ts";
 import { type Answer, type Ask, isAdmin, type Route } from "./route.ts";
 
 /** What is said when nothing of the client that was asked for ever arrived. */
@@ -13,8 +14,13 @@ export type ConnectionsView = {
 	readonly absence?: AbsenceView;
 };
 
+/** What the doctor found, the worst first. */
+export type ExaminationView = { readonly findings: readonly Finding[] };
+
 /** Routes of the doctor. */
 export const doctorRoutes: readonly Route[] = [
+	{ method: "GET", path: "/api/doctor", who: "admins", run: examination },
+	{ method: "GET", path: "/api/doctor/bundle", who: "admins", run: bundle },
 	{
 		method: "GET",
 		path: "/api/doctor/connections",
@@ -22,6 +28,17 @@ export const doctorRoutes: readonly Route[] = [
 		run: connections,
 	},
 ];
+
+async function examination({ deps }: Ask): Promise<Answer> {
+	deps.timeline.flush();
+	const view: ExaminationView = { findings: await deps.doctor.examine() };
+	return { body: view };
+}
+
+async function bundle({ deps }: Ask): Promise<Answer> {
+	deps.timeline.flush();
+	return { body: { bundle: await deps.doctor.makeBundle() } };
+}
 
 /** Members see their own attempts; those of nobody in particular are for administrators. */
 function connections({ deps, actor, query }: Ask): Answer {

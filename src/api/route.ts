@@ -11,6 +11,7 @@ import type { Shapes } from "../mcp/shape.ts";
 import type { Directory } from "../mcp/view.ts";
 import type { GatewayAddress } from "../ops/address.ts";
 import type { Backups } from "../ops/backup-schedule.ts";
+import type { Doctor } from "../ops/doctor.ts";
 import type { Approach } from "../ops/setup-link.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
@@ -60,6 +61,7 @@ export type ApiDeps = {
 	/** How the gateway is entered before it has an owner. */
 	readonly approach: Approach;
 	readonly backups: Backups;
+	readonly doctor: Doctor;
 };
 
 /** One request, as a handler sees it. */

@@ -1,7 +1,8 @@
 /**
- * Everything the command line prints (the door to stdout). Data goes to stdout, words about it to stderr; colour
+ * Everything the command line prints (the door to stdout, and to files that it is told to write). Data goes to stdout, words about it to stderr; colour
  * only on a terminal. Text that came from a server is shown without control characters: it must not drive a terminal.
  */
+import { writeFileSync } from "node:fs";
 import { asExpected, type ErrorCode, SallyportError } from "../errors.ts";
 
 /** The world as a command sees it; tests give another. */
@@ -44,6 +45,27 @@ export function printJson(io: Io, value: unknown): void {
 	io.stdout(`${JSON.stringify(value)}\n`);
 }
 
+/**
+ * A new file that only its owner may read, for what is handed on. @throws SallyportError `conflict` when it exists
+ */
+export function printToFile(path: string, text: string): void {
+	try {
+		writeFileSync(path, text, { flag: "wx", mode: 0o600 });
+	} catch (cause) {
+		const isThere = (cause as { code?: unknown }).code === "EEXIST";
+		throw new SallyportError(
+			isThere ? "conflict" : "invalid",
+			isThere ? `${path} exists` : `${path} cannot be written`,
+			{
+				hint: isThere
+					? "name another file; nothing is overwritten"
+					: "name a file in a folder that you may write to",
+				cause,
+			},
+		);
+	}
+}
+
 /** One line of data. */
 export function printLine(io: Io, text: string): void {
 	io.stdout(`${plain(text)}\n`);
@@ -78,6 +100,20 @@ export function printTable(
 			.trimEnd();
 		io.stdout(`${index === 0 ? paint(io, "stdout", BOLD, line) : line}\n`);
 	}
+}
+
+/** How something is, in a word before it. */
+export function printVerdict(
+	io: Io,
+	severity: "ok" | "notice" | "warning" | "error",
+	code: string,
+	text: string,
+): void {
+	const colour = { ok: "", notice: "", warning: YELLOW, error: RED }[severity];
+	const word = severity.padEnd(8);
+	io.stdout(
+		`${colour === "" ? word : paint(io, "stdout", colour, word)} ${plain(`${code}: ${text}`)}\n`,
+	);
 }
 
 /** Names and values, one a line. */

@@ -58,6 +58,21 @@ export function findOrderState(db: Database, names: string): OrderState {
 	};
 }
 
+/** The last failures that no success has followed yet. */
+export function listOrderFailures(
+	db: Database,
+): readonly { readonly names: string; readonly failure: OrderFailure }[] {
+	return db
+		.query<{ names: string; failure: string }, []>(
+			"SELECT names, failure FROM certificate_orders WHERE failure IS NOT NULL ORDER BY names",
+		)
+		.all()
+		.map(({ names, failure }) => ({
+			names,
+			failure: JSON.parse(failure) as OrderFailure,
+		}));
+}
+
 /** Keeps what was tried; the lease stays as it is. */
 export function setOrderState(
 	db: Database,

@@ -103,6 +103,22 @@ export function requireIntegrity(db: Database): void {
 		});
 }
 
+/** How many rows each table has, by its name. */
+export function countRows(db: Database): Readonly<Record<string, number>> {
+	const tables = db
+		.query<{ name: string }, []>(
+			"SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+		)
+		.all();
+	return Object.fromEntries(
+		tables.map(({ name }) => [
+			name,
+			db.query<{ n: number }, []>(`SELECT count(*) AS n FROM "${name}"`).get()
+				?.n ?? 0,
+		]),
+	);
+}
+
 /** Runs `work` in one transaction that takes the write lock at once; a throw undoes all of it. */
 export function transaction<T>(db: Database, work: () => T): T {
 	return db.transaction(work).immediate();

@@ -156,6 +156,15 @@ export function listSteps(
 		.all(since, stepsMax);
 }
 
+/** When the newest step was taken; null when there is none. */
+export function newestStepAt(db: Database): number | null {
+	return (
+		db
+			.query<{ at: number | null }, []>("SELECT max(at) AS at FROM timeline")
+			.get()?.at ?? null
+	);
+}
+
 /** Removes steps older than an instant. */
 export function deleteOldSteps(db: Database, before: number): void {
 	db.query("DELETE FROM timeline WHERE at < ?").run(before);

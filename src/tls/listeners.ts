@@ -10,7 +10,7 @@ import { X509Certificate } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { connect } from "node:tls";
 import { delay } from "../clock.ts";
-import { SallyportError } from "../errors.ts";
+import { describeError, SallyportError } from "../errors.ts";
 import { steerToNewest } from "./steering.ts";
 
 /** What a handler may know of the connection a request came on. */
@@ -78,6 +78,16 @@ export function listen(host: string, port: number, handler: Handler): Listener {
 		port: server.port ?? port,
 		close: (graceMs) => stop(server, graceMs),
 	};
+}
+
+/** Why nobody of ours could listen on an address now; null: somebody could. */
+export function findObstacle(host: string, port: number): string | null {
+	try {
+		void listen(host, port, internalError).close(0);
+		return null;
+	} catch (error) {
+		return describeError(error);
+	}
 }
 
 /**

@@ -115,6 +115,10 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 	const deps: ApiDeps = {
 		db,
 		backups,
+		doctor: {
+			examine: async () => [],
+			makeBundle: async () => ({}),
+		},
 		vault: openVault(kek, keyring),
 		clock,
 		log,

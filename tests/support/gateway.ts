@@ -39,6 +39,8 @@ export type Gateway = {
 	readonly pid: () => number | null;
 	/** `kill -9`, and nothing else. Compiled only. */
 	readonly kill: () => Promise<void>;
+	/** Stops, and leaves the data; `restart` starts it again. */
+	readonly pause: () => Promise<void>;
 	/** Starts again on the same data and the same address. */
 	readonly restart: () => Promise<void>;
 	/** Does something while the gateway is stopped. */
@@ -175,6 +177,7 @@ export async function startGateway(
 		logs: () => logs + (running?.output() ?? ""),
 		pid: () => running?.pid ?? null,
 		kill: () => end("SIGKILL"),
+		pause: () => end("SIGTERM"),
 		async restart() {
 			await end("SIGTERM");
 			await start();

@@ -1,0 +1,126 @@
+/**
+ * What the doctor wants to know of the machine, as it is now: permissions, free space, the clock, the kernel. Facts
+ * only; `doctor.ts` judges them. A fact that cannot be read is null. (Doors: it looks at the data directory's files,
+ * and asks the kernel through libc, because Bun has no call for either question.)
+ *
+ * @see landlock_create_ruleset(2), adjtimex(2)
+ */
+import { dlopen, FFIType } from "bun:ffi";
+import { readdirSync, statfsSync, statSync } from "node:fs";
+import { basename, join, relative } from "node:path";
+import { SallyportError } from "../errors.ts";
+import { readKek } from "../vault.ts";
+
+export type MachineFacts = {
+	readonly dataDir: { readonly path: string; readonly mode: number | null };
+	/** Files of the store that others than its owner may read. */
+	readonly openFiles: readonly string[];
+	readonly kek: {
+		readonly path: string;
+		/** Whether it lies in the folder whose secrets it opens. */
+		readonly isBesideData: boolean;
+		readonly problem: SallyportError | null;
+	};
+	readonly freeBytes: number | null;
+	/** Whether the kernel says that something keeps its clock right. */
+	readonly isClockKept: boolean | null;
+	/** The version of the kernel's Landlock; 0: it has none. */
+	readonly landlock: number | null;
+};
+
+const STORE_FILE = /^(sallyport\.db|lock)/;
+const OTHERS = 0o077;
+const LIBC_NAMES = ["libc.so.6", "libc.so"];
+/** The same number on every architecture (Linux 5.13). */
+const SYS_LANDLOCK_CREATE_RULESET = 444n;
+const LANDLOCK_CREATE_RULESET_VERSION = 1;
+/** `adjtimex` gives the clock's state; 5 is TIME_ERROR: not synchronised. */
+const TIME_ERROR = 5;
+/** More than `sizeof(struct timex)`; all zero asks and changes nothing. */
+const TIMEX_BYTES = 512;
+
+/** Looks at the machine. */
+export function readMachine(place: {
+	readonly dataDir: string;
+	readonly kekFile: string;
+}): MachineFacts {
+	const { dataDir, kekFile } = place;
+	const mode = modeOf(dataDir);
+	const isBesideData = !relative(dataDir, kekFile).startsWith("..");
+	return {
+		dataDir: { path: dataDir, mode },
+		openFiles: mode === null ? [] : openFilesIn(dataDir),
+		kek: { path: kekFile, isBesideData, problem: problemOfKek(kekFile) },
+		freeBytes: freeBytesAt(dataDir),
+		...askKernel(),
+	};
+}
+
+function modeOf(path: string): number | null {
+	try {
+		return statSync(path).mode & 0o777;
+	} catch {
+		return null; // not there, or not for us to see
+	}
+}
+
+function openFilesIn(dataDir: string): readonly string[] {
+	return readdirSync(dataDir)
+		.filter((name) => STORE_FILE.test(name))
+		.filter((name) => ((modeOf(join(dataDir, name)) ?? 0) & OTHERS) !== 0)
+		.map((name) => basename(name));
+}
+
+function problemOfKek(path: string): SallyportError | null {
+	try {
+		readKek(path);
+		return null;
+	} catch (error) {
+		if (error instanceof SallyportError) return error;
+		throw error;
+	}
+}
+
+function freeBytesAt(path: string): number | null {
+	try {
+		const { bavail, bsize } = statfsSync(path);
+		return bavail * bsize;
+	} catch {
+		return null; // no such folder yet
+	}
+}
+
+function askKernel(): Pick<MachineFacts, "isClockKept" | "landlock"> {
+	for (const name of LIBC_NAMES)
+		try {
+			const libc = dlopen(name, LIBC);
+			try {
+				const version = Number(
+					libc.symbols.syscall(
+						SYS_LANDLOCK_CREATE_RULESET,
+						null,
+						0n,
+						LANDLOCK_CREATE_RULESET_VERSION,
+					),
+				);
+				const state = libc.symbols.adjtimex(new Uint8Array(TIMEX_BYTES));
+				return {
+					landlock: Math.max(0, version),
+					isClockKept: state < 0 ? null : state !== TIME_ERROR,
+				};
+			} finally {
+				libc.close();
+			}
+		} catch {
+			// Another C library, or no Linux.
+		}
+	return { isClockKept: null, landlock: null };
+}
+
+const LIBC = {
+	syscall: {
+		args: [FFIType.i64, FFIType.ptr, FFIType.u64, FFIType.u32],
+		returns: FFIType.i64,
+	},
+	adjtimex: { args: [FFIType.ptr], returns: FFIType.i32 },
+} as const;
