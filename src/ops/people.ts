@@ -7,7 +7,10 @@ import type { Role } from "../caller.ts";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { makeRecoveryCodes } from "../people/recovery-codes.ts";
-import { forgetSecondFactorGuesses } from "../people/throttle.ts";
+import {
+	forgetPasswordGuesses,
+	forgetSecondFactorGuesses,
+} from "../people/throttle.ts";
 import { mayManage } from "../rights.ts";
 import { revokeApiKeysOf } from "../store/api-keys.ts";
 import { recordAudit } from "../store/audit.ts";
@@ -200,6 +203,7 @@ export function resetPassword(
 			if (user.disabledAt !== null) throw isDisabled(user);
 			setPassword(deps.db, userId, passwordHash);
 			endEverything(deps.db, userId, now);
+			forgetPasswordGuesses(deps, user.email);
 			if (passwordHash === null) link = renewInvite(deps, userId);
 			addNotice(deps.db, userId, { kind: "password changed", detail: "" }, now);
 		},

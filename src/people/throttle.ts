@@ -78,7 +78,7 @@ export function attemptPassword(
 		readonly isKnown: boolean;
 	},
 ): Attempt {
-	const account = from.email.trim().toLowerCase();
+	const account = nameOf(from.email);
 	const of = (
 		kind: keyof typeof PACES,
 		name: string,
@@ -91,7 +91,7 @@ export function attemptPassword(
 	return attempt(deps, [
 		of("address", from.network, true),
 		...(from.isKnown
-			? [of("accountAtAddress", `known browser/${account}`)]
+			? [of("accountAtAddress", inKnownBrowser(account))]
 			: [
 					of("accountAtAddress", `${from.network}/${account}`),
 					of("account", account),
@@ -106,6 +106,19 @@ export function attemptSecondFactor(
 	kind: "totp" | "recovery",
 ): Attempt {
 	return attempt(deps, [secondFactorOf(deps, userId, kind)]);
+}
+
+/** Forgets the guesses at an account's password from everywhere: it has another one. */
+export function forgetPasswordGuesses(
+	deps: Pick<ThrottleDeps, "db" | "vault">,
+	email: string,
+): void {
+	const account = nameOf(email);
+	forgetGuesses(deps.db, subjectOf(deps, "account", account));
+	forgetGuesses(
+		deps.db,
+		subjectOf(deps, "accountAtAddress", inKnownBrowser(account)),
+	);
 }
 
 /** Forgets the attempts at a user's second factors: they were taken away. */
@@ -162,6 +175,14 @@ function secondFactorOf(
 		pace: PACES.secondFactor,
 		shared: false,
 	};
+}
+
+function nameOf(email: string): string {
+	return email.trim().toLowerCase();
+}
+
+function inKnownBrowser(account: string): string {
+	return `known browser/${account}`;
 }
 
 function subjectOf(

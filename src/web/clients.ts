@@ -3,39 +3,39 @@
  * administrator also sees the clients that wait to be let in.
  * Grants that look alike are one row: some clients register anew each time they connect (oauth.md 1.6).
  */
-import { type Parameters, readForm } from "../oauth/parameters.ts";
+import type { Parameters } from "../oauth/parameters.ts";
 import { approveClient, endGrants } from "../ops/clients.ts";
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
 import { type Client, listClients } from "../store/clients.ts";
 import { type ListedGrant, listGrants } from "../store/grants.ts";
 import { type AllowedClient, clientsPage } from "./dashboard/clients.tsx";
-import { isOwnPost } from "./forms.ts";
+import { admitForm, admitVisitor } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
-import { staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { findVisitor, type Visitor } from "./visitor.ts";
+import type { Visitor } from "./visitor.ts";
 
 const ACTION = "clients";
+const PLACE = { path: "/clients", dangerous: false } as const;
 
 export function clientRoutes(site: Site): readonly Route[] {
 	return [
 		{
 			method: "GET",
-			path: "/clients",
+			path: PLACE.path,
 			handler: (request) => show(site, request),
 		},
 		{
 			method: "POST",
-			path: "/clients",
+			path: PLACE.path,
 			handler: (request) => decide(site, request),
 		},
 	];
 }
 
 function show(site: Site, request: Request): Response {
-	const visitor = findVisitor(site, request);
-	if (!visitor) return seeOther("/login?next=%2Fclients");
+	const visitor = admitVisitor(site, request, PLACE);
+	if (visitor instanceof Response) return visitor;
 	return clientsPage({
 		clients: [...allowed(site, visitor).values()],
 		waiting: waitingFor(site, visitor),
@@ -43,18 +43,20 @@ function show(site: Site, request: Request): Response {
 	});
 }
 
+/** Ends something, which is always allowed; or lets a client in, which is for a fresh proof. */
 async function decide(site: Site, request: Request): Promise<Response> {
-	const visitor = findVisitor(site, request);
-	if (!visitor || !isOwnPost(request, site.issuer)) return staleFormPage();
-	const form = await readForm(request);
-	if (!site.forms.isValid(visitor.binding, ACTION, form.get("csrf")))
-		return staleFormPage();
+	const sent = await admitForm(site, request, ACTION, PLACE);
+	if (sent instanceof Response) return sent;
+	const { visitor, form } = sent;
 	const letIn = form.get("approve");
 	if (letIn === null) revoke(site, visitor, form);
 	// Judged by the same list that the page was made from, which is empty for everyone but administrators.
-	else if (waitingFor(site, visitor).some(({ id }) => id === letIn))
+	else if (waitingFor(site, visitor).some(({ id }) => id === letIn)) {
+		const proven = admitVisitor(site, request, { ...PLACE, dangerous: true });
+		if (proven instanceof Response) return proven;
 		approveClient(site, letIn, visitor.login.userId);
-	return seeOther("/clients");
+	}
+	return seeOther(PLACE.path);
 }
 
 function waitingFor(site: Site, { login }: Visitor): readonly Client[] {

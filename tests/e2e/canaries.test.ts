@@ -15,12 +15,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../fixtures/repertoire.ts";
+import { csrfOf, openBrowser, signIn } from "../oauth/authority.ts";
+import { appCode } from "../support/authenticator.ts";
 import { createBrowser } from "../support/browser.ts";
 import { type Canaries, createCanaries } from "../support/canaries.ts";
 import { revokeAccessToken } from "../support/clients/client.ts";
 import { createSdk1Client } from "../support/clients/sdk1.ts";
 import { signedIn } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
+import { startFakeProvider } from "../support/identity-provider.ts";
 import {
 	descendantsOf,
 	type FixtureServer,
@@ -193,6 +196,7 @@ describeWith([executable()], "a whole run", () => {
 			intruder,
 		).catch(() => {});
 		pages.push(...intruder.seen());
+		pages.push(...(await guard(gateway, canaries)));
 		said.push(await gateway.cli(["servers", "show", "env", "--json"]));
 		said.push(await gateway.cli(["secrets", "list", "--json"]));
 		said.push(await gateway.cli(["users", "list", "--json"]));
@@ -243,6 +247,80 @@ describeWith([executable()], "a whole run", () => {
 		expect(canaries.search({ directories: [gateway.dataDir] })).toEqual([]);
 	});
 });
+
+/**
+ * Someone who takes all the care there is: an app, recovery codes, a password changed, wrong codes, an account elsewhere.
+ * Returns the pages that are not the ones that show a secret to its person.
+ */
+async function guard(
+	gateway: Gateway,
+	canaries: Canaries,
+): Promise<readonly string[]> {
+	const provider = await startFakeProvider();
+	const pages: string[] = [];
+	const person = await gateway.addUser(
+		"guarded@example.org",
+		canaries.make("guarded-password"),
+	);
+	canaries.add("provider-secret", provider.clientSecret);
+	await gateway.cli(
+		[
+			...["identity-provider", "set", provider.issuer],
+			...["--client-id", provider.clientId, "--client-secret-file", "-"],
+		],
+		provider.clientSecret,
+	);
+	await provider.stop();
+	const browser = openBrowser({
+		issuer: gateway.url,
+		send: (path, init) =>
+			fetch(new URL(path, gateway.url), { ...init, redirect: "manual" }),
+	});
+	const remember = (): void => {
+		for (const name of ["sp_login", "sp_half", "sp_known"]) {
+			const value = browser.cookies.get(name) ?? "";
+			if (value !== "") canaries.add(`${name} ${value.slice(-6)}`, value);
+		}
+	};
+	const read = async (path: string): Promise<string> => {
+		const html = await (await browser.get(path)).text();
+		pages.push(html);
+		return html;
+	};
+	await signIn(browser, person);
+	remember();
+	const app = await (await browser.get("/account/app")).text();
+	const key = /<code class="copy">([A-Z2-7 ]+)<\/code>/.exec(app)?.[1] ?? "";
+	const offer = /name="offer" value="([^"]+)"/.exec(app)?.[1] ?? "";
+	canaries.add("app-key", key.replaceAll(" ", ""));
+	const now = Date.now() / 1000;
+	const done = await browser.post("/account/app", {
+		csrf: csrfOf(app),
+		offer,
+		code: appCode(key, now, -1),
+	});
+	const codes = (await done.text()).match(/[0-9A-Z]{5}-[0-9A-Z]{5}/g) ?? [];
+	for (const [index, code] of codes.entries())
+		canaries.add(`recovery-code-${index}`, code);
+	remember();
+	const password = canaries.make("guarded-new-password");
+	const csrf = csrfOf(await read("/account/password"));
+	await browser.post("/account/password", { csrf, password });
+	remember();
+	await read("/account");
+	browser.cookies.delete("sp_login");
+	await signIn(browser, { ...person, password });
+	remember();
+	const wrong = canaries.make("wrong-code");
+	for (const code of [wrong, codes[0] ?? ""]) {
+		const second = csrfOf(await read("/login/second"));
+		await browser.post("/login/second", { csrf: second, code });
+	}
+	remember();
+	if (!(await read("/account")).includes("9 of 10"))
+		throw new Error("the recovery code did not sign in");
+	return pages;
+}
 
 /** A process may end, or be somebody else's, while it is looked at. */
 function readIfThere(path: string): string {

@@ -26,7 +26,7 @@ export type Canaries = {
 };
 
 /** Below this a secret would be found by chance. */
-const LENGTH_MIN = 12;
+const LENGTH_MIN = 11;
 
 /** A flock of canaries for one run. */
 export function createCanaries(): Canaries {

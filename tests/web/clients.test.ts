@@ -151,6 +151,17 @@ describe("a client that waits", () => {
 		expect(await page()).not.toContain("chat.example.org");
 	});
 
+	test("is let in on a fresh proof only", async () => {
+		const id = await wait();
+		const csrf = csrfOf(await page());
+		authority.advance(900);
+		const late = await browser.post("/clients", { csrf, approve: id });
+		expect(late.headers.get("Location")).toBe(
+			"/reauthenticate?next=%2Fclients",
+		);
+		expect(findClient(authority.db, id)?.approvedAt).toBeNull();
+	});
+
 	test("is neither shown to a member nor let in by one", async () => {
 		const password = "another long password";
 		const passwordHash = await createPasswords("testing").hash(password);
