@@ -126,6 +126,11 @@ export function printFacts(
 		io.stdout(`${name.padEnd(width)}${GAP}${plain(value)}\n`);
 }
 
+/** `1 tool`, `3 tools`. */
+export function countOf(count: number, noun: string): string {
+	return `${count} ${count === 1 ? noun : `${noun}s`}`;
+}
+
 /** A failure: two lines on stderr, or one JSON object (contract.md 2). */
 export function printError(io: Io, error: SallyportError, json: boolean): void {
 	const { code, message, hint } = error;

@@ -1,9 +1,11 @@
 /** `sallyport toolsets …`: named selections of servers and tools, each with an endpoint of its own. */
 import type { ToolsetView } from "../api/toolsets.ts";
 import type { EffectiveTool } from "../ops/effective.ts";
+import type { Reply } from "./client.ts";
 import { type Command, type Context, type Flag, YES } from "./command.ts";
 import { confirm } from "./input.ts";
 import {
+	countOf,
 	printFacts,
 	printJson,
 	printLine,
@@ -139,10 +141,7 @@ async function add(context: Context): Promise<void> {
 	});
 	if (json) return printJson(io, reply);
 	const toolset = reply["toolset"] as ToolsetView;
-	printLine(
-		io,
-		`${toolset.name} added: ${(reply["tools"] as readonly unknown[]).length} tools, ${reply["tokens"]} tokens`,
-	);
+	printLine(io, `${toolset.name} added: ${costOf(reply)}`);
 	printNote(io, `its address is ${toolset.url}`);
 }
 
@@ -153,10 +152,7 @@ async function update(context: Context): Promise<void> {
 		...(context.has("server") && { servers: selections(context) }),
 	});
 	if (json) return printJson(io, reply);
-	printLine(
-		io,
-		`${words[0]} changed: ${(reply["tools"] as readonly unknown[]).length} tools, ${reply["tokens"]} tokens`,
-	);
+	printLine(io, `${words[0]} changed: ${costOf(reply)}`);
 }
 
 async function remove(context: Context): Promise<void> {
@@ -168,6 +164,11 @@ async function remove(context: Context): Promise<void> {
 	const reply = await client.delete(pathOf(words));
 	if (json) return printJson(io, reply);
 	printLine(io, `${words[0]} removed`);
+}
+
+function costOf({ tools, tokens }: Reply): string {
+	const { length } = tools as readonly unknown[];
+	return `${countOf(length, "tool")}, ${countOf(Number(tokens), "token")}`;
 }
 
 function bodyOf(context: Context): Readonly<Record<string, unknown>> {

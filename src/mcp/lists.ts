@@ -5,6 +5,7 @@
  * same array (an upstream keeps its list until it changes), so that a warm answer costs a comparison per server.
  * A server that is dead or slow costs its own entries and never the others'.
  */
+import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Bytes, join, withoutMember } from "../message.ts";
@@ -17,6 +18,7 @@ import type {
 	Upstream,
 } from "../upstream/upstream.ts";
 import { exposeItem } from "./exposure.ts";
+import { splitName } from "./names.ts";
 import { READ_MORE_NAMES, readMoreTool, resultLimit } from "./results.ts";
 import { EMPTY_SHAPE, type Entry, type Shape, type Shapes } from "./shape.ts";
 import { slugOf, type View } from "./view.ts";
@@ -27,6 +29,8 @@ const LIST_DEADLINE_MS = 10_000;
 const MISSED_DEADLINE_MS = 500;
 /** How long a client may keep a list at most; it may hear of a change sooner. */
 export const LIST_TTL_MS = 30_000;
+/** How often calls may have a list asked for that has grown old. */
+const RENEW_MS = 30_000;
 /** Prepared lists kept; the oldest goes first. */
 const PREPARED_MAX = 2000;
 
@@ -64,10 +68,12 @@ type Prepared = {
 export function createLists(deps: {
 	readonly upstreamOf: (view: View, server: Server) => Upstream;
 	readonly shapes: Shapes;
+	readonly clock: Clock;
 	readonly log: Log;
 }): Lists {
 	const { upstreamOf, shapes } = deps;
 	const prepared = new Map<string, Prepared>();
+	const renewedMs = new WeakMap<Server, Map<string, number>>();
 
 	const skipped = (server: Server, kind: ListKind, error: unknown): Shape => {
 		if (!(error instanceof SallyportError)) throw error;
@@ -102,13 +108,46 @@ export function createLists(deps: {
 			shapes.of(server, kind, items);
 		const last = upstream.lastList(kind);
 		if (!last) return upstream.list(kind, signal).then(shape);
-		// What has changed since is judged when it has come; the call does not wait for that.
-		if (!upstream.knownList(kind))
-			upstream
-				.list(kind)
-				.then(shape)
-				.catch((error: unknown) => skipped(server, kind, error));
+		if (!upstream.knownList(kind)) renew(upstream, server, kind);
 		return shape(last);
+	};
+
+	/** Asks for a list anew, beside the call: what has changed is judged when it has come. */
+	const renew = (upstream: Upstream, server: Server, kind: ListKind): void => {
+		const nowMs = deps.clock.nowMs();
+		const key = `${kind} ${upstream.identity} ${upstream.capabilities}`;
+		const times = renewedMs.get(server) ?? new Map<string, number>();
+		renewedMs.set(server, times);
+		// A server whose lists hold for no time at all is not asked at each call.
+		if (nowMs - (times.get(key) ?? Number.NEGATIVE_INFINITY) < RENEW_MS) return;
+		times.set(key, nowMs);
+		upstream
+			.list(kind)
+			.then((items) => shapes.of(server, kind, items))
+			.catch((error: unknown) => skipped(server, kind, error));
+	};
+
+	const readMoreName: Lists["readMoreName"] = async (view) => {
+		if (view.servers.every((server) => resultLimit(view, server) === null))
+			return null;
+		for (const name of READ_MORE_NAMES)
+			if (!(await isTaken(view, name))) return name;
+		return null;
+	};
+
+	/** Whether a server of the view has a tool of that name: only the one that the name says can. */
+	const isTaken = async (view: View, name: string): Promise<boolean> => {
+		const slug = splitName(name)?.slug;
+		const owner = view.only ?? view.servers.find((each) => each.slug === slug);
+		if (!owner) return false;
+		const signal = AbortSignal.timeout(LIST_DEADLINE_MS);
+		try {
+			const { named, exposed } = await forCall(view, owner, "tools", signal);
+			return (view.only ? named : exposed).has(name);
+		} catch (error) {
+			skipped(owner, "tools", error);
+			return false;
+		}
 	};
 
 	const merged: Lists["merged"] = async (view, kind) => {
@@ -135,7 +174,8 @@ export function createLists(deps: {
 		);
 		if (known && known.toolset === toolset && same(known.sources, sources))
 			return { bytes: known.bytes, ttlMs };
-		const bytes = prepare(view, kind, sources, (server) =>
+		const more = kind === "tools" ? await readMoreName(view) : null;
+		const bytes = prepare(view, kind, sources, more, (server) =>
 			carriesTasks(view, upstreamOf(view, server).knownFacts()),
 		);
 		prepared.delete(key);
@@ -145,18 +185,7 @@ export function createLists(deps: {
 		return { bytes, ttlMs };
 	};
 
-	return {
-		merged,
-		readMoreName: async (view) =>
-			readMoreName(
-				view,
-				await Promise.all(
-					view.servers.map((server) => of(view, server, "tools")),
-				),
-			),
-		of,
-		forCall,
-	};
+	return { merged, readMoreName, of, forCall };
 }
 
 /** Whether the client and the server have the same kind of tasks. */
@@ -168,6 +197,7 @@ function prepare(
 	view: View,
 	kind: ListKind,
 	sources: readonly Shape[],
+	more: string | null,
 	hasTasks: (server: Server) => boolean,
 ): Bytes {
 	const listed = sources.flatMap(({ shown }, index) => {
@@ -183,7 +213,6 @@ function prepare(
 				view.only ? entry.bytes : exposeItem(server.slug, kind, entry),
 			);
 	});
-	const more = kind === "tools" ? readMoreName(view, sources) : null;
 	const entries = more === null ? listed : [...listed, readMoreTool(more)];
 	return join([
 		"[",
@@ -199,22 +228,6 @@ function promised(view: View, kind: ListKind, { bytes }: Item): Bytes {
 	return kind === "tools" && view.toolset?.resultBytesMax
 		? withoutMember(bytes, "outputSchema")
 		: bytes;
-}
-
-/** The name of the tool that reads on; null where no result is ever paged. */
-function readMoreName(
-	view: View,
-	sources: readonly Shape[],
-): (typeof READ_MORE_NAMES)[number] | null {
-	const isPaged = view.servers.some(
-		(server, index) =>
-			resultLimit(view, server) !== null && sources[index]?.shown.length,
-	);
-	const isFree = (name: string): boolean =>
-		!sources.some(({ named, exposed }) =>
-			(view.only ? named : exposed).has(name),
-		);
-	return isPaged ? (READ_MORE_NAMES.find(isFree) ?? null) : null;
 }
 
 /** Whether the toolset of a view has a tool; where there is none, every tool is. */

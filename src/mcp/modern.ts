@@ -83,7 +83,7 @@ async function reply(
 	if (!kind) {
 		const tool = envelope.params["name"];
 		if (method === "tools/call" && params && typeof tool === "string") {
-			const marked = await deps.router.mirrored(asking, tool);
+			const marked = await deps.router.mirrored(asking, tool, signal);
 			if (marked.length > 0)
 				requireMirrored(params, marked, exchange.request.headers);
 		}

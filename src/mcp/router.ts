@@ -29,7 +29,7 @@ import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
 import type { Entry, Shapes } from "./shape.ts";
-import { ownerOf, type Target, targetOf } from "./target.ts";
+import { entryOf, ownerOf, serverOf, type Target, targetOf } from "./target.ts";
 import { asTaskCall, listTasks } from "./task-calls.ts";
 import type { Tasks } from "./tasks.ts";
 import type { View } from "./view.ts";
@@ -72,7 +72,11 @@ export type Router = {
 		signal: AbortSignal,
 	) => Promise<Reply>;
 	/** Which arguments of a tool a modern client must repeat as headers. */
-	readonly mirrored: (view: View, tool: string) => Promise<ParamHeaders>;
+	readonly mirrored: (
+		view: View,
+		tool: string,
+		signal: AbortSignal,
+	) => Promise<ParamHeaders>;
 	/** Every upstream of the view that is awake. */
 	readonly awake: (view: View) => readonly Upstream[];
 };
@@ -103,6 +107,7 @@ export function createRouter(deps: {
 	const lists = createLists({
 		upstreamOf,
 		shapes: deps.shapes,
+		clock: deps.clock,
 		log: deps.log,
 	});
 
@@ -286,14 +291,18 @@ export function createRouter(deps: {
 		return upstreamOf(view, owned.server).watch(owned.name, signal);
 	};
 
-	const mirrored: Router["mirrored"] = async (view, tool) => {
-		for (const server of view.servers) {
-			if (!view.only && !tool.startsWith(`${server.slug}_`)) continue;
-			const shape = await lists.of(view, server, "tools");
-			const entry = (view.only ? shape.named : shape.exposed).get(tool);
+	const mirrored: Router["mirrored"] = async (view, tool, signal) => {
+		const server = view.only ?? serverOf(view, tool);
+		if (!server) return [];
+		try {
+			const found = lists.forCall(view, server, "tools", signal);
+			const shape = found instanceof Promise ? await found : found;
+			const entry = entryOf(view, server, shape, tool);
 			return entry ? markedBy(entry) : [];
+		} catch (error) {
+			if (error instanceof SallyportError) return []; // the call says what is wrong
+			throw error;
 		}
-		return [];
 	};
 
 	const tasks: Router["tasks"] = (view, cursor, signal) =>

@@ -121,7 +121,7 @@ export async function targetOf(
 }
 
 /** The entry of a name. One that was shortened is known by its whole name too, which clients may have from before. */
-function entryOf(
+export function entryOf(
 	view: View,
 	{ slug }: Server,
 	{ named, exposed }: Shape,
@@ -243,10 +243,15 @@ function placeIn(kind: Kind, params: Bytes): Place | null {
 	}
 }
 
-/** The server whose name a tool or prompt begins with. @throws RpcError */
-function serverNamed(view: View, exposed: string): Server {
+/** The server whose name a tool or prompt begins with; undefined when the view has none. */
+export function serverOf(view: View, exposed: string): Server | undefined {
 	const slug = splitName(exposed)?.slug;
-	const server = view.servers.find((candidate) => candidate.slug === slug);
+	return view.servers.find((candidate) => candidate.slug === slug);
+}
+
+/** The same. @throws RpcError when there is none */
+function serverNamed(view: View, exposed: string): Server {
+	const server = serverOf(view, exposed);
 	if (!server) throw unknownName(exposed);
 	return server;
 }

@@ -1,58 +1,18 @@
 /** The command line and the API together, over a real Unix socket. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { join } from "node:path";
-import { runCli } from "../../src/cli/cli.ts";
 import { toBytes } from "../../src/message.ts";
-import { createFixture, type Fixture, SOCKET } from "../api/fixture.ts";
+import type { Fixture } from "../api/fixture.ts";
+import { type Service, startService } from "./over-socket.ts";
 
+let service: Service;
 let fixture: Fixture;
-let service: ReturnType<typeof Bun.serve>;
+let sallyport: Service["sallyport"];
 
 beforeEach(() => {
-	fixture = createFixture();
-	service = Bun.serve({
-		unix: join(fixture.folder, "admin.sock"),
-		fetch: (request) => fixture.api.handle(request, SOCKET),
-	});
+	service = startService();
+	({ fixture, sallyport } = service);
 });
-afterEach(async () => {
-	await service.stop(true);
-	fixture.close();
-});
-
-type Result = {
-	readonly code: number;
-	readonly stdout: string;
-	readonly stderr: string;
-};
-
-async function sallyport(argv: readonly string[], input = ""): Promise<Result> {
-	let stdout = "";
-	let stderr = "";
-	const end = argv.indexOf("--");
-	const at = end < 0 ? argv.length : end;
-	const code = await runCli(
-		[...argv.slice(0, at), "--data-dir", fixture.folder, ...argv.slice(at)],
-		{
-			stdout: (text) => {
-				stdout += text;
-			},
-			stderr: (text) => {
-				stderr += text;
-			},
-			stdin: () => new Response(input).body ?? new ReadableStream(),
-			env: {},
-			isTty: { stdin: false, stdout: false, stderr: false },
-		},
-		{
-			version: "1.2.3",
-			openData: () => {
-				throw new Error("not in this test");
-			},
-		},
-	);
-	return { code, stdout, stderr };
-}
+afterEach(() => service.stop());
 
 test("a server is added, listed, shown, disabled, enabled and removed", async () => {
 	fixture.scripts.set("notes", {

@@ -354,6 +354,71 @@ describe.each(ERAS)("a %s client", (client) => {
 	);
 });
 
+describe("a server with a read_more of its own, and a toolset that pages", () => {
+	const rows = Array.from({ length: 2000 }, (_, n) => n);
+	const RICH: State = {
+		tools: [
+			{ name: "read_more", inputSchema: { type: "object" } },
+			{
+				name: "rows",
+				inputSchema: { type: "object" },
+				outputSchema: { type: "object", required: ["rows"] },
+			},
+		],
+		result: { content: [], structuredContent: { rows } },
+	};
+	let rich: Shifty;
+
+	beforeAll(async () => {
+		rich = startShifty(RICH);
+		await gateway.cli(["servers", "add", "rich", "--url", rich.url("legacy")]);
+		await gateway.cli([
+			...["toolsets", "add", "brief", "--server", "rich"],
+			...["--result-limit", "2000"],
+		]);
+	});
+	afterAll(() => rich.stop());
+
+	test("is paged in the toolset, where no schema is promised, and whole elsewhere", async () => {
+		const brief = await seat("legacy", gateway.endpoint("brief"));
+		expect(await brief.tools()).toEqual([
+			"rich_read_more",
+			"rich_rows",
+			"read_more",
+		]);
+		const first = await brief.call("rich_rows");
+		expect(first).not.toHaveProperty("structuredContent");
+		expect(String(first.content[0]?.["text"])).toStartWith('{"rows":[0,1,2');
+		expect(String(first.content.at(-1)?.["text"])).toContain("Page 1 of 5");
+		const alone = await seat("legacy", gateway.endpoint("rich"));
+		expect(await alone.tools()).toEqual(["read_more", "rows"]);
+		expect(await alone.call("rows")).toMatchObject({
+			structuredContent: { rows },
+		});
+	});
+
+	test("keeps its name at its own endpoint; ours is another", async () => {
+		await gateway.cli(["servers", "update", "rich", "--result-limit", "2000"]);
+		const alone = await seat("modern", gateway.endpoint("rich"));
+		expect(await alone.tools()).toEqual([
+			"read_more",
+			"rows",
+			"sallyport_read_more",
+		]);
+		const { content } = await alone.call("rows");
+		const next = /call sallyport_read_more with (\{.*\})\]/.exec(
+			String(content.at(-1)?.["text"]),
+		)?.[1];
+		const second = await alone.call(
+			"sallyport_read_more",
+			JSON.parse(next ?? "{}"),
+		);
+		expect(String(second.content.at(-1)?.["text"])).toContain("Page 2 of 5");
+		rich.become({ tools: RICH.tools });
+		expect(await asked(alone, "read_more")).toEqual(["read_more", {}]);
+	});
+});
+
 /** Hears of a changed tool list, in the client's own way. */
 async function hear(client: Era): Promise<{
 	readonly told: Promise<void>;
