@@ -136,8 +136,11 @@ test("62: whoever guesses from everywhere does not keep a person out for good", 
 	const { person, browser } = await join();
 	browser.cookies.delete("sp_login");
 	const wrong = { ...person, password: "wrong" };
-	for (let guess = 0; guess < 100; guess++)
-		await signIn(openBrowser(target), wrong);
+	// Ten at a time, so that hashes are made on every core.
+	for (let guess = 0; guess < 10; guess++)
+		await Promise.all(
+			Array.from({ length: 10 }, () => signIn(openBrowser(target), wrong)),
+		);
 	const elsewhere = await signIn(openBrowser(target), person);
 	expect(elsewhere.status).toBe(429);
 	expect(Number(elsewhere.headers.get("Retry-After"))).toBeLessThanOrEqual(900);
@@ -148,7 +151,7 @@ test("62: whoever guesses from everywhere does not keep a person out for good", 
 	);
 	later(900);
 	expect((await signIn(openBrowser(target), person)).status).toBe(303);
-});
+}, 120_000);
 
 test("64: a code that was used, one of three intervals away, and as many as one likes", async () => {
 	const { person, browser } = await join();

@@ -211,6 +211,18 @@ test("a recovery code stands in for the app, once, is counted apart, and is told
 	expect((await secondStep(again, { code: codes[1] ?? "" })).status).toBe(429);
 });
 
+// 64, 66
+test("the same code, sent many times at once, signs in once", async () => {
+	const { key, codes } = await setUpApp();
+	for (const code of [appCode(key, authority.now()), codes[0] ?? ""]) {
+		const halves = [await firstStep(), await firstStep(), await firstStep()];
+		const answers = await Promise.all(
+			halves.map((half) => secondStep(half, { code })),
+		);
+		expect(answers.map(({ status }) => status).sort()).toEqual([303, 401, 401]);
+	}
+});
+
 test("recovery codes are on the page and in its file, and made anew they replace the others", async () => {
 	const { codes } = await setUpApp();
 	const fresh = await send("/account", {}, "/account/codes");
