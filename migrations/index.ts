@@ -5,6 +5,7 @@ import authorization from "./0003_authorization.sql" with { type: "text" };
 import attempts from "./0004_attempts.sql" with { type: "text" };
 import people from "./0005_people.sql" with { type: "text" };
 import shapes from "./0006_shapes.sql" with { type: "text" };
+import connections from "./0007_connections.sql" with { type: "text" };
 
 /** Position in the list + 1 is the schema version (`PRAGMA user_version`). */
 export const migrations: readonly string[] = [
@@ -14,4 +15,5 @@ export const migrations: readonly string[] = [
 	attempts,
 	people,
 	shapes,
+	connections,
 ];

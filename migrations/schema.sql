@@ -101,6 +101,30 @@ CREATE TABLE codes (
 	expires_at     INTEGER NOT NULL
 , answer_sealed BLOB, answered_to BLOB) STRICT, WITHOUT ROWID;
 
+CREATE TABLE connections (
+	id           TEXT PRIMARY KEY,
+	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	server_id    TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	issuer       TEXT NOT NULL,
+	account      TEXT,
+	requested    TEXT NOT NULL,
+	granted      TEXT NOT NULL,
+	wanted       TEXT,
+	step_ups     INTEGER NOT NULL DEFAULT 0,
+	version      INTEGER NOT NULL,
+	tokens_sealed BLOB NOT NULL,
+	refreshable  INTEGER NOT NULL CHECK (refreshable IN (0, 1)),
+	refused      INTEGER NOT NULL DEFAULT 0,
+	lost_at      INTEGER,
+	expires_at   INTEGER,
+	refresh_at   INTEGER,
+	created_at   INTEGER NOT NULL,
+	refreshed_at INTEGER NOT NULL,
+	lease_holder TEXT,
+	lease_until  INTEGER NOT NULL DEFAULT 0,
+	UNIQUE (user_id, server_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE device_codes (
 	hash           BLOB PRIMARY KEY,
 	user_code_hash BLOB NOT NULL UNIQUE,
@@ -271,6 +295,19 @@ CREATE TABLE refresh_tokens (
 	successor_sealed BLOB
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE registrations (
+	server_id   TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	issuer      TEXT NOT NULL,
+	client_id   TEXT NOT NULL,
+	auth_method TEXT NOT NULL CHECK (auth_method IN ('none', 'client_secret_basic', 'client_secret_post')),
+	redirect_uri TEXT NOT NULL,
+	version     INTEGER NOT NULL,
+	secret_sealed BLOB,
+	created_at  INTEGER NOT NULL,
+	expires_at  INTEGER,
+	PRIMARY KEY (server_id, issuer)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE secrets (
 	id         TEXT PRIMARY KEY,
 	server_id  TEXT NOT NULL,
@@ -296,6 +333,21 @@ CREATE TABLE servers (
 	updated_at INTEGER NOT NULL
 , destructive INTEGER NOT NULL DEFAULT 1 CHECK (destructive IN (0, 1)), pinning TEXT NOT NULL DEFAULT 'hold' CHECK (pinning IN ('hold', 'auto', 'off')), result_bytes_max INTEGER) STRICT, WITHOUT ROWID;
 
+CREATE TABLE services (
+	server_id       TEXT PRIMARY KEY REFERENCES servers (id) ON DELETE CASCADE,
+	provider        TEXT,
+	issuer          TEXT,
+	slot            TEXT,
+	scope           TEXT,
+	client_id       TEXT,
+	version         INTEGER NOT NULL DEFAULT 0,
+	secret_sealed   BLOB,
+	metadata_url    TEXT,
+	challenge_scope TEXT,
+	created_at      INTEGER NOT NULL,
+	updated_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sessions (
 	hash             BLOB PRIMARY KEY,
 	user_id          TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -305,6 +357,15 @@ CREATE TABLE sessions (
 	capabilities     TEXT NOT NULL CHECK (json_valid(capabilities)),
 	created_at       INTEGER NOT NULL,
 	last_seen_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sign_ins (
+	state_hash BLOB PRIMARY KEY,
+	login_hash BLOB NOT NULL REFERENCES logins (hash) ON DELETE CASCADE,
+	user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	server_id  TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	request_sealed BLOB NOT NULL,
+	expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE slots (
@@ -402,6 +463,8 @@ CREATE INDEX clients_user ON clients (user_id);
 
 CREATE INDEX codes_grant ON codes (grant_id);
 
+CREATE INDEX connections_server ON connections (server_id);
+
 CREATE INDEX device_codes_client ON device_codes (client_id);
 
 CREATE INDEX device_codes_user ON device_codes (user_id);
@@ -427,6 +490,12 @@ CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
 CREATE INDEX secrets_user ON secrets (user_id);
 
 CREATE INDEX sessions_user ON sessions (user_id);
+
+CREATE INDEX sign_ins_login ON sign_ins (login_hash);
+
+CREATE INDEX sign_ins_server ON sign_ins (server_id);
+
+CREATE INDEX sign_ins_user ON sign_ins (user_id);
 
 CREATE INDEX timeline_client ON timeline (client_id, id);
 

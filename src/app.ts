@@ -26,6 +26,7 @@ import { createShapes } from "./mcp/shape.ts";
 import { createSubscriptions } from "./mcp/subscriptions.ts";
 import { createTasks } from "./mcp/tasks.ts";
 import { createDirectory, type Directory } from "./mcp/view.ts";
+import { createVisits } from "./mcp/visits.ts";
 import type { OAuthDeps } from "./oauth/authorization-server.ts";
 import { createBearer } from "./oauth/bearer.ts";
 import { createClientDocuments } from "./oauth/client-documents.ts";
@@ -72,6 +73,12 @@ import { createTimelineRecorder } from "./store/timeline.ts";
 import { type Front, openFront } from "./tls/front.ts";
 import { type Handler, listenSocket } from "./tls/listeners.ts";
 import { reapOrphans } from "./upstream/child.ts";
+import {
+	CLIENT_DOCUMENT_PATH,
+	clientDocument,
+	createDocumentUrl,
+} from "./upstream/client-document.ts";
+import { createConnections } from "./upstream/connections.ts";
 import type { Upstreams } from "./upstream/upstream.ts";
 import { createUpstreams } from "./upstream/upstreams.ts";
 import {
@@ -186,6 +193,8 @@ export type AppOptions = {
 	readonly addresses?: Addresses;
 	/** The machine's variables, for the package installer. */
 	readonly environment?: Readonly<Record<string, string | undefined>>;
+	/** The URL of our own client document, for authorization servers that cannot read the one we serve. */
+	readonly clientDocumentUrl?: string;
 };
 
 /** Starts the gateway and resolves when it serves. @throws SallyportError when something it needs is not there */
@@ -359,11 +368,29 @@ function openService(base: Base): Service {
 	const passwords = createPasswords();
 	const calls = createCallRecorder({ db, clock, log });
 	const timeline = createTimelineRecorder({ db, clock, log });
+	const serversChanged = (): void => {
+		directory.refresh();
+		pins.refresh();
+		subscriptions.everythingChanged();
+	};
+	const connections = createConnections({
+		...{ db, vault, clock, log, origin, version: VERSION },
+		allowPrivate: config.allowPrivateUpstreams,
+		ownOrigins: front.origins(),
+		documentUrl: createDocumentUrl(
+			origin,
+			clock,
+			base.options.clientDocumentUrl ?? null,
+		),
+		onChange: (serverId, userId) => void upstreams.drop(serverId, userId),
+		onService: serversChanged,
+		onConnected: (serverId, userId) => {
+			visits.arrived(serverId, userId);
+			subscriptions.everythingChanged();
+		},
+	});
 	const upstreams = createUpstreams({
-		db,
-		vault,
-		clock,
-		log,
+		...{ db, vault, clock, log, connections },
 		egress: createEgress({
 			allowPrivate: config.allowPrivateUpstreams,
 			ownOrigins: front.origins(),
@@ -378,6 +405,7 @@ function openService(base: Base): Service {
 	const subscriptions = createSubscriptions({ isAlive: bearer.isAlive });
 	const sessions = createSessions({ db, mac: vault.mac, clock });
 	const input = createInput({ vault, clock });
+	const visits = createVisits({ vault, clock });
 	const pins = createPins({ db, clock, log });
 	const shapes = createShapes(pins);
 	const results = createResults({ clock });
@@ -389,6 +417,7 @@ function openService(base: Base): Service {
 		shapes,
 		results,
 		input,
+		visits,
 		calls,
 		clock,
 		log,
@@ -410,11 +439,6 @@ function openService(base: Base): Service {
 		egress: createEgress({ allowPrivate: config.allowPrivateUpstreams }),
 	});
 	const shelves = { directory, upstreams, shapes, pins };
-	const serversChanged = (): void => {
-		directory.refresh();
-		pins.refresh();
-		subscriptions.everythingChanged();
-	};
 	const dropUpstreams = (userId: string): void => {
 		for (const { id } of directory.servers()) void upstreams.drop(id, userId);
 	};
@@ -429,6 +453,8 @@ function openService(base: Base): Service {
 		npm,
 		calls,
 		timeline,
+		connections,
+		onSecret: visits.arrived,
 		passwords,
 		serversChanged,
 		credentialsChanged: bearer.invalidate,
@@ -490,6 +516,11 @@ function openService(base: Base): Service {
 				const findApiVisitor = createApiVisitor(deps);
 				return [
 					...oauthRoutes(deps),
+					{
+						method: "GET",
+						path: CLIENT_DOCUMENT_PATH,
+						handler: () => clientDocument(db, origin),
+					},
 					...pageRoutes({
 						...deps,
 						...shelves,
@@ -500,6 +531,8 @@ function openService(base: Base): Service {
 							callApi: callerOf(api),
 							listHealth: () => healthOf(directory.servers(), upstreams),
 						},
+						connections,
+						onSecret: visits.arrived,
 						flushTimeline: timeline.flush,
 						listNotices: () =>
 							listNotices(front.certificates.list(), clock.now()),

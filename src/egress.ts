@@ -43,6 +43,9 @@ export type KeptEgress = {
 	readonly headers: (headers: Readonly<Record<string, string>>) => HeaderLines;
 };
 
+/** Judges a URL that somebody else will open, by the same rules. Nothing is sent. @throws as `fetch` */
+export type Permit = (url: string | URL) => Promise<void>;
+
 /** Every address of a name. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
@@ -68,6 +71,7 @@ const UNSENT = new Set([
  * The door to the network.
  * @param options.allowPrivate CIDRs of private networks that may be reached; link-local and metadata never are
  * @param options.ownOrigins this gateway's own origins, which it never calls
+ * @param options.onlySecure what goes out is a credential: in clear only to a private network that may be reached
  * @param options.ca the only authorities trusted, in PEM (an ACME directory with its own); the public ones if absent
  */
 export function createEgress(options: {
@@ -75,7 +79,8 @@ export function createEgress(options: {
 	readonly lookup?: Lookup;
 	readonly ownOrigins?: readonly string[];
 	readonly ca?: string;
-}): Egress & KeptEgress {
+	readonly onlySecure?: boolean;
+}): Egress & KeptEgress & { readonly permit: Permit } {
 	const isAllowed = createJudge(options.allowPrivate);
 	const isPublic = createJudge([]);
 	const lookup = options.lookup ?? lookupAll;
@@ -114,6 +119,17 @@ export function createEgress(options: {
 		return target;
 	};
 
+	/** Refuses to send credentials in clear: a host's addresses are all public or none is. */
+	const requireSecure = async (target: Target): Promise<void> => {
+		const addresses = await addressesOf(target.address);
+		if (
+			options.onlySecure &&
+			target.protocol !== "https:" &&
+			addresses.some(isPublic)
+		)
+			throw inClear();
+	};
+
 	/** Does work with an address of the host; with the next one as long as the failure is one that another may not have. */
 	const reach = async <T>(
 		host: string,
@@ -132,9 +148,11 @@ export function createEgress(options: {
 	};
 
 	return {
+		permit: (url) => requireSecure(targetOf(String(url))),
 		fetch: async (url, init) => {
 			const target = targetOf(String(url));
 			refuseOwnCredentials(init.headers ?? {});
+			if (options.onlySecure) await requireSecure(target);
 			try {
 				return await reach(
 					target.address,
@@ -316,6 +334,14 @@ function forbiddenAddress(): SallyportError {
 		"forbidden",
 		"is on a private network that may not be called",
 		{ hint: "allow its network with --allow-private-upstreams CIDR" },
+	);
+}
+
+function inClear(): SallyportError {
+	return new SallyportError(
+		"forbidden",
+		"is not https, and credentials are never sent in clear",
+		{ hint: "use its https address" },
 	);
 }
 

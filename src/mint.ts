@@ -68,7 +68,8 @@ export type IdKind =
 	| "req"
 	| "ins"
 	| "lgn"
-	| "tls";
+	| "tls"
+	| "con";
 
 const ID_BYTES = 12;
 const POOL_BYTES = ID_BYTES * 256;

@@ -180,7 +180,7 @@ const DOORS: readonly {
 		pattern: /vault\.open\(/,
 		allowed: [
 			"src/upstream/credentials.ts",
-			"src/upstream/connect.ts",
+			"src/upstream/sealed-tokens.ts",
 			"src/tls/sealed-keys.ts",
 			"src/people/totp.ts",
 			"src/people/provider.ts",

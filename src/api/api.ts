@@ -8,6 +8,7 @@ import { backupRoutes } from "./backups.ts";
 import { catalogueRoutes } from "./catalogue.ts";
 import { certificateRoutes } from "./certificate.ts";
 import { clientRoutes } from "./clients.ts";
+import { connectionRoutes } from "./connections.ts";
 import { doctorRoutes } from "./doctor.ts";
 import { failure, HttpRefusal, success } from "./envelope.ts";
 import { grantRoutes } from "./grants.ts";
@@ -67,6 +68,7 @@ const ROUTES: readonly Route[] = [
 	...toolSettingRoutes,
 	...toolsetRoutes,
 	...secretRoutes,
+	...connectionRoutes,
 	...userRoutes,
 	...identityProviderRoutes,
 	...keyRoutes,

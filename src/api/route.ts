@@ -21,6 +21,7 @@ import type { CallRecorder } from "../store/calls.ts";
 import type { Database } from "../store/database.ts";
 import type { TimelineRecorder } from "../store/timeline.ts";
 import type { Certificates } from "../tls/certificates.ts";
+import type { Connections } from "../upstream/connections.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
 import type { Vault } from "../vault.ts";
 
@@ -39,6 +40,9 @@ export type ApiDeps = {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly upstreams: Upstreams;
+	readonly connections: Connections;
+	/** A user has given a server a secret of theirs. */
+	readonly onSecret: (serverId: string, userId: string) => void;
 	readonly directory: Directory;
 	readonly shapes: Shapes;
 	readonly pins: Pick<Pins, "instructions">;

@@ -4,16 +4,9 @@
  */
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
-import { recordAudit } from "../store/audit.ts";
-import { transaction } from "../store/database.ts";
-import { deleteSecret, listSecrets, SHARED } from "../store/secrets.ts";
-import {
-	listServers,
-	mayUse,
-	type Server,
-	type Slot,
-} from "../store/servers.ts";
-import { setSecret } from "../upstream/credentials.ts";
+import { clearSecret, putSecret, type SecretOf } from "../ops/secrets.ts";
+import { listSecrets, SHARED } from "../store/secrets.ts";
+import { listServers, mayUse, type Server } from "../store/servers.ts";
 import { readBody } from "./body.ts";
 import {
 	type Answer,
@@ -106,52 +99,25 @@ function secretsOf(
 }
 
 async function set(ask: Ask): Promise<Answer> {
-	const { deps, request } = ask;
+	const { deps, actor, request } = ask;
 	const { secretValue, ...named } = (await readBody(request, Valued)).value;
-	const { server, slot, owner } = placeOf(ask, named);
-	transaction(deps.db, () => {
-		setSecret(
-			deps.db,
-			deps.vault,
-			{ server, slot, owner, value: secretValue },
-			deps.clock.now(),
-		);
-		audit(ask, "secret.set", server, slot, owner);
-	});
-	return changed(ask, server, slot, owner);
+	const place = placeOf(ask, named);
+	await putSecret(deps, place, secretValue, actorName(actor), deps.clock.now());
+	return changed(ask, place);
 }
 
 async function clear(ask: Ask): Promise<Answer> {
-	const { deps, request } = ask;
-	const { server, slot, owner } = placeOf(
-		ask,
-		(await readBody(request, Named)).value,
-	);
-	transaction(deps.db, () => {
-		if (!deleteSecret(deps.db, server.id, slot.name, owner))
-			throw new SallyportError(
-				"not_found",
-				`the slot ${slot.name} of ${server.slug} has no value`,
-				{
-					hint: `see them with: sallyport secrets list ${server.slug}`,
-				},
-			);
-		audit(ask, "secret.delete", server, slot, owner);
-	});
-	return changed(ask, server, slot, owner);
+	const { deps, actor, request } = ask;
+	const place = placeOf(ask, (await readBody(request, Named)).value);
+	await clearSecret(deps, place, actorName(actor), deps.clock.now());
+	return changed(ask, place);
 }
-
-type Place = {
-	readonly server: Server;
-	readonly slot: Slot;
-	readonly owner: string;
-};
 
 /** The slot that is meant and whose value of it. @throws SallyportError */
 function placeOf(
 	ask: Ask,
 	{ serverName, secretName, username, shared }: z.infer<typeof Named>,
-): Place {
+): SecretOf {
 	const { deps, actor } = ask;
 	const subject = subjectOf(deps.db, actor, username);
 	const server = requireVisible(ask, serverName, subject);
@@ -186,14 +152,7 @@ function placeOf(
 	return { server, slot, owner: SHARED };
 }
 
-/** Whatever runs with the old value ends. */
-async function changed(
-	{ deps }: Ask,
-	server: Server,
-	slot: Slot,
-	owner: string,
-): Promise<Answer> {
-	await deps.upstreams.drop(server.id, slot.personal ? owner : undefined);
+function changed({ deps }: Ask, { server, slot, owner }: SecretOf): Answer {
 	return {
 		body: {
 			serverName: server.slug,
@@ -201,23 +160,4 @@ async function changed(
 			owner: slot.personal ? emailOf(deps.db, owner) : SHARED,
 		},
 	};
-}
-
-function audit(
-	{ deps, actor }: Ask,
-	action: string,
-	server: Server,
-	slot: Slot,
-	owner: string,
-): void {
-	recordAudit(
-		deps.db,
-		{
-			actor: actorName(actor),
-			action,
-			object: `${server.slug}/${slot.name}`,
-			detail: owner,
-		},
-		deps.clock.now(),
-	);
 }

@@ -53,7 +53,7 @@ export const slugField = z.string().regex(SLUG, {
 });
 
 /** A slot's name. */
-const slotNameField = z
+export const slotNameField = z
 	.string()
 	.max(NAME_LENGTH_MAX, { error: "must be shorter" })
 	.regex(SLOT, {

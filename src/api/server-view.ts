@@ -2,6 +2,7 @@
  * A server as the API shows it. Members see its name, what it asks of them and whether it works; how it is reached
  * and who else may use it is for administrators.
  */
+import { isConnected } from "../store/connections.ts";
 import type { Database } from "../store/database.ts";
 import { countHeldChanges } from "../store/held-changes.ts";
 import { findPackage, type InstalledPackage } from "../store/packages.ts";
@@ -9,7 +10,7 @@ import { SHARED } from "../store/secrets.ts";
 import type { Access, Server, Slot, Transport } from "../store/servers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { type Actor, type ApiDeps, isAdmin } from "./route.ts";
-import { emailOf } from "./subject.ts";
+import { emailOf, subjectOf } from "./subject.ts";
 
 /** A server as the API shows it. What is optional is shown to administrators only. */
 export type ServerView = {
@@ -17,8 +18,12 @@ export type ServerView = {
 	readonly name: string;
 	readonly transportType: "stdio" | "streamable_http";
 	readonly enabled: boolean;
-	/** `disabled`, or the best that any of its connections is. */
-	readonly status: "disabled" | ReturnType<Upstream["state"]>;
+	/**
+	 * `disabled`, or `needs_sign_in` where whoever asks has to sign in first, or the best that any of its upstreams is.
+	 */
+	readonly status: "disabled" | "needs_sign_in" | ReturnType<Upstream["state"]>;
+	/** Its users sign in to the service behind it. */
+	readonly signsIn: boolean;
 	readonly lastError: string | null;
 	readonly slots: readonly Slot[];
 	/** The tools that may be used; null: all. */
@@ -64,7 +69,8 @@ export function viewServer(
 		transportType:
 			server.transport.kind === "http" ? "streamable_http" : "stdio",
 		enabled: server.enabled,
-		status: statusOf(server, live),
+		status: statusOf(deps, server, actor, live),
+		signsIn: server.signsIn,
 		lastError:
 			live
 				.map((upstream) => upstream.lastError())
@@ -93,10 +99,15 @@ export function viewServer(
 }
 
 function statusOf(
+	{ db }: ApiDeps,
 	server: Server,
+	actor: Actor,
 	live: readonly Upstream[],
 ): ServerView["status"] {
 	if (!server.enabled) return "disabled";
+	const { userId } = subjectOf(db, actor, undefined);
+	if (server.signsIn && !(userId && isConnected(db, server.id, userId)))
+		return "needs_sign_in";
 	const states = live.map((upstream) => upstream.state());
 	return (
 		(["ready", "starting", "failed"] as const).find((state) =>

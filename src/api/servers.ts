@@ -182,6 +182,10 @@ async function remove(ask: Ask): Promise<Answer> {
 	const slug = slugOf(ask);
 	using _lease = ask.lease(slug);
 	const server = requireServer(deps.db, slug);
+	await deps.connections.disconnect(
+		{ serverId: server.id },
+		actorName(ask.actor),
+	);
 	transaction(deps.db, () => {
 		deleteServer(deps.db, slug);
 		audit(ask, "server.remove", slug);

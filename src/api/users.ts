@@ -161,7 +161,7 @@ function resetTheirFactors(ask: Ask): Answer {
 
 function remove(ask: Ask): Answer {
 	const { id, email } = named(ask);
-	removeUser(changes(ask), ask.actor, id);
+	removeUser({ ...changes(ask), ...ask.deps }, ask.actor, id);
 	return { body: { removed: email } };
 }
 

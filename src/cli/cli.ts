@@ -9,6 +9,7 @@ import { certificateCommands } from "./certificate.ts";
 import { createClient } from "./client.ts";
 import { clientCommands } from "./clients.ts";
 import type { Command, Program } from "./command.ts";
+import { connectionCommands } from "./connections.ts";
 import { doctorCommands } from "./doctor.ts";
 import { grantCommands } from "./grants.ts";
 import { helpText } from "./help.ts";
@@ -34,6 +35,7 @@ const COMMANDS: readonly Command[] = [
 	...setupCommands,
 	...serverCommands,
 	...secretCommands,
+	...connectionCommands,
 	...toolCommands,
 	...toolSettingCommands,
 	...toolsetCommands,

@@ -6,6 +6,7 @@ import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { EXTENSION } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
+import { NeedsPerson } from "../upstream/needs-person.ts";
 import type { ServerFacts, Upstream } from "../upstream/upstream.ts";
 import { carriedExtensions } from "./capabilities.ts";
 import { carriesTasks } from "./lists.ts";
@@ -28,10 +29,10 @@ export async function describe(
 	pins: Pick<Pins, "instructions">,
 	log: Log,
 ): Promise<Description> {
-	const known = await Promise.all(
+	const known: readonly Known[] = await Promise.all(
 		view.servers.map(async (server) => ({
 			server,
-			facts: await factsOf(upstreamOf, view, server, log),
+			...(await factsOf(upstreamOf, view, server, log)),
 		})),
 	);
 	return {
@@ -41,8 +42,9 @@ export async function describe(
 		),
 		instructions: instructionsOf(
 			view,
-			known.map(({ server, facts }) => ({
+			known.map(({ server, facts, needs }) => ({
 				server,
+				needs,
 				instructions:
 					facts === null
 						? undefined
@@ -52,25 +54,33 @@ export async function describe(
 	};
 }
 
+/** What is known of one server: what it says of itself, or what its person must do before it says anything. */
+type Known = {
+	readonly server: Server;
+	readonly facts: ServerFacts | null;
+	readonly needs: NeedsPerson | null;
+};
+
 async function factsOf(
 	upstreamOf: (view: View, server: Server) => Upstream,
 	view: View,
 	server: Server,
 	log: Log,
-): Promise<ServerFacts | null> {
+): Promise<Omit<Known, "server">> {
 	try {
 		const upstream = upstreamOf(view, server);
-		return (
+		const facts =
 			upstream.knownFacts() ??
-			(await upstream.facts(AbortSignal.timeout(DESCRIBE_DEADLINE_MS)))
-		);
+			(await upstream.facts(AbortSignal.timeout(DESCRIBE_DEADLINE_MS)));
+		return { facts, needs: null };
 	} catch (error) {
+		if (error instanceof NeedsPerson) return { facts: null, needs: error };
 		if (!(error instanceof SallyportError)) throw error;
 		log.warn("server not described", {
 			slug: server.slug,
 			reason: error.message,
 		});
-		return null;
+		return { facts: null, needs: null };
 	}
 }
 
@@ -136,15 +146,18 @@ function instructionsOf(
 	view: View,
 	known: readonly {
 		readonly server: Server;
+		readonly needs: NeedsPerson | null;
 		readonly instructions: string | undefined;
 	}[],
 ): string | undefined {
-	if (view.only) return known[0]?.instructions;
-	const parts = known.flatMap(({ server, instructions }) =>
-		instructions
+	const parts = known.flatMap(({ server, needs, instructions }) => {
+		// Its tools cannot be listed before, so nothing else would tell anyone.
+		if (needs) return [`${needs.message}: its user opens ${needs.url}`];
+		return instructions
 			? [`Tools that begin with ${server.slug}_: ${instructions}`]
-			: [],
-	);
+			: [];
+	});
+	if (view.only && !known[0]?.needs) return known[0]?.instructions;
 	return parts.length === 0
 		? undefined
 		: parts.join("\n\n").slice(0, INSTRUCTIONS_LENGTH_MAX);

@@ -7,7 +7,14 @@
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Bytes, holds, memberOf, parseJson, toBytes } from "../message.ts";
+import {
+	type Bytes,
+	holds,
+	memberOf,
+	parseJson,
+	textOf,
+	toBytes,
+} from "../message.ts";
 import type { Era } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
 import type { Server } from "../store/servers.ts";
@@ -33,6 +40,7 @@ import { entryOf, ownerOf, serverOf, type Target, targetOf } from "./target.ts";
 import { asTaskCall, listTasks } from "./task-calls.ts";
 import type { Tasks } from "./tasks.ts";
 import type { View } from "./view.ts";
+import type { Visit, Visits } from "./visits.ts";
 
 /** A request to be routed. */
 export type Routed = {
@@ -89,6 +97,7 @@ export function createRouter(deps: {
 	readonly shapes: Shapes;
 	readonly results: Results;
 	readonly input: Input;
+	readonly visits: Visits;
 	readonly tasks: Tasks;
 	readonly calls: CallRecorder;
 	readonly clock: Clock;
@@ -152,8 +161,11 @@ export function createRouter(deps: {
 			asker: `${userId} ${clientId} ${routed.session}`,
 			...(logLevel === null ? {} : { logLevel }),
 		};
-		const purpose = JSON.stringify([userId, clientId, server.id, method, name]);
-		const interactive = { purpose, upstream, call };
+		const interactive = {
+			purpose: purposeOf(view, method, server, name),
+			upstream,
+			call,
+		};
 		if (routed.era === "legacy")
 			return era === "modern"
 				? deps.input.fulfil(interactive, ask)
@@ -234,12 +246,18 @@ export function createRouter(deps: {
 			const page = await readOn(view, routed, routed.params);
 			if (page) return page;
 		}
-		const target = await targetOf(view, routed, {
-			listerOf,
-			shapeOf: (seen, server, kind) =>
-				lists.forCall(seen, server, kind, routed.signal),
-			openTask: (exposed) => deps.tasks.open(view, routed.era, exposed),
-		});
+		const find = (params: Bytes | null): Promise<Target> =>
+			targetOf(
+				view,
+				{ ...routed, params },
+				{
+					listerOf,
+					shapeOf: (seen, server, kind) =>
+						lists.forCall(seen, server, kind, routed.signal),
+					openTask: (exposed) => deps.tasks.open(view, routed.era, exposed),
+				},
+			);
+		const target = await find(routed.params);
 		const startedMs = deps.clock.nowMs();
 		const record = (
 			outcome: "ok" | "tool_error" | "error" | "cancelled",
@@ -254,8 +272,18 @@ export function createRouter(deps: {
 				durationMs: Math.round(deps.clock.nowMs() - startedMs),
 			});
 		try {
-			if (target.refusal) throw target.refusal;
-			const whole = await forward(view, routed, target, askedOf(view, target));
+			let isAgain = false;
+			const whole = await deps.visits.through(
+				visitOf(view, routed, target),
+				async (params) => {
+					// What a server has is known only when its person has signed in.
+					const isKnown = !isAgain && params === routed.params;
+					const own = isKnown ? target : await find(params);
+					isAgain = true;
+					if (own.refusal) throw own.refusal;
+					return forward(view, routed, own, askedOf(view, own));
+				},
+			);
 			const limitBytes = PAGED.has(routed.method)
 				? resultLimit(view, target.server)
 				: null;
@@ -379,4 +407,29 @@ function isToolError(method: string, { body }: Reply): boolean {
 			Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"),
 		)
 	);
+}
+
+/** Whose call it is: what is sealed for one opens for no other. */
+function purposeOf(
+	{ caller: { userId, clientId } }: View,
+	method: string,
+	server: Server,
+	name: string | null,
+): string {
+	return JSON.stringify([userId, clientId, server.id, method, name]);
+}
+
+function visitOf(view: View, routed: Routed, target: Target): Visit {
+	const { method, params, signal, onNotification, ask } = routed;
+	const named =
+		params && (memberOf(params, 0, "name") ?? memberOf(params, 0, "uri"));
+	const name = named && params ? textOf(params, named) : null;
+	return {
+		...{ method, params, signal, onNotification, ask },
+		purpose: purposeOf(view, method, target.server, name),
+		capabilities: view.capabilities,
+		isModern: routed.era === "modern",
+		serverId: target.server.id,
+		userId: view.caller.userId,
+	};
 }

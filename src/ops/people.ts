@@ -33,6 +33,7 @@ import {
 	setRole,
 	type User,
 } from "../store/users.ts";
+import type { Connections } from "../upstream/connections.ts";
 import type { Vault } from "../vault.ts";
 import { createInvite, renewInvite } from "./setup.ts";
 
@@ -166,19 +167,23 @@ export function enableUser(
 
 /** Forgets someone and all that is theirs; the audit trail and the calls stay. @throws SallyportError as `changeRole` */
 export function removeUser(
-	deps: PeopleDeps,
+	deps: PeopleDeps & { readonly connections: Pick<Connections, "leave"> },
 	by: Changer,
 	userId: string,
 ): void {
-	transaction(deps.db, () => {
+	const revoke = transaction(deps.db, () => {
 		const user = requireUser(deps.db, userId);
 		requireManage(by, user);
 		requireOther(by, user);
+		const leaving = deps.connections.leave({ userId }, by.userId ?? "socket");
 		deleteUser(deps.db, userId);
 		audit(deps, by, "user.remove", userId, user.email);
+		return leaving;
 	});
 	deps.invalidate();
 	deps.dropUpstreams(userId);
+	// Services are told afterwards: one that does not answer keeps nobody here.
+	void revoke();
 }
 
 /**

@@ -16,6 +16,12 @@ import {
 } from "../store/sealed.ts";
 import { keyPlace } from "../tls/sealed-keys.ts";
 import { secretPlace } from "../upstream/credentials.ts";
+import {
+	registrationPlace,
+	servicePlace,
+	signInPlace,
+	tokensPlace,
+} from "../upstream/sealed-tokens.ts";
 import type { Place } from "../vault.ts";
 import {
 	openVault,
@@ -38,6 +44,26 @@ const PLACES: Readonly<Record<SealedTable, (row: SealedRow) => Place>> = {
 	certificates: ({ fingerprint }) =>
 		keyPlace("certificates", String(fingerprint)),
 	identity_provider: () => PROVIDER_SECRET_PLACE,
+	services: ({ server_id, version }) =>
+		servicePlace(String(server_id), Number(version)),
+	registrations: ({ server_id, issuer, version }) =>
+		registrationPlace({
+			serverId: String(server_id),
+			issuer: String(issuer),
+			version: Number(version),
+		}),
+	sign_ins: ({ state_hash, user_id, server_id }) =>
+		signInPlace({
+			stateHash: state_hash as Uint8Array,
+			userId: String(user_id),
+			serverId: String(server_id),
+		}),
+	connections: ({ id, user_id, version }) =>
+		tokensPlace({
+			id: String(id),
+			userId: String(user_id),
+			version: Number(version),
+		}),
 	acme_accounts: ({ directory }) =>
 		keyPlace("acme_accounts", String(directory)),
 };

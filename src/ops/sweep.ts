@@ -20,6 +20,7 @@ import { deleteExpiredVisits } from "../store/identities.ts";
 import { deleteExpiredInvites } from "../store/invites.ts";
 import { deleteExpiredLogins } from "../store/logins.ts";
 import { deleteExpiredChallenges } from "../store/passkeys.ts";
+import { deleteExpiredSignIns } from "../store/sign-ins.ts";
 import { deleteOldSteps } from "../store/timeline.ts";
 
 /** How long the timeline remembers. */
@@ -40,5 +41,6 @@ export function sweep(db: Database, now: number): void {
 	deleteStaleGuesses(db, now - GUESSES_KEPT_SECONDS);
 	deleteExpiredInvites(db, now);
 	deleteExpiredDeviceCodes(db, now);
+	deleteExpiredSignIns(db, now);
 	deleteOldSteps(db, now - TIMELINE_SECONDS);
 }

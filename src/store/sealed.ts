@@ -11,6 +11,10 @@ export const SEALED_COLUMNS = {
 	certificates: "key_sealed",
 	acme_accounts: "key_sealed",
 	identity_provider: "secret_sealed",
+	services: "secret_sealed",
+	registrations: "secret_sealed",
+	sign_ins: "request_sealed",
+	connections: "tokens_sealed",
 } as const;
 
 export type SealedTable = keyof typeof SEALED_COLUMNS;

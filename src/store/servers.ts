@@ -85,6 +85,8 @@ export type Server = ServerRules & {
 	readonly tools: readonly string[] | null;
 	readonly toolSettings: ToolSettings;
 	readonly enabled: boolean;
+	/** Its users sign in to the service behind it (`server-services.ts`). */
+	readonly signsIn: boolean;
 	readonly createdAt: number;
 	readonly updatedAt: number;
 };
@@ -102,6 +104,7 @@ type Row = {
 	access: string;
 	tools: string | null;
 	enabled: number;
+	signs_in: number;
 	destructive: number;
 	pinning: string;
 	result_bytes_max: number | null;
@@ -120,6 +123,7 @@ type SlotRow = {
 
 const COLUMNS =
 	"id, slug, transport, access, tools, enabled, destructive, pinning, result_bytes_max, created_at, updated_at";
+const READ_COLUMNS = `${COLUMNS}, EXISTS (SELECT 1 FROM services WHERE server_id = servers.id) AS signs_in`;
 const SLOT_COLUMNS = "server_id, name, injection, target, personal, optional";
 
 /** Adds a server. @throws SallyportError `conflict` when the slug is taken */
@@ -158,7 +162,7 @@ export function refuseTaken(db: Database, slug: string): void {
 /** The server of that slug, or null. */
 export function findServer(db: Database, slug: string): Server | null {
 	const row = db
-		.query<Row, [string]>(`SELECT ${COLUMNS} FROM servers WHERE slug = ?`)
+		.query<Row, [string]>(`SELECT ${READ_COLUMNS} FROM servers WHERE slug = ?`)
 		.get(slug);
 	if (!row) return null;
 	const slots = db
@@ -195,7 +199,7 @@ export function listServers(db: Database): readonly Server[] {
 	}
 	const settings = listToolSettings(db);
 	return db
-		.query<Row, []>(`SELECT ${COLUMNS} FROM servers ORDER BY slug`)
+		.query<Row, []>(`SELECT ${READ_COLUMNS} FROM servers ORDER BY slug`)
 		.all()
 		.map((row) =>
 			serverOf(row, slots.get(row.id) ?? [], settings.get(row.id) ?? new Map()),
@@ -222,6 +226,7 @@ export function updateServer(
 		).run(...columnsOf(after), now, after.id);
 		const moved =
 			destinationOf(before.transport) !== destinationOf(after.transport);
+		if (moved) forgetSignIns(db, after.id);
 		// Another server, or one that is trusted: what was approved says nothing any more.
 		if (moved || after.pinning === "off") forgetPins(db, after.id);
 		// A list that is given anew is the whole answer; switches come after it.
@@ -240,6 +245,12 @@ export function updateServer(
 		writeSlots(db, after.id, after.slots);
 		return requireServer(db, slug);
 	});
+}
+
+/** A token that one service gave is not for another: who signs in where is found out anew. */
+function forgetSignIns(db: Database, serverId: string): void {
+	for (const table of ["connections", "registrations", "sign_ins", "services"])
+		db.query(`DELETE FROM ${table} WHERE server_id = ?`).run(serverId);
 }
 
 /** Removes a server with its slots, their secrets and its package row. @throws SallyportError `not_found` */
@@ -338,6 +349,7 @@ function serverOf(
 			row.tools === null ? null : (JSON.parse(row.tools) as readonly string[]),
 		toolSettings,
 		enabled: row.enabled === 1,
+		signsIn: row.signs_in === 1,
 		destructiveTools: row.destructive === 1,
 		pinning: row.pinning as ServerRules["pinning"],
 		resultBytesMax: row.result_bytes_max,

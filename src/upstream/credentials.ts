@@ -13,6 +13,7 @@ import {
 	SHARED,
 	setSecret as storeSecret,
 } from "../store/secrets.ts";
+import { findService } from "../store/server-services.ts";
 import type { Server, Slot } from "../store/servers.ts";
 import type { Place, Vault } from "../vault.ts";
 
@@ -31,7 +32,9 @@ const HEADER_VALUE = /^[\x20-\x7e\t]*$/;
 
 /** Whose credentials a user's calls to this server carry. */
 export function identityFor(server: Server, userId: string): string {
-	return server.slots.some((slot) => slot.personal) ? userId : SHARED;
+	return server.signsIn || server.slots.some((slot) => slot.personal)
+		? userId
+		: SHARED;
 }
 
 /** The slots of this server that must have a value for this identity and have none. Opens nothing. */
@@ -42,17 +45,26 @@ export function missingSlots(
 ): readonly string[] {
 	if (server.slots.every((slot) => slot.optional)) return [];
 	const rows = listSecrets(db, server.id);
+	// What a sign-in fills is asked for by signing in.
+	const filled = server.signsIn ? findService(db, server.id)?.slot : null;
 	return server.slots
-		.filter((slot) => !slot.optional && !rowFor(rows, slot, identity))
+		.filter(
+			(slot) =>
+				!slot.optional && slot.name !== filled && !rowFor(rows, slot, identity),
+		)
 		.map((slot) => slot.name);
 }
 
-/** Opens what this identity's calls to the server carry. */
+/**
+ * Opens what this identity's calls to the server carry.
+ * @param token what a sign-in fills a slot with
+ */
 export function credentialsFor(
 	db: Database,
 	vault: Vault,
 	server: Server,
 	identity: string,
+	token: { readonly slot: string; readonly token: string } | null = null,
 ): Credentials {
 	const env: Record<string, string> = {};
 	const headers: Record<string, string> = {};
@@ -60,11 +72,13 @@ export function credentialsFor(
 	const rows = listSecrets(db, server.id);
 	for (const slot of server.slots) {
 		const row = rowFor(rows, slot, identity);
-		if (!row) {
+		const filled = token?.slot === slot.name ? token.token : null;
+		if (filled === null && !row) {
 			if (!slot.optional) missing.push(slot.name);
 			continue;
 		}
-		const value = vault.open(secretPlace(row), row.sealed);
+		const value =
+			filled ?? (row ? vault.open(secretPlace(row), row.sealed) : "");
 		if (slot.injection === "env") env[slot.target] = value;
 		else headers[slot.target] = value;
 	}

@@ -17,6 +17,7 @@ import {
 	createTalk,
 	type Self,
 } from "./connection.ts";
+import type { Connections } from "./connections.ts";
 import { type Credentials, credentialsFor } from "./credentials.ts";
 import { dialProcess, programOf, type Started } from "./dial-process.ts";
 import { discover, initialize, isEraEvidence } from "./era.ts";
@@ -24,6 +25,7 @@ import { type CallHearing, createHearing } from "./hearing.ts";
 import { openHttpLink } from "./http.ts";
 import type { HttpTarget } from "./http-target.ts";
 import { closeOnFailure, type LinkError, START_TIMEOUT_MS } from "./link.ts";
+import { NeedsPerson } from "./needs-person.ts";
 import { openSseLink } from "./sse.ts";
 import { collectLines, type Lines } from "./stderr.ts";
 import { openStdioLink } from "./stdio.ts";
@@ -39,6 +41,12 @@ export type DialDeps = {
 	/** The script of an installed package, relative to the server's folder; null when nothing is installed. */
 	readonly entryOf: (server: Server) => string | null;
 	readonly takeStream: () => (() => void) | null;
+	readonly connections: Pick<
+		Connections,
+		"linkTo" | "requireConnected" | "signing" | "slotToken"
+	>;
+	/** Ends an upstream at that instant, when nobody uses it: it was begun with a token that is to be renewed then. */
+	readonly retire: (serverId: string, identity: string, at: number) => void;
 };
 
 /** What earlier connections found out. */
@@ -71,13 +79,29 @@ export function createDial(
 	return async (onEvent, signal) => {
 		const hear = (): CallHearing =>
 			createHearing({ onEvent, shared: identity === SHARED });
-		const credentials = credentialsFor(deps.db, deps.vault, server, identity);
+		deps.connections.requireConnected(server, identity);
+		const token = server.signsIn
+			? await deps.connections.slotToken(server, identity)
+			: null;
+		const credentials = credentialsFor(
+			deps.db,
+			deps.vault,
+			server,
+			identity,
+			token,
+		);
 		if (credentials.missing.length > 0)
-			throw missingSecrets(server, credentials.missing);
+			throw missingSecrets(deps, server, credentials.missing);
+		if (token?.refreshAt) deps.retire(server.id, identity, token.refreshAt);
 		try {
 			if (transport.kind === "http")
 				return await dialHttp(
-					deps,
+					{
+						...deps,
+						egress: isSigned(transport, server, token !== null)
+							? deps.connections.signing(deps.egress, server, identity)
+							: deps.egress,
+					},
 					transport,
 					credentials,
 					self,
@@ -101,11 +125,36 @@ export function createDial(
 	};
 }
 
+/** Whether the token of a sign-in may go along: not where an administrator says what `Authorization` is. */
+function isSigned(
+	{ headers }: Http,
+	{ slots }: Server,
+	filled: boolean,
+): boolean {
+	const isAuthorization = (name: string): boolean =>
+		name.toLowerCase() === "authorization";
+	return !(
+		filled ||
+		Object.keys(headers).some(isAuthorization) ||
+		slots.some(
+			(slot) => slot.injection === "header" && isAuthorization(slot.target),
+		)
+	);
+}
+
 /** What the server is told is not there. Names only. */
 export function missingSecrets(
+	{ connections }: Pick<DialDeps, "connections">,
 	server: Server,
 	missing: readonly string[],
 ): SallyportError {
+	const own = server.slots.filter(({ personal }) => personal);
+	if (missing.every((name) => own.some((slot) => slot.name === name)))
+		return new NeedsPerson(
+			"give secrets",
+			`${server.slug} needs secrets that have no value yet: ${missing.join(", ")}`,
+			connections.linkTo(server.slug),
+		);
 	return new SallyportError(
 		"unavailable",
 		`${server.slug} needs secrets that have no value yet: ${missing.join(", ")}`,

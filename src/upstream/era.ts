@@ -36,18 +36,26 @@ export async function discover(
 	signal: AbortSignal,
 	timeoutMs: number,
 ): Promise<ServerFacts | null> {
-	let reply: Reply;
-	try {
-		reply = await talk.request(
+	const ask = (): Promise<Reply> =>
+		talk.request(
 			{ method: "server/discover", params: null, signal },
 			MODERN,
 			timeoutMs,
 		);
+	let reply: Reply;
+	let body: Readonly<Record<string, unknown>>;
+	try {
+		reply = await ask();
+		body = await contentOf(reply);
+		// A server that is one of several may not be the one that refused.
+		if (reply.member === "error" && offersModern(body)) {
+			reply = await ask();
+			body = await contentOf(reply);
+		}
 	} catch (error) {
 		if (isEraEvidence(error)) return null;
 		throw error;
 	}
-	const body = await contentOf(reply);
 	if (reply.member === "error") return judgeRefusal(body);
 	const { supportedVersions, capabilities, instructions } = body;
 	if (!Array.isArray(supportedVersions)) return null;
@@ -104,6 +112,19 @@ export function isEraEvidence(error: unknown): boolean {
 	const { status } = error;
 	if (status === undefined) return error.code === "upstream";
 	return status < 300 || [400, 404, 405, 406, 415, 422].includes(status);
+}
+
+/** Whether a refusal of our revision names that very revision as one that it takes. */
+function offersModern({
+	code,
+	data,
+}: Readonly<Record<string, unknown>>): boolean {
+	const { supported } = objectOf(data);
+	return (
+		code === RPC.unsupportedProtocolVersion &&
+		Array.isArray(supported) &&
+		supported.includes(MODERN_REVISION)
+	);
 }
 
 /** Null when the error is any legacy server's; modern servers refuse with codes of their own. */

@@ -4,7 +4,7 @@
  * So two users of a server with personal secrets never share a process or a connection, and all clients of one user
  * do. It bounds how many processes run, and puts those to sleep that nobody has asked for a while.
  */
-import { type Clock, every } from "../clock.ts";
+import { type Clock, delay, every } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Server } from "../store/servers.ts";
@@ -25,7 +25,7 @@ const PLAIN = "{}";
 /** Streams that wait for news from HTTP servers. Bun opens 256 connections at once, and calls need them more. */
 const STREAMS_MAX = 100;
 
-export type UpstreamsDeps = Omit<DialDeps, "takeStream"> & {
+export type UpstreamsDeps = Omit<DialDeps, "takeStream" | "retire"> & {
 	readonly clock: Clock;
 	readonly log: Log;
 	/** Without calls for this long, a process is stopped until the next one. */
@@ -39,7 +39,39 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 	const pool = new Map<string, LivingUpstream>();
 	/** Put out of the pool, and not closed yet. */
 	const leaving = new Set<Promise<void>>();
-	const dialDeps: DialDeps = { ...deps, takeStream: createSlots(STREAMS_MAX) };
+	const closing = new AbortController();
+	const retiring = new Set<string>();
+	/** Takes it out of the pool, so that the next call begins anew, and closes it when its last call is over. */
+	const retire = async (
+		serverId: string,
+		identity: string,
+		at: number,
+	): Promise<void> => {
+		const key = `${serverId} ${identity}`;
+		if (retiring.has(key)) return;
+		retiring.add(key);
+		for (let wait = 1; wait > 0 && !closing.signal.aborted; ) {
+			wait = at - clock.now();
+			// A timer holds 24 days at most, and a clock may be set.
+			await delay(Math.min(Math.max(wait, 0), 3600) * 1000, closing.signal);
+		}
+		retiring.delete(key);
+		if (closing.signal.aborted) return;
+		for (const [key, upstream] of pool) {
+			if (upstream.server.id !== serverId || upstream.identity !== identity)
+				continue;
+			pool.delete(key);
+			const gone = closeAtRest(upstream, closing.signal).finally(() =>
+				leaving.delete(gone),
+			);
+			leaving.add(gone);
+		}
+	};
+	const dialDeps: DialDeps = {
+		...deps,
+		takeStream: createSlots(STREAMS_MAX),
+		retire: (serverId, identity, at) => void retire(serverId, identity, at),
+	};
 
 	const idlest = (): LivingUpstream | undefined =>
 		[...pool.values()]
@@ -76,8 +108,9 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		identity: string,
 		capabilities: string,
 	): LivingUpstream => {
+		deps.connections.requireConnected(server, identity);
 		const missing = missingSlots(db, server, identity);
-		if (missing.length > 0) throw missingSecrets(server, missing);
+		if (missing.length > 0) throw missingSecrets(deps, server, missing);
 		const lines = createLines();
 		return createUpstream({
 			server,
@@ -145,6 +178,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			[...pool.values()].filter((upstream) => upstream.server.id === serverId),
 		close: async () => {
 			stopSweeping();
+			closing.abort();
 			const all = [...pool.values()];
 			pool.clear();
 			await Promise.all([
@@ -153,6 +187,17 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			]);
 		},
 	};
+}
+
+const REST_POLL_MS = 1000;
+
+async function closeAtRest(
+	upstream: LivingUpstream,
+	signal: AbortSignal,
+): Promise<void> {
+	while (upstream.restingSinceMs() === null && !signal.aborted)
+		await delay(REST_POLL_MS, signal);
+	await upstream.close();
 }
 
 /** A number of places; each is given back by calling what was given out. */

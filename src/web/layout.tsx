@@ -21,6 +21,8 @@ type PageOptions = {
 	readonly headers?: Readonly<Record<string, string>>;
 	/** The token with which the page may call the API. */
 	readonly apiToken?: string;
+	/** Where the browser goes by itself when it has shown the page. */
+	readonly onward?: string;
 	/** Each `Set-Cookie`. */
 	readonly cookie?: Cookies;
 };
@@ -93,11 +95,17 @@ export function Growing(): VNode {
 }
 
 function renderPage(
-	{ title, nav, script, apiToken }: PageOptions,
+	{ title, nav, script, apiToken, onward }: PageOptions,
 	content: ComponentChildren,
 ): string {
 	const frame = (
-		<Frame title={title} nav={nav} script={script} apiToken={apiToken}>
+		<Frame
+			title={title}
+			nav={nav}
+			script={script}
+			apiToken={apiToken}
+			onward={onward}
+		>
 			{content}
 		</Frame>
 	);
@@ -155,6 +163,7 @@ function Frame(props: {
 	readonly nav: Nav | undefined;
 	readonly script: string | undefined;
 	readonly apiToken: string | undefined;
+	readonly onward: string | undefined;
 	readonly children: ComponentChildren;
 }): VNode {
 	const { stylesheet, icon } = listAssets();
@@ -164,6 +173,9 @@ function Frame(props: {
 				<meta charset="utf-8" />
 				<meta name="viewport" content="width=device-width, initial-scale=1" />
 				<meta name="robots" content="noindex" />
+				{props.onward === undefined ? null : (
+					<meta http-equiv="refresh" content={`0;url=${props.onward}`} />
+				)}
 				{props.apiToken === undefined ? null : (
 					<meta name="csrf-token" content={props.apiToken} />
 				)}

@@ -2,7 +2,8 @@
  * The pages, each as a function from `Request` to `Response`, and the list of their routes.
  * Field names that scripts rely on: login `email`, `password`; consent `decision=allow|deny`,
  * `server:<slug>`, `later`; setup `token`, `choice=new|restore`, then `email`, `password`, then `saved`, and those that
- * each page of `setup/` names; invitation `password`; clients `revoke=<id>|all`; second step `code`; reauthenticate `password`.
+ * each page of `setup/` names; invitation `password`; clients `revoke=<id>|all`;
+ * connections `do=sign-in|disconnect|secrets|client`, `secret:<slot>`; second step `code`; reauthenticate `password`.
  * Every form has a hidden `csrf`. Everything works without scripts, but passkeys.
  */
 import type { Role } from "../caller.ts";
@@ -22,10 +23,12 @@ import type { Passwords } from "../people/passwords.ts";
 import type { Provider } from "../people/provider.ts";
 import type { Route } from "../route.ts";
 import type { Certificates } from "../tls/certificates.ts";
+import type { Connections } from "../upstream/connections.ts";
 import { accountRoutes } from "./account.ts";
 import { assetRoutes } from "./assets.tsx";
 import { authorizeRoutes } from "./authorize.ts";
 import { clientRoutes } from "./clients.ts";
+import { connectRoutes } from "./connect.ts";
 import { deviceRoutes } from "./device.ts";
 import { doctorRoutes } from "./doctor.ts";
 import { factorRoutes } from "./factors.ts";
@@ -55,6 +58,9 @@ type ToolPageDeps = OAuthDeps &
 	};
 
 type PageDeps = ToolPageDeps & {
+	readonly connections: Connections;
+	/** A user has given a server a secret of theirs. */
+	readonly onSecret: (serverId: string, userId: string) => void;
 	readonly passwords: Passwords;
 	readonly provider: Provider;
 	/** The slugs of the enabled servers that a person may use, in a stable order. */
@@ -149,6 +155,7 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...toolsetRoutes(site),
 		...seenRoutes(site),
 		...clientRoutes(site),
+		...connectRoutes(site),
 		...deviceRoutes(site),
 		...doctorRoutes(site),
 	]

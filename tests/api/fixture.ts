@@ -35,6 +35,7 @@ import type {
 	Upstreams,
 } from "../../src/upstream/upstream.ts";
 import { createKeyring, openVault } from "../../src/vault.ts";
+import { testConnections } from "../support/connections.ts";
 
 export const SOCKET: Actor = { userId: null, role: "owner", via: "socket" };
 
@@ -112,6 +113,7 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 	});
 	const directory = createDirectory(db);
 	const pins = createPins({ db, clock, log });
+	const vault = openVault(kek, keyring);
 	const deps: ApiDeps = {
 		db,
 		backups,
@@ -119,7 +121,9 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 			examine: async () => [],
 			makeBundle: async () => ({}),
 		},
-		vault: openVault(kek, keyring),
+		vault,
+		connections: testConnections({ db, vault, clock, log }),
+		onSecret: () => {},
 		clock,
 		log,
 		upstreams: scriptedUpstreams(db, scripts, dropped),

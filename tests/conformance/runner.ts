@@ -54,11 +54,26 @@ const SUITE = packagedTool(PACKAGE, "dist/index.js");
 /** The suite, and the Node that it runs on. */
 export const SUITE_TOOLS = [SUITE, node22()];
 
-/** The scenarios that a revision requires of a server, and those that are run without being scored. */
-export function serverScenarios(requirements: Requirements): {
+/** Scenarios of one leg of a revision. */
+export type Scenarios = {
 	readonly required: readonly string[];
 	readonly notScored: readonly string[];
-} {
+};
+
+/** The scenarios that a revision requires of a server, and those that are run without being scored. */
+export function serverScenarios(requirements: Requirements): Scenarios {
+	return scenariosOf(requirements, "server");
+}
+
+/** The same of a client. */
+export function clientScenarios(requirements: Requirements): Scenarios {
+	return scenariosOf(requirements, "client");
+}
+
+function scenariosOf(
+	requirements: Requirements,
+	leg: "server" | "client",
+): Scenarios {
 	const path = join(
 		REPOSITORY,
 		"node_modules",
@@ -67,14 +82,37 @@ export function serverScenarios(requirements: Requirements): {
 	);
 	const set = Bun.YAML.parse(readFileSync(path, "utf8")) as {
 		readonly server: readonly string[];
+		readonly client: readonly string[];
 		readonly not_scored: readonly { scenario: string; leg: string }[];
 	};
 	return {
-		required: set.server,
+		required: set[leg],
 		notScored: set.not_scored
-			.filter(({ leg }) => leg === "server")
+			.filter((each) => each.leg === leg)
 			.map(({ scenario }) => scenario),
 	};
+}
+
+/**
+ * Runs all client scenarios of a revision.
+ * @param command what the suite starts for each, with the URL of its server as the last argument
+ * @param env what that command is given beside the suite's own variables
+ */
+export function runClientSuite(
+	command: readonly string[],
+	requirements: Requirements,
+	env: Readonly<Record<string, string>>,
+): Promise<Report> {
+	return runSuite(
+		"",
+		[
+			...["client", "--command", command.join(" ")],
+			...["--requirements", requirements],
+			...["--timeout", String(SCENARIO_TIMEOUT_MS)],
+		],
+		async () => {},
+		env,
+	);
 }
 
 /** Runs all server scenarios of a revision against a URL that asks for no credentials. */
@@ -139,14 +177,18 @@ async function runSuite(
 	prefix: string,
 	args: readonly string[],
 	meanwhile: (running: Running) => Promise<void> = async () => {},
+	env: Readonly<Record<string, string>> = {},
 ): Promise<Report> {
 	const results = mkdtempSync(join(tmpdir(), "sallyport-conformance-"));
 	try {
-		const running = run([
-			...SUITE_TOOLS.map(({ path }) => path ?? "").reverse(),
-			...args,
-			...["--output-dir", results],
-		]);
+		const running = run(
+			[
+				...SUITE_TOOLS.map(({ path }) => path ?? "").reverse(),
+				...args,
+				...["--output-dir", results],
+			],
+			{ env },
+		);
 		try {
 			await meanwhile(running);
 			await running.exited;
@@ -162,18 +204,21 @@ async function runSuite(
 	}
 }
 
-/** Each scenario's checks stand in `<prefix>-<scenario>-<timestamp>/checks.json`. */
+/** Each scenario's checks stand in `[<prefix>-]<scenario>-<timestamp>/checks.json`; a scenario's name may have a `/`. */
 function readResults(
 	directory: string,
 	prefix: string,
 ): ReadonlyMap<string, Verdict> {
 	const scenarios = new Map<string, Verdict>();
-	for (const name of readdirSync(directory).sort()) {
-		const scenario = name
-			.slice(`${prefix}-`.length)
-			.replace(/-\d{4}-\d\d-\d\dT[\dZ-]+$/, "");
+	const files = readdirSync(directory, { recursive: true, encoding: "utf8" })
+		.filter((name) => name.endsWith("/checks.json"))
+		.sort();
+	for (const file of files) {
+		const scenario = file
+			.slice(prefix === "" ? 0 : prefix.length + 1)
+			.replace(/-\d{4}-\d\d-\d\dT[\dZ-]+\/checks\.json$/, "");
 		const checks = JSON.parse(
-			readFileSync(join(directory, name, "checks.json"), "utf8"),
+			readFileSync(join(directory, file), "utf8"),
 		) as readonly Check[];
 		scenarios.set(scenario, judge(checks));
 	}

@@ -27,6 +27,7 @@ import {
 } from "../../src/store/timeline.ts";
 import { createKeyring, openVault, type Vault } from "../../src/vault.ts";
 import { pageRoutes } from "../../src/web/pages.ts";
+import { testConnections } from "../support/connections.ts";
 import { createDesk } from "../support/desk.ts";
 
 export const OWNER = {
@@ -150,6 +151,14 @@ export async function openAuthority(
 			...emptyShelves(deps),
 			serversChanged: () => {},
 			passwords,
+			connections: testConnections({
+				db,
+				vault,
+				clock,
+				log: deps.log,
+				origin: issuer,
+			}),
+			onSecret: () => {},
 			listSlugs: () => ["files", "memory"],
 			toolsOf: (slug) =>
 				slug === "files"

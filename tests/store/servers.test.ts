@@ -86,6 +86,7 @@ test("a server comes back as it was added", () => {
 		id: created.id,
 		slug: "notes",
 		toolSettings: new Map(),
+		signsIn: false,
 		destructiveTools: true,
 		pinning: "hold",
 		resultBytesMax: null,

@@ -21,6 +21,8 @@ export type Browser = {
 	) => Promise<URL>;
 	/** One request as the browser would send it, redirects not followed. */
 	readonly open: (url: string | URL, init?: RequestInit) => Promise<Response>;
+	/** What is in its jar. */
+	readonly cookies: () => Readonly<Record<string, string>>;
 	/** Every page and header that was received, for the search for canaries. */
 	readonly seen: () => readonly string[];
 };
@@ -36,9 +38,17 @@ type Form = {
 
 type Page = { readonly forms: readonly Form[]; readonly onward: string | null };
 
-/** A browser with an empty cookie jar, used by one person. @param reach how it gets at hosts that are not in DNS */
-export function createBrowser(person: Person, reach: Reach = fetch): Browser {
-	const jar = new Map<string, string>();
+/**
+ * A browser used by one person.
+ * @param reach how it gets at hosts that are not in DNS
+ * @param cookies what is in its jar already
+ */
+export function createBrowser(
+	person: Person,
+	reach: Reach = fetch,
+	cookies: Readonly<Record<string, string>> = {},
+): Browser {
+	const jar = new Map<string, string>(Object.entries(cookies));
 	const seen: string[] = [];
 
 	async function open(
@@ -106,7 +116,12 @@ export function createBrowser(person: Person, reach: Reach = fetch): Browser {
 		throw new Error(`no end after ${STEPS_MAX} pages, last ${url}`);
 	}
 
-	return { authorize, open, seen: () => seen };
+	return {
+		authorize,
+		open,
+		cookies: () => Object.fromEntries(jar),
+		seen: () => seen,
+	};
 }
 
 function keep(jar: Map<string, string>, cookie: string): void {

@@ -67,6 +67,8 @@ export type GatewayOptions = {
 	readonly unclaimed?: boolean;
 	/** The gateway's own clock. In this process only. */
 	readonly clock?: Clock;
+	/** The URL of its own client document. In this process only. */
+	readonly clientDocumentUrl?: string;
 	/** What answers for clients' documents; without it the internet, if there is one. In this process only. */
 	readonly documents?: (url: string | URL) => Promise<Response>;
 };
@@ -131,6 +133,9 @@ export async function startGateway(
 				{
 					environment: Bun.env,
 					...(options.clock && { clock: options.clock }),
+					...(options.clientDocumentUrl && {
+						clientDocumentUrl: options.clientDocumentUrl,
+					}),
 					...(options.documents && {
 						documents: { fetch: options.documents },
 					}),

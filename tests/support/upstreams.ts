@@ -20,6 +20,7 @@ import { wholeBody } from "../../src/upstream/reply.ts";
 import type { Call, Upstream, Upstreams } from "../../src/upstream/upstream.ts";
 import { createUpstreams } from "../../src/upstream/upstreams.ts";
 import { createKeyring, openVault, type Vault } from "../../src/vault.ts";
+import { LOOPBACK, testConnections } from "./connections.ts";
 
 export type Pool = {
 	readonly db: Database;
@@ -55,16 +56,20 @@ export function startPool(
 		(email) =>
 			createUser(db, { email, role: "member", passwordHash: null }, 1).id,
 	) as [string, string];
+	const log = createLog({
+		level: "debug",
+		format: "json",
+		write: (line) => void logged.push(line),
+	});
+	const deps = { db, vault, clock: systemClock, log };
+	const connections = testConnections({
+		...deps,
+		onChange: (serverId, userId) => void upstreams.drop(serverId, userId),
+	});
 	const upstreams = createUpstreams({
-		db,
-		vault,
-		clock: systemClock,
-		log: createLog({
-			level: "debug",
-			format: "json",
-			write: (line) => void logged.push(line),
-		}),
-		egress: createEgress({ allowPrivate: ["127.0.0.0/8", "::1/128"] }),
+		...deps,
+		connections,
+		egress: createEgress({ allowPrivate: LOOPBACK }),
 		serverDir: ({ slug }) => join(folder, slug),
 		entryOf: () => options.entry ?? null,
 		version: "0.0.0",

@@ -79,6 +79,8 @@ export function homePage(fields: {
 			<p>
 				<a href="/clients">Clients you allowed</a>
 				{" · "}
+				<a href="/connections">Your connections</a>
+				{" · "}
 				<a href="/account">Your account</a>
 				{fields.managesPeople ? (
 					<>

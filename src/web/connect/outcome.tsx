@@ -1,0 +1,40 @@
+/** What a person sees on the way to a service, and when they are back. */
+import { page } from "../layout.tsx";
+
+/**
+ * Sends the browser to a service. Not with a redirect: a form of ours was sent, and browsers hold our own
+ * `form-action` against wherever its redirects lead.
+ */
+export function leavingPage(place: string, url: string): Response {
+	return page(
+		{ title: `On to ${place}`, onward: url },
+		<>
+			<h1>On to {place}</h1>
+			<p>
+				<a href={url} rel="noreferrer">
+					Go on
+				</a>{" "}
+				if nothing happens.
+			</p>
+		</>,
+	);
+}
+
+/** The service said yes. */
+export function connectedPage(slug: string): Response {
+	return page(
+		{ title: `${slug} is connected` },
+		<>
+			<h1>
+				<strong>{slug}</strong> is connected
+			</h1>
+			<p>
+				You can close this page and go back to your client. A call that waited
+				for you goes on by itself.
+			</p>
+			<p>
+				<a href="/connections">All your connections</a>
+			</p>
+		</>,
+	);
+}
