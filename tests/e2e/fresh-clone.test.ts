@@ -72,7 +72,7 @@ describeWith(
 				);
 				const page = await fetch(link);
 				expect(page.status).toBe(200);
-				expect(await page.text()).toContain('name="password"');
+				expect(await page.text()).toContain("step 1 of 6");
 				expect(started.output()).toMatch(/everything added: \d+ tools/);
 				const unsigned = await fetch(`http://localhost:${port}/mcp`, {
 					method: "POST",
