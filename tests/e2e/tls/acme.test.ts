@@ -303,6 +303,34 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		expect(failure.remedy).toContain("broken.example.test");
 	});
 
+	// Pebble reads no CAA records: the proxy answers as Let's Encrypt does, when it has proved the name.
+	test("a CAA record that names another CA is refused with the record to change (RFC 8659 3)", async () => {
+		const proxy = startFaultProxy(pebble);
+		closers.push(proxy.stop);
+		const { acme } = createWorld(authority(proxy.directory));
+		const name = "forbidden.example.test";
+		const error = {
+			type: "urn:ietf:params:acme:error:caa",
+			detail: `CAA record for ${name} prevents issuance`,
+		};
+		let asked = 0;
+		proxy.setFault((path) =>
+			path.startsWith("/authZ/") && ++asked > 1
+				? Response.json({
+						status: "invalid",
+						identifier: { type: "dns", value: name },
+						challenges: [
+							{ type: "http-01", url: "https://x/", token: "t", error },
+						],
+					})
+				: null,
+		);
+		const failure = await failToIssue(acme, [name]);
+		expect(failure.type).toBe("caa");
+		expect(failure.detail).toBe(error.detail);
+		expect(failure.remedy).toContain(`a CAA record of ${name} forbids this CA`);
+	});
+
 	test("a name that the CA blocks is refused in its words", async () => {
 		const strict = await start({
 			config: { domainBlocklist: ["blocked.test"] },
