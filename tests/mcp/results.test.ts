@@ -257,7 +257,7 @@ test("what one client keeps is bounded in number and in bytes; the oldest goes, 
 	for (let count = 0; count < 3; count++) await limited(big, 1_000_000);
 	expect((await parsed(more(handles[32] as string, 2)))["isError"]).toBe(true);
 	expect((await parsed(more(kept, 2, bob)))["isError"]).toBeUndefined();
-});
+}, 30_000);
 
 test("a result beyond all bounds is not kept, and the rest of it is not read", async () => {
 	let read = 0;
