@@ -149,7 +149,7 @@ async function showServer(ask: Ask, problem?: Problem): Promise<Response> {
 	const { site, visitor, server, path } = ask;
 	const { tools, trouble } = await toolsOf(ask);
 	return serverToolsPage({
-		server,
+		slug: server.slug,
 		tools,
 		trouble,
 		held: countHeldChanges(site.db).get(server.id) ?? 0,

@@ -6,7 +6,6 @@ import type { VNode } from "preact";
 import { TOKEN_RULE } from "../../mcp/cost.ts";
 import { REASONS } from "../../mcp/shape.ts";
 import type { ToolView } from "../../ops/tools.ts";
-import type { Server } from "../../store/servers.ts";
 import { countOf } from "../count.ts";
 import { Notice, page } from "../layout.tsx";
 import { type Problem, problemOptions } from "../problem.ts";
@@ -91,15 +90,14 @@ function ServerRow({ server }: { readonly server: ServerTools }): VNode {
 }
 
 export function serverToolsPage(fields: {
-	readonly server: Server;
+	readonly slug: string;
 	readonly tools: readonly ToolView[];
 	readonly trouble: string | null;
 	readonly held: number;
 	readonly csrf: string;
 	readonly problem?: Problem;
 }): Response {
-	const { server, tools, trouble, held, csrf, problem } = fields;
-	const { slug } = server;
+	const { slug, tools, trouble, held, csrf, problem } = fields;
 	const shown = tools.filter((tool) => tool.shown);
 	return page(
 		{ title: `Tools of ${slug}`, nav: NAV, ...problemOptions(problem) },
