@@ -64,6 +64,8 @@ write_configuration() {
 		cache_dir = "$CACHE_DIR"
 	EOF
 	! has_systemd || echo "admin_socket = \"$SOCKET_DIR/admin.sock\""
+	# The service is handed the key; this is where root's own commands (restore, vault) find it.
+	! has_systemd || echo "kek_file = \"$CONFIG_DIR/master.key\""
 	echo "listen = [\"$LISTEN\"]"
 	if is_clear; then
 		echo 'tls = "off"'

@@ -62,6 +62,7 @@ import {
 	closeDatabase,
 	copyDatabase,
 	type Database,
+	handBack,
 	lockFolder,
 	openDatabase,
 	requireIntegrity,
@@ -137,6 +138,7 @@ export function openData(config: Config, clock: Clock = systemClock): Data {
 			vault,
 			close: () => {
 				closeDatabase(db);
+				handBack(config.dataDir);
 				unlock();
 			},
 		};

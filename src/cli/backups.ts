@@ -303,8 +303,9 @@ async function keysOf(context: Context, config: Config): Promise<BackupKeys> {
 		file === undefined
 			? null
 			: await readSecret(context.io, file, "the passphrase");
-	const kek = existsSync(config.kekFile) ? readKek(config.kekFile) : null;
-	return { text, kek };
+	// Whoever types a passphrase may not be who may read the key.
+	const isKeyed = text === null && existsSync(config.kekFile);
+	return { text, kek: isKeyed ? readKek(config.kekFile) : null };
 }
 
 function factsOf(

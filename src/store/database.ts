@@ -5,7 +5,13 @@
  * await. Before a migration the file is copied beside itself with `VACUUM INTO`, so that a failed upgrade loses nothing.
  */
 import { Database } from "bun:sqlite";
-import { existsSync, rmSync } from "node:fs";
+import {
+	existsSync,
+	lchownSync,
+	lstatSync,
+	readdirSync,
+	rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import { migrations as released } from "../../migrations/index.ts";
 import { SallyportError } from "../errors.ts";
@@ -13,6 +19,8 @@ import { SallyportError } from "../errors.ts";
 export type { Database };
 
 const BUSY_TIMEOUT_MS = 5000;
+/** As deep as `servers/<slug>/<package>/package.json`. */
+const HAND_BACK_DEPTH = 3;
 
 /**
  * Opens (or creates) the store and brings its schema up to date.
@@ -60,6 +68,25 @@ export function lockFolder(folder: string): () => void {
 		);
 	}
 	return () => lock.close();
+}
+
+/**
+ * What root wrote in a folder of somebody else's becomes theirs: the service runs as that user, and could not open it
+ * otherwise. Links are never followed, and packages are left as they are.
+ */
+export function handBack(folder: string): void {
+	if (process.getuid?.() !== 0) return;
+	const { uid, gid } = lstatSync(folder);
+	if (uid === 0) return;
+	const walk = (within: string, depth: number): void => {
+		for (const entry of readdirSync(within, { withFileTypes: true })) {
+			const path = join(within, entry.name);
+			if (lstatSync(path).uid !== uid) lchownSync(path, uid, gid);
+			const goesOn = depth > 0 && entry.name !== "node_modules";
+			if (entry.isDirectory() && goesOn) walk(path, depth - 1);
+		}
+	};
+	walk(folder, HAND_BACK_DEPTH);
 }
 
 /** Writes the write-ahead log into the file and closes it, so that the file alone is the whole store. */

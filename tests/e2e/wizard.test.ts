@@ -5,6 +5,7 @@
  * With `SHOTS=DIR` each page is also drawn there.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ import {
 	type Page,
 } from "playwright-core";
 import { createBrowser } from "../support/browser.ts";
+import { createCanaries } from "../support/canaries.ts";
 import { createSdk2Client } from "../support/clients/sdk2.ts";
 import { type NameServer, startNameServer } from "../support/dns.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
@@ -26,7 +28,7 @@ import {
 	startFaultProxy,
 	startPebble,
 } from "../support/pebble.ts";
-import { freePort } from "../support/processes.ts";
+import { fixtureCommand, freePort } from "../support/processes.ts";
 import { type Reach, reachHere } from "../support/reach.ts";
 import { describeWith, executable, systemTool } from "../support/tools.ts";
 
@@ -307,8 +309,11 @@ describeWith(
 				await hand.look("7-home");
 				expect(serious).toEqual([]);
 				expect(complaints).toEqual([]);
-				const backups = await (await reach(`${origin}/api/backups`, {})).json();
-				expect(backups).toMatchObject({ success: false });
+				const backups = await fetch("http://sallyport/api/backups", {
+					unix: join(gateway.dataDir, "admin.sock"),
+				});
+				// On unless it is unticked.
+				expect(await backups.json()).toMatchObject({ schedule: "nightly" });
 				const listed = JSON.parse(
 					await gateway.cli(["servers", "list", "--json"]),
 				);
@@ -483,6 +488,70 @@ describeWith([executable(), CHROMIUM], "on one computer, in clear", () => {
 			await gateway.cli(["servers", "list", "--json"]),
 		);
 		expect(servers).toEqual([]);
+	});
+
+	test("a server of one's own gets its secret, which is sealed and written nowhere else", async () => {
+		const canaries = createCanaries();
+		const [command, ...args] = fixtureCommand("env");
+		await page.goto(`${gateway.url}/setup/server/add?custom=command`);
+		await hand.type("#slug", "Env");
+		await hand.type("#where", command);
+		await hand.type("#args", args.join("\n"));
+		await hand.type("#secret_name", "TOKEN");
+		await hand.type("#secret_value", canaries.make("typed"));
+		await hand.press(PRIMARY);
+		// What was wrong is said at its field; what was typed is there still, but for the secret.
+		expect(await text(page)).toContain("A short name is 1 to 32");
+		expect(await page.inputValue("#where")).toBe(command);
+		expect(await page.inputValue("#secret_value")).toBe("");
+		const secret = canaries.make("kept");
+		await hand.type("#slug", "env");
+		await hand.type("#secret_value", secret);
+		await hand.press(PRIMARY);
+		expect(await text(page)).toContain("Secret: sealed.");
+		await hand.press(PRIMARY);
+		const html = await page.content();
+		const seen = await gateway.cli(["tools", "call", "env_environment"]);
+		expect(seen).toContain(createHash("sha256").update(secret).digest("hex"));
+		expect(
+			canaries.search({
+				directories: [gateway.dataDir],
+				texts: { html, logs: gateway.logs() },
+			}),
+		).toEqual([]);
+		await gateway.cli(["servers", "remove", "env", "--yes"]);
+	});
+
+	test("a server.json that is pasted becomes a form, and what cannot be run says so", async () => {
+		await page.goto(`${gateway.url}/setup/server/add?custom=json`);
+		await hand.type("#json", '{"name":"x/y","packages":[]}');
+		await hand.press(PRIMARY);
+		expect(await text(page)).toContain("names no way that can be run here");
+		await hand.type(
+			"#json",
+			JSON.stringify({
+				name: "io.github.example/weather",
+				description: "Forecasts <b>here</b>",
+				packages: [
+					{
+						registryType: "npm",
+						identifier: "weather",
+						version: "1.0.0",
+						environmentVariables: [
+							{ name: "API_KEY", isRequired: true, isSecret: true },
+							{ name: "UNITS", choices: ["metric", "imperial"] },
+						],
+					},
+				],
+			}),
+		);
+		await hand.press(PRIMARY);
+		expect(await text(page)).toContain("Forecasts <b>here</b>");
+		expect(await page.inputValue("#slug")).toBe("weather");
+		expect(await page.getAttribute("[name='env:API_KEY']", "type")).toBe(
+			"password",
+		);
+		expect(await page.locator("[name='env:UNITS']").count()).toBe(2);
 	});
 
 	test("skipping is allowed, and the first page says what is left", async () => {

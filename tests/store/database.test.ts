@@ -1,11 +1,23 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+	chownSync,
+	existsSync,
+	lstatSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrations } from "../../migrations/index.ts";
 import {
 	dumpSchema,
+	handBack,
 	lockFolder,
 	openDatabase,
 	transaction,
@@ -93,4 +105,21 @@ test("a data directory is held by one at a time, and given back", () =>
 		expect(() => lockFolder(folder)).toThrow("in use by another sallyport");
 		unlock();
 		lockFolder(folder)();
+	}));
+
+test("what root writes in the service's folder is the service's, but for what a link leads to", () =>
+	inFolder((folder) => {
+		if (process.getuid?.() !== 0) return;
+		const [uid, gid] = [65534, 65534];
+		const data = join(folder, "data");
+		const outside = join(folder, "outside");
+		mkdirSync(join(data, "backups"), { recursive: true });
+		chownSync(data, uid, gid);
+		writeFileSync(outside, "");
+		writeFileSync(join(data, "backups/a.backup"), "");
+		symlinkSync(outside, join(data, "link"));
+		handBack(data);
+		for (const name of ["backups", "backups/a.backup", "link"])
+			expect(lstatSync(join(data, name)).uid, name).toBe(uid);
+		expect(statSync(outside).uid).toBe(0);
 	}));

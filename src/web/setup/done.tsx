@@ -40,8 +40,7 @@ export function donePage(fields: {
 					now leads to your other ones.
 				</li>
 				<li>
-					Invite others on the machine:{" "}
-					<code>sallyport users add ada@example.org</code>
+					<a href="/people">Invite others</a>; each keeps secrets of their own.
 				</li>
 			</ul>
 		</Step>,
