@@ -1,5 +1,7 @@
 /** Every page with canned data, by a name that says what it shows. No database, no clock, no network. */
+
 import { SallyportError } from "../src/errors.ts";
+import type { Diagnosis } from "../src/ops/diagnoses.ts";
 import { writeRecoveryKit } from "../src/ops/recovery-kit.ts";
 import type { ToolView } from "../src/ops/tools.ts";
 import type { Work, WorkLine, WorkState } from "../src/ops/work.ts";
@@ -25,6 +27,7 @@ import {
 import { reauthenticatePage } from "../src/web/account/reauthenticate.tsx";
 import { secondFactorPage } from "../src/web/account/second-factor.tsx";
 import { clientsPage } from "../src/web/dashboard/clients.tsx";
+import { doctorPage, examinationPage } from "../src/web/dashboard/doctor.tsx";
 import { homePage, unclaimedPage } from "../src/web/dashboard/home.tsx";
 import { seenPage } from "../src/web/dashboard/seen.tsx";
 import { changesPage } from "../src/web/dashboard/tool-changes.tsx";
@@ -39,7 +42,11 @@ import {
 	toolsetsPage,
 } from "../src/web/dashboard/toolsets.tsx";
 import { consentPage } from "../src/web/oauth/consent.tsx";
-import { deviceCodePage, deviceDonePage } from "../src/web/oauth/device.tsx";
+import {
+	deviceCodePage,
+	deviceConsentPage,
+	deviceDonePage,
+} from "../src/web/oauth/device.tsx";
 import {
 	missingPage,
 	problemPage,
@@ -64,6 +71,11 @@ import {
 } from "../src/web/setup/server.tsx";
 import { toolsPage } from "../src/web/setup/tools.tsx";
 import { welcomePage } from "../src/web/setup/welcome.tsx";
+
+const ABSENCE = {
+	text: "Nothing of Grok has arrived in the last 30 days, not even its first request.",
+	remedy: "Look at the address in the client.",
+};
 
 const ISSUER = "https://gate.example.org";
 const EMAIL = "ada@example.org";
@@ -107,6 +119,41 @@ const CLIENT: Client = {
 	createdAt: NOW,
 	approvedAt: NOW,
 	expiresAt: null,
+};
+
+const DIAGNOSIS: Diagnosis = {
+	clientId: CLIENT.id,
+	name: "Claude",
+	callsItself: "Claude",
+	startedAt: NOW,
+	endedAt: NOW + 20,
+	verdict: {
+		state: "silent",
+		step: "code",
+		text: "It was sent its code, and then nothing more arrived. The browser carried the code away, and the client never came for its tokens.",
+		remedy: "Remove the connector in Claude and add it anew.",
+		notes: ["Claude got its code and never redeemed it."],
+	},
+	steps: (
+		[
+			["challenge", "ok", "POST /mcp"],
+			["metadata", "ok", "/.well-known/oauth-protected-resource/mcp"],
+			["registration", "ok", null],
+			["login", "waiting", null],
+			["consent", "ok", null],
+			["token", "refused", "expired"],
+		] as const
+	).map(([step, outcome, detail], index) => ({
+		at: NOW + index,
+		step,
+		outcome,
+		detail,
+		clientId: CLIENT.id,
+		userId: null,
+		grantId: null,
+		address: "160.79.106.34",
+		agent: "Claude-User",
+	})),
 };
 
 const NAMED: Whereabouts = {
@@ -602,9 +649,80 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 				},
 			],
 			waiting: [{ ...CLIENT, id: "b", name: "Unknown", approvedAt: null }],
+			known: [
+				{
+					client: {
+						...CLIENT,
+						lastUsedAt: NOW,
+						lastAddress: "203.0.113.5",
+						grants: 1,
+					},
+					ids: ["a", "b"],
+					grants: 1,
+				},
+			],
 			csrf,
 		}),
-	"clients-none": () => clientsPage({ clients: [], waiting: [], csrf }),
+	"clients-none": () =>
+		clientsPage({ clients: [], waiting: [], known: [], csrf }),
+	connections: () =>
+		doctorPage({
+			client: "",
+			diagnoses: [DIAGNOSIS],
+			absence: ABSENCE,
+			canExamine: true,
+		}),
+	"connections-none": () =>
+		doctorPage({
+			client: "grok",
+			diagnoses: [],
+			absence: ABSENCE,
+			canExamine: false,
+		}),
+	examination: () =>
+		examinationPage([
+			{
+				code: "disk",
+				severity: "error",
+				text: "12 MiB are free where the data is",
+				remedy: "make room: old backups, package caches",
+			},
+			{
+				code: "isolation",
+				severity: "warning",
+				text: "isolation in force: none",
+				remedy: "run only servers that you trust on this machine",
+			},
+			{
+				code: "database",
+				severity: "ok",
+				text: "every page of the database is as it should be",
+				remedy: null,
+			},
+		]),
+	"device-consent": () =>
+		deviceConsentPage({
+			client: CLIENT,
+			request: {
+				clientId: CLIENT.id,
+				resource: `${ISSUER}/mcp`,
+				scope: "mcp",
+				address: "203.0.113.66",
+				agent: "television/1.0",
+				createdAt: NOW,
+			},
+			typed: "BCDF-GHJK",
+			here: "198.51.100.7",
+			ageSeconds: 130,
+			email: EMAIL,
+			choice: {
+				slugs: ["notes", "memory"],
+				toolsOf: nothing,
+				toolset: null,
+				boxes: "servers and later",
+			},
+			csrf,
+		}),
 	"tools-all": () =>
 		allToolsPage({
 			servers: [

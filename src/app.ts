@@ -446,6 +446,14 @@ function openService(base: Base): Service {
 	};
 	// Documents of clients live on the public internet, whatever servers may live on.
 	const egress = base.options.documents ?? createEgress({ allowPrivate: [] });
+	const doctor = createDoctor({
+		...{ db, clock, upstreams, backups, egress },
+		certificates: front.certificates,
+		place: config,
+		origins: config.origins,
+		publicUrl: origin,
+		version: VERSION,
+	});
 	const api = createApi({
 		db,
 		vault,
@@ -466,14 +474,7 @@ function openService(base: Base): Service {
 		address,
 		approach,
 		backups,
-		doctor: createDoctor({
-			...{ db, clock, upstreams, backups, egress },
-			certificates: front.certificates,
-			place: config,
-			origins: config.origins,
-			publicUrl: origin,
-			version: VERSION,
-		}),
+		doctor,
 		version: VERSION,
 		publicUrl: origin,
 	});
@@ -536,6 +537,7 @@ function openService(base: Base): Service {
 						connections,
 						onSecret: visits.arrived,
 						flushTimeline: timeline.flush,
+						examine: doctor.examine,
 						listNotices: () =>
 							listNotices(front.certificates.list(), clock.now()),
 						listSlugs: (person) => usableBy(directory.servers(), person),

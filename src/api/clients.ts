@@ -36,6 +36,7 @@ export type ClientView = {
 	readonly grants: number;
 	readonly createdAt: number;
 	readonly lastUsedAt: number | null;
+	readonly lastAddress: string | null;
 };
 
 const REDIRECT_URIS_MAX = 10;
@@ -110,7 +111,12 @@ async function add({ deps, actor, request }: Ask): Promise<Answer> {
 	return {
 		status: 201,
 		body: {
-			...viewClient(deps, { ...client, grants: 0, lastUsedAt: null }),
+			...viewClient(deps, {
+				...client,
+				grants: 0,
+				lastUsedAt: null,
+				lastAddress: null,
+			}),
 			...(secret === null ? {} : { secret }),
 		},
 	};
@@ -143,7 +149,8 @@ function keeping(deps: ApiDeps): ApiDeps & { readonly invalidate: () => void } {
 
 function viewClient({ db }: ApiDeps, client: ListedClient): ClientView {
 	const { id, kind, name, redirectUris, authMethod, introspects } = client;
-	const { userId, approvedAt, grants, createdAt, lastUsedAt } = client;
+	const { userId, approvedAt, grants, createdAt } = client;
+	const { lastUsedAt, lastAddress } = client;
 	return {
 		id,
 		kind,
@@ -156,5 +163,6 @@ function viewClient({ db }: ApiDeps, client: ListedClient): ClientView {
 		grants,
 		createdAt,
 		lastUsedAt,
+		lastAddress,
 	};
 }

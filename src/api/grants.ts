@@ -1,5 +1,6 @@
 /** `/api/grants`: what people allowed clients. Members see and end their own. */
-import { endGrants } from "../ops/clients.ts";
+import { SallyportError } from "../errors.ts";
+import { endAllGrants, endGrants } from "../ops/clients.ts";
 import { type ListedGrant, listGrants } from "../store/grants.ts";
 import {
 	type Answer,
@@ -8,6 +9,7 @@ import {
 	isAdmin,
 	type Route,
 } from "./route.ts";
+import { requireSubject } from "./subject.ts";
 
 /** A grant as the API shows it. */
 export type GrantView = Omit<ListedGrant, "userId" | "email"> & {
@@ -17,6 +19,7 @@ export type GrantView = Omit<ListedGrant, "userId" | "email"> & {
 /** Routes of grants. */
 export const grantRoutes: readonly Route[] = [
 	{ method: "GET", path: "/api/grants", who: "anyone", run: list },
+	{ method: "DELETE", path: "/api/grants", who: "anyone", run: revokeAll },
 	{ method: "DELETE", path: "/api/grants/:id", who: "anyone", run: revoke },
 ];
 
@@ -34,6 +37,25 @@ function revoke({ deps, actor, params }: Ask): Answer {
 		actorName(actor),
 	);
 	return { body: { revoked: id } };
+}
+
+/** Everything that `username` allowed, or with `all=true` that anybody did. Members end their own. */
+function revokeAll({ deps, actor, query }: Ask): Answer {
+	const named = query.get("username");
+	if (named === null && isAdmin(actor) && query.get("all") !== "true")
+		throw new SallyportError("invalid", "whose grants is not said", {
+			hint: "name a person with ?username=EMAIL, or everybody with ?all=true",
+		});
+	const userId =
+		named === null
+			? ownOnly(actor)
+			: requireSubject(deps.db, actor, named).userId;
+	const ended = endAllGrants(
+		{ ...deps, invalidate: deps.credentialsChanged },
+		userId,
+		actorName(actor),
+	);
+	return { body: { ended } };
 }
 
 /** The user that a member is kept to; administrators are kept to none. */

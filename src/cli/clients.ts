@@ -2,6 +2,7 @@
 import type { ClientView } from "../api/clients.ts";
 import type { SettingsView } from "../api/settings.ts";
 import { SallyportError } from "../errors.ts";
+import { foldAlike } from "../ops/clients.ts";
 import { type Command, type Context, YES } from "./command.ts";
 import { confirm, readInput } from "./input.ts";
 import {
@@ -18,9 +19,9 @@ export const clientCommands: readonly Command[] = [
 	{
 		noun: "clients",
 		verb: "list",
-		summary: "every client, the last used first",
+		summary: "every client, the last used first; those alike are one line",
 		words: [],
-		flags: [],
+		flags: [{ name: "all", summary: "each on a line of its own" }],
 		examples: ["sallyport clients list"],
 		run: list,
 	},
@@ -109,19 +110,27 @@ export const clientCommands: readonly Command[] = [
 	},
 ];
 
-async function list({ io, json, client }: Context): Promise<void> {
+async function list({ io, json, client, has }: Context): Promise<void> {
 	const reply = await client.get("/api/clients");
 	if (json) return printJson(io, reply);
+	const rows = reply["clients"] as readonly ClientView[];
+	const lines = has("all")
+		? rows.map((row) => ({ client: row, ids: [row.id], grants: row.grants }))
+		: foldAlike(rows, ({ status }) => status === "waiting");
 	printTable(
 		io,
-		["ID", "CALLS ITSELF", "ANSWERS GO TO", "STATUS", "GRANTS", "LAST USED"],
-		(reply["clients"] as readonly ClientView[]).map((row) => [
-			row.id,
+		[
+			...["ID", "CALLS ITSELF", "ANSWERS GO TO", "STATUS", "GRANTS"],
+			...["LAST USED", "FROM"],
+		],
+		lines.map(({ client: row, ids, grants }) => [
+			ids.length === 1 ? row.id : `${row.id} and ${ids.length - 1} alike`,
 			row.name,
 			row.redirectUris[0] ?? "",
 			row.status,
-			String(row.grants),
+			String(grants),
 			showTime(row.lastUsedAt),
+			row.lastAddress ?? "",
 		]),
 		"no clients yet: paste the address of this gateway into one",
 	);

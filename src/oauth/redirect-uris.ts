@@ -111,6 +111,11 @@ export function withParameters(
 	return `${uri}${uri.includes("?") ? "&" : "?"}${query}`;
 }
 
+/** The redirect URI as far as it tells clients apart: the port of a program on this computer changes each time. */
+export function placeOfAnswer(uri: string): string {
+	return loopbackOf(uri) ?? uri;
+}
+
 /** Host, path and query of a loopback URI, without its port; null for any other. */
 function loopbackOf(uri: string): string | null {
 	const [, host, rest] = LOOPBACK.exec(uri) ?? [];

@@ -7,18 +7,24 @@
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { mintCredential, mintId } from "../mint.ts";
-import { isAdmissible, REDIRECT_URIS_MAX } from "../oauth/redirect-uris.ts";
+import {
+	isAdmissible,
+	placeOfAnswer,
+	REDIRECT_URIS_MAX,
+} from "../oauth/redirect-uris.ts";
 import { recordAudit } from "../store/audit.ts";
 import {
 	approveClient as approve,
 	type Client,
 	deleteClient,
+	type ListedClient,
 	putClient,
 } from "../store/clients.ts";
 import { type Database, transaction } from "../store/database.ts";
 import {
 	findGrantOwner,
 	listGrantIdsOf,
+	listGrants,
 	revokeGrant,
 } from "../store/grants.ts";
 import type { Vault } from "../vault.ts";
@@ -97,6 +103,46 @@ export function makeClient(
 	return { client, secret };
 }
 
+type Alike = Pick<
+	ListedClient,
+	"id" | "kind" | "name" | "authMethod" | "redirectUris" | "grants"
+>;
+
+/** Clients that are one to a person: the last used of them, and the ids of all. */
+export type AlikeClients<C extends Alike = ListedClient> = {
+	readonly client: C;
+	readonly ids: readonly string[];
+	/** Living grants of all of them. */
+	readonly grants: number;
+};
+
+/**
+ * Folds clients that differ in nothing but their ids: some register anew each time they connect. For the eye only;
+ * each keeps its own id. @param clients the last used first, and so are the folded ones
+ */
+export function foldAlike<C extends Alike>(
+	clients: readonly C[],
+	isWaiting: (client: C) => boolean,
+): readonly AlikeClients<C>[] {
+	const folded = new Map<string, AlikeClients<C>>();
+	for (const client of clients) {
+		const { kind, name, authMethod, redirectUris } = client;
+		const places = redirectUris.map(placeOfAnswer).toSorted();
+		const key =
+			// One that was made, or that has a document, is what it is by its id.
+			kind === "registered"
+				? JSON.stringify([name, authMethod, isWaiting(client), places])
+				: client.id;
+		const known = folded.get(key);
+		folded.set(key, {
+			client: known?.client ?? client,
+			ids: [...(known?.ids ?? []), client.id],
+			grants: (known?.grants ?? 0) + client.grants,
+		});
+	}
+	return [...folded.values()];
+}
+
 /** Lets a waiting client ask people. @throws SallyportError `not_found` */
 export function approveClient(
 	deps: ClientDeps,
@@ -135,6 +181,17 @@ export function endGrantsOf(
 ): number {
 	const ids = listGrantIdsOf(deps.db, clientId);
 	endGrants(deps, ids, null, actor);
+	return ids.length;
+}
+
+/** Ends everything that a user allowed, or all users did. Returns how many grants ended. */
+export function endAllGrants(
+	deps: ClientDeps,
+	userId: string | null,
+	actor: string,
+): number {
+	const ids = listGrants(deps.db, userId, deps.clock.now()).map(({ id }) => id);
+	endGrants(deps, ids, userId, actor);
 	return ids.length;
 }
 

@@ -67,6 +67,8 @@ export function putClient(db: Database, client: Client): void {
 export type ListedClient = Client & {
 	/** When someone last allowed it something, or it last asked with what it was allowed. */
 	readonly lastUsedAt: number | null;
+	/** From where it last asked. */
+	readonly lastAddress: string | null;
 	/** Living grants. */
 	readonly grants: number;
 };
@@ -74,16 +76,22 @@ export type ListedClient = Client & {
 /** All clients, the last used first. */
 export function listClients(db: Database): readonly ListedClient[] {
 	return db
-		.query<Row & Pick<ListedClient, "lastUsedAt" | "grants">, []>(
+		.query<
+			Row & Pick<ListedClient, "lastUsedAt" | "lastAddress" | "grants">,
+			[]
+		>(
 			`SELECT ${COLUMNS}, max(coalesce(last_used_at, 0), coalesce((
 				SELECT max(last_used_at) FROM grants g WHERE g.client_id = clients.id), 0)) AS lastUsedAt,
+			 (SELECT nullif(last_address, '') FROM grants g WHERE g.client_id = clients.id AND last_used_at IS NOT NULL
+				ORDER BY last_used_at DESC LIMIT 1) AS lastAddress,
 			 (SELECT count(*) FROM grants g WHERE g.client_id = clients.id AND g.revoked_at IS NULL) AS grants
 			 FROM clients ORDER BY lastUsedAt DESC, created_at DESC, id`,
 		)
 		.all()
-		.map(({ lastUsedAt, grants, ...row }) => ({
+		.map(({ lastUsedAt, lastAddress, grants, ...row }) => ({
 			...clientOf(row),
 			lastUsedAt: lastUsedAt || null,
+			lastAddress,
 			grants,
 		}));
 }

@@ -1,10 +1,17 @@
 /**
  * `/clients`: what the person who is signed in allowed, and the buttons that end it. Nobody sees another's; an
- * administrator also sees the clients that wait to be let in.
+ * administrator also sees the clients that wait to be let in, and every client there is.
  * Grants that look alike are one row: some clients register anew each time they connect (oauth.md 1.6).
  */
 import type { Parameters } from "../oauth/parameters.ts";
-import { approveClient, endGrants } from "../ops/clients.ts";
+import { placeOfAnswer } from "../oauth/redirect-uris.ts";
+import {
+	type AlikeClients,
+	approveClient,
+	endGrants,
+	foldAlike,
+	revokeClient,
+} from "../ops/clients.ts";
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
 import { type Client, listClients } from "../store/clients.ts";
@@ -39,6 +46,7 @@ function show(site: Site, request: Request): Response {
 	return clientsPage({
 		clients: [...allowed(site, visitor).values()],
 		waiting: waitingFor(site, visitor),
+		known: knownFor(site, visitor),
 		csrf: site.forms.issue(visitor.binding, ACTION),
 	});
 }
@@ -49,7 +57,9 @@ async function decide(site: Site, request: Request): Promise<Response> {
 	if (sent instanceof Response) return sent;
 	const { visitor, form } = sent;
 	const letIn = form.get("approve");
-	if (letIn === null) revoke(site, visitor, form);
+	const gone = form.get("forget");
+	if (gone !== null) forget(site, visitor, gone);
+	else if (letIn === null) revoke(site, visitor, form);
 	// Judged by the same list that the page was made from, which is empty for everyone but administrators.
 	else if (waitingFor(site, visitor).some(({ id }) => id === letIn)) {
 		const proven = admitVisitor(site, request, { ...PLACE, dangerous: true });
@@ -63,6 +73,23 @@ function waitingFor(site: Site, { login }: Visitor): readonly Client[] {
 	return may(login.role, "run the gateway")
 		? listClients(site.db).filter(({ approvedAt }) => approvedAt === null)
 		: [];
+}
+
+/** Every client that came or was made, those alike folded; for administrators. */
+function knownFor(site: Site, { login }: Visitor): readonly AlikeClients[] {
+	return may(login.role, "run the gateway")
+		? foldAlike(
+				listClients(site.db).filter(({ approvedAt }) => approvedAt !== null),
+				() => false,
+			)
+		: [];
+}
+
+/** Forgets a client and those like it, and ends what anybody allowed them. */
+function forget(site: Site, visitor: Visitor, id: string): void {
+	const found = knownFor(site, visitor).find(({ ids }) => ids.includes(id));
+	for (const one of found?.ids ?? [])
+		revokeClient(site, one, visitor.login.userId);
 }
 
 function revoke(site: Site, visitor: Visitor, form: Parameters): void {
@@ -105,8 +132,7 @@ function allowed(
 	return rows;
 }
 
-/** The port of a program on this computer changes each time. */
 function likenessOf(grant: ListedGrant): string {
-	const place = grant.redirectUri.replace(/^(http:\/\/[^/]*?):\d+/, "$1");
-	return JSON.stringify([grant.clientName, place, grant.scope]);
+	const { clientName, redirectUri, scope } = grant;
+	return JSON.stringify([clientName, placeOfAnswer(redirectUri), scope]);
 }

@@ -7,8 +7,9 @@ import { judgeAbsence } from "../ops/connection-doctor.ts";
 import { listDiagnoses } from "../ops/diagnoses.ts";
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
-import { doctorPage } from "./dashboard/doctor.tsx";
+import { doctorPage, examinationPage } from "./dashboard/doctor.tsx";
 import { seeOther } from "./layout.tsx";
+import { missingPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
 import { findVisitor } from "./visitor.ts";
 
@@ -20,6 +21,11 @@ export function doctorRoutes(site: Site): readonly Route[] {
 			method: "GET",
 			path: "/doctor",
 			handler: (request) => show(site, request),
+		},
+		{
+			method: "GET",
+			path: "/doctor/gateway",
+			handler: (request) => examination(site, request),
 		},
 	];
 }
@@ -42,5 +48,15 @@ function show(site: Site, request: Request): Response {
 		client,
 		diagnoses,
 		absence: judgeAbsence(client, knownClientNamed(client), site.issuer),
+		canExamine: may(role, "run the gateway"),
 	});
+}
+
+async function examination(site: Site, request: Request): Promise<Response> {
+	const visitor = findVisitor(site, request);
+	if (!visitor) return seeOther("/login?next=%2Fdoctor%2Fgateway");
+	if (!may(visitor.login.role, "run the gateway"))
+		return missingPage("Only who runs the gateway may examine it.");
+	site.flushTimeline();
+	return examinationPage(await site.examine());
 }

@@ -14,6 +14,7 @@ import { createLimiter } from "../oauth/limits.ts";
 import type { GatewayAddress } from "../ops/address.ts";
 import type { BackupContents } from "../ops/backup.ts";
 import type { Backups } from "../ops/backup-schedule.ts";
+import type { Doctor } from "../ops/doctor.ts";
 import type { Notice } from "../ops/expiry.ts";
 import type { Shelves, ToolsInBrief } from "../ops/tools.ts";
 import type { Addresses } from "../ops/whereabouts.ts";
@@ -76,6 +77,8 @@ type PageDeps = ToolPageDeps & {
 	readonly listNotices: () => readonly Notice[];
 	/** Writes down the steps of clients that are still in memory. */
 	readonly flushTimeline: () => void;
+	/** Examines the gateway. */
+	readonly examine: Doctor["examine"];
 	/** The toolset of that slug as a person would be given it; null when there is none, or they may not use it. */
 	readonly findToolset: (
 		slug: string,

@@ -145,6 +145,34 @@ test("all grants of a client end at once and the client stays", async () => {
 	).toHaveLength(1);
 });
 
+test("everything that one person, or everybody, allowed ends at once, and nobody ends it by leaving a word out", async () => {
+	addClient();
+	const ada = fixture.addUser("ada@example.org", "member");
+	const bob = fixture.addUser("bob@example.org", "member");
+	const end = async (query: string, actor?: typeof ada): Promise<unknown> => {
+		const path = `/api/grants${query}`;
+		const { status, body } = await fixture.send(
+			"DELETE",
+			path,
+			undefined,
+			actor,
+		);
+		return status === 200 ? body["ended"] : status;
+	};
+	let hash = 0;
+	const grantAll = (): void => {
+		for (const { userId } of [ada, ada, bob]) addGrant(userId, ++hash);
+	};
+	grantAll();
+	expect(await end("")).toBe(400);
+	expect(await end("?username=ada@example.org", bob)).toBe(403);
+	expect(await end("?username=ada@example.org")).toBe(2);
+	expect(await end("", bob)).toBe(1);
+	expect(await end("?all=true", bob)).toBe(0);
+	grantAll();
+	expect(await end("?all=true")).toBe(3);
+});
+
 test("members neither list clients nor change settings", async () => {
 	const ada = fixture.addUser("ada@example.org", "member");
 	for (const [method, path] of [

@@ -171,6 +171,14 @@ export async function openAuthority(
 				egress: createEgress({ allowPrivate: ["127.0.0.0/8"] }),
 			}),
 			flushTimeline: timeline.flush,
+			examine: async () => [
+				{
+					code: "disk",
+					severity: "error",
+					text: "no room is left",
+					remedy: "make room",
+				},
+			],
 			listNotices: () => options.notices ?? [],
 			findToolset: () => null,
 			desk: createDesk(deps),

@@ -147,6 +147,12 @@ test("a person sees their own attempts on the page, an administrator everyone's"
 	const memberId =
 		findUserByEmail(authority.db, "member@example.org")?.id ?? "";
 	expect(diagnoses({ userId: memberId })).toEqual([]);
+	const examined = await (await owner.get("/doctor/gateway")).text();
+	expect(examined).toContain("No room is left.");
+	const nobody = await openBrowser(authority).get("/doctor/gateway");
+	expect(nobody.headers.get("Location")).toBe(
+		"/login?next=%2Fdoctor%2Fgateway",
+	);
 	const absent = await (await owner.get("/doctor?client=grok")).text();
 	expect(absent).toContain("Nothing of Grok has arrived");
 	const stranger = await openBrowser(authority).get("/doctor");

@@ -55,6 +55,64 @@ test("a person sees what they allowed and ends it, at once", async () => {
 	expect(await page()).toContain("You have not allowed any client");
 });
 
+test("an administrator sees every client, those that came twice as one, and forgets them together", async () => {
+	await register(authority, { client_name: "Twice" });
+	const second = await register(authority, {
+		client_name: "Twice",
+		redirect_uris: ["http://localhost:9/callback"],
+	});
+	await register(authority, { client_name: "Once" });
+	const html = await page();
+	expect(html).toContain("came 2 times");
+	const shown = [...html.matchAll(/name="forget" value="([^"]+)"/g)];
+	expect(shown).toHaveLength(2);
+	const csrf = csrfOf(html);
+	await browser.post("/clients", { csrf, forget: second.client_id });
+	expect(findClient(authority.db, second.client_id)).toBeNull();
+	expect(await page()).not.toContain("Twice");
+	expect(await page()).toContain("Once");
+});
+
+test("a member sees no list of clients, and forgets none", async () => {
+	const { client } = await signInClient(authority);
+	createUser(
+		authority.db,
+		{
+			email: "member@example.org",
+			role: "member",
+			passwordHash: await createPasswords("testing").hash(
+				"a password of a member",
+			),
+		},
+		1,
+	);
+	const other = openBrowser(authority);
+	await signIn(other, {
+		email: "member@example.org",
+		password: "a password of a member",
+	});
+	const html = await page(other);
+	expect(html).not.toContain("Every client");
+	await other.post("/clients", {
+		csrf: csrfOf(html) || csrfOf(await page()),
+		forget: client.client_id,
+	});
+	expect(findClient(authority.db, client.client_id)).not.toBeNull();
+});
+
+test("a grant is shown with when and from where it was last used", async () => {
+	const { tokens } = await signInClient(authority);
+	authority.bearer.judge(
+		new Request(`${authority.issuer}/mcp`, {
+			headers: { Authorization: `Bearer ${tokens.access_token}` },
+		}),
+		`${authority.issuer}/mcp`,
+		() => "203.0.113.5",
+	);
+	authority.bearer.stop();
+	expect(await page()).toContain("from 203.0.113.5");
+});
+
 test("clients alike are one row and end together", async () => {
 	const first = await signInClient(authority);
 	// Some clients register anew each time, and listen on another port.
@@ -148,7 +206,7 @@ describe("a client that waits", () => {
 		expect(html).toContain("chat.example.org");
 		await browser.post("/clients", { csrf: csrfOf(html), approve: id });
 		expect(findClient(authority.db, id)?.approvedAt).toBe(authority.now());
-		expect(await page()).not.toContain("chat.example.org");
+		expect(await page()).not.toContain("Waiting to be let in");
 	});
 
 	test("is let in on a fresh proof only", async () => {

@@ -1,9 +1,10 @@
 /**
  * The clients that a person allowed something, each with the button that ends it; for an administrator also those that
- * wait to be let in. Buttons: `revoke=<id>` or `all`, `approve=<id>`.
+ * wait to be let in. Buttons: `revoke=<id>` or `all`, `approve=<id>`, `forget=<id>`.
  */
 import type { VNode } from "preact";
 import { destinationOf } from "../../oauth/redirect-uris.ts";
+import type { AlikeClients } from "../../ops/clients.ts";
 import type { Client } from "../../store/clients.ts";
 import { DEVICE_GRANT } from "../../store/device-codes.ts";
 import { showDate } from "../dates.ts";
@@ -28,9 +29,11 @@ export type AllowedClient = {
 export function clientsPage(fields: {
 	readonly clients: readonly AllowedClient[];
 	readonly waiting: readonly Client[];
+	/** Every client that may ask, those alike folded; empty for members. */
+	readonly known: readonly AlikeClients[];
 	readonly csrf: string;
 }): Response {
-	const { clients, waiting, csrf } = fields;
+	const { clients, waiting, known, csrf } = fields;
 	return page(
 		{ title: "Clients" },
 		<>
@@ -67,6 +70,7 @@ export function clientsPage(fields: {
 				</form>
 			)}
 			{waiting.length === 0 ? null : <Waiting clients={waiting} csrf={csrf} />}
+			{known.length === 0 ? null : <Known clients={known} csrf={csrf} />}
 			<p>
 				<a href="/doctor">How clients connect</a>, when one does not ·{" "}
 				<a href="/">Back to your servers</a>
@@ -138,6 +142,72 @@ function Waiting(props: {
 							<td>
 								<button type="submit" name="approve" value={id} class="plain">
 									Let in
+								</button>
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</form>
+	);
+}
+
+function Known(props: {
+	readonly clients: readonly AlikeClients[];
+	readonly csrf: string;
+}): VNode {
+	return (
+		<form method="post" action="/clients">
+			<input type="hidden" name="csrf" value={props.csrf} />
+			<h2>Every client</h2>
+			<p>
+				All that came to this gateway, whoever allowed them something. One that
+				is forgotten loses everything at once, and must come anew.
+			</p>
+			<table>
+				<caption>Those that nobody uses are forgotten by themselves</caption>
+				<thead>
+					<tr>
+						<th scope="col">Answers go to</th>
+						<th scope="col">Allowed by</th>
+						<th scope="col">Last used</th>
+						<th scope="col">Forget it</th>
+					</tr>
+				</thead>
+				<tbody>
+					{props.clients.map(({ client, ids, grants }) => (
+						<tr key={client.id}>
+							<th scope="row">
+								{placeOf(client.redirectUris[0] ?? "")}
+								<Called name={client.name} />
+								{ids.length > 1 ? (
+									<span class="quiet"> came {ids.length} times</span>
+								) : null}
+								<Connection clientId={client.id} />
+							</th>
+							<td>
+								{grants === 0
+									? "nobody"
+									: grants === 1
+										? "one grant"
+										: `${grants} grants`}
+							</td>
+							<td>
+								{client.lastUsedAt === null
+									? "never"
+									: showDate(client.lastUsedAt)}
+								{client.lastAddress === null ? null : (
+									<span class="quiet"> from {client.lastAddress}</span>
+								)}
+							</td>
+							<td>
+								<button
+									type="submit"
+									name="forget"
+									value={client.id}
+									class="plain"
+								>
+									Forget
 								</button>
 							</td>
 						</tr>

@@ -1,7 +1,9 @@
 /** The connection doctor's page: each attempt with its verdict, and its steps as a line from top to bottom. */
 import type { VNode } from "preact";
+import { sentence } from "../../errors.ts";
 import type { judgeAbsence, Verdict } from "../../ops/connection-doctor.ts";
 import type { Diagnosis } from "../../ops/diagnoses.ts";
+import type { Finding } from "../../ops/finding.ts";
 import type { RecordedStep, StepName } from "../../store/timeline.ts";
 import { showDate } from "../dates.ts";
 import { page } from "../layout.tsx";
@@ -14,6 +16,8 @@ export function doctorPage(fields: {
 	readonly client: string;
 	readonly diagnoses: readonly Diagnosis[];
 	readonly absence: ReturnType<typeof judgeAbsence>;
+	/** Whether whoever looks may examine the gateway itself. */
+	readonly canExamine: boolean;
 }): Response {
 	const { client, absence } = fields;
 	const diagnoses = fields.diagnoses.slice(0, SHOWN_MAX);
@@ -52,10 +56,57 @@ export function doctorPage(fields: {
 						<a href="/doctor">Every client</a>
 					</>
 				)}
+				{fields.canExamine ? (
+					<>
+						{" · "}
+						<a href="/doctor/gateway">Examine the gateway itself</a>
+					</>
+				) : null}
 			</p>
 		</>,
 	);
 }
+
+/** What the doctor found, the worst first. */
+export function examinationPage(findings: readonly Finding[]): Response {
+	return page(
+		{ title: "Examination" },
+		<>
+			<h1>How the gateway is</h1>
+			<p class="quiet">
+				The same as <code>sallyport doctor</code>, the worst first.
+			</p>
+			<ol class="timeline">
+				{findings.map((finding) => (
+					<li key={finding.code + finding.text} class={MARKS[finding.severity]}>
+						<strong>{SEVERITIES[finding.severity]}</strong>{" "}
+						<span>{sentence(finding.text)}</span>
+						{finding.remedy === null ? null : (
+							<span class="quiet">What to do: {finding.remedy}</span>
+						)}
+					</li>
+				))}
+			</ol>
+			<p>
+				<a href="/doctor">How clients connect</a>
+			</p>
+		</>,
+	);
+}
+
+const SEVERITIES: Readonly<Record<Finding["severity"], string>> = {
+	ok: "Well.",
+	notice: "To know.",
+	warning: "Look at it.",
+	error: "Wrong.",
+};
+
+const MARKS: Readonly<Record<Finding["severity"], string>> = {
+	ok: "ok",
+	notice: "ok",
+	warning: "waiting",
+	error: "refused",
+};
 
 function Attempt({ diagnosis }: { readonly diagnosis: Diagnosis }): VNode {
 	const { clientId, name, callsItself, verdict, steps, endedAt } = diagnosis;
