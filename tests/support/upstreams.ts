@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { createEgress } from "../../src/egress.ts";
 import { createLog } from "../../src/log.ts";
 import { toBytes } from "../../src/message.ts";
@@ -16,6 +16,7 @@ import {
 	type Transport,
 } from "../../src/store/servers.ts";
 import { createUser } from "../../src/store/users.ts";
+import type { Connections } from "../../src/upstream/connections.ts";
 import { wholeBody } from "../../src/upstream/reply.ts";
 import type { Call, Upstream, Upstreams } from "../../src/upstream/upstream.ts";
 import { createUpstreams } from "../../src/upstream/upstreams.ts";
@@ -27,6 +28,7 @@ export type Pool = {
 	readonly vault: Vault;
 	readonly folder: string;
 	readonly upstreams: Upstreams;
+	readonly connections: Connections;
 	readonly userIds: readonly [string, string];
 	readonly logged: string[];
 	readonly add: (
@@ -44,6 +46,7 @@ export function startPool(
 		readonly idleStopMs?: number;
 		readonly entry?: string;
 		readonly db?: Database;
+		readonly clock?: Clock;
 	} = {},
 ): Pool {
 	const folder = mkdtempSync(join(tmpdir(), "sallyport-pool-"));
@@ -61,7 +64,7 @@ export function startPool(
 		format: "json",
 		write: (line) => void logged.push(line),
 	});
-	const deps = { db, vault, clock: systemClock, log };
+	const deps = { db, vault, clock: options.clock ?? systemClock, log };
 	const connections = testConnections({
 		...deps,
 		onChange: (serverId, userId) => void upstreams.drop(serverId, userId),
@@ -87,6 +90,7 @@ export function startPool(
 		vault,
 		folder,
 		upstreams,
+		connections,
 		userIds: [ada, bob],
 		logged,
 		add,
