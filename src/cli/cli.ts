@@ -9,6 +9,7 @@ import { certificateCommands } from "./certificate.ts";
 import { createClient } from "./client.ts";
 import { clientCommands } from "./clients.ts";
 import type { Command, Program } from "./command.ts";
+import { completionCommand, completionScript } from "./completion.ts";
 import { connectionCommands } from "./connections.ts";
 import { doctorCommands } from "./doctor.ts";
 import { grantCommands } from "./grants.ts";
@@ -49,6 +50,7 @@ const COMMANDS: readonly Command[] = [
 	...vaultCommands,
 	...doctorCommands,
 	...ABOUT,
+	completionCommand,
 ];
 
 /**
@@ -68,6 +70,8 @@ export async function runCli(
 		if (parsed.kind === "help") io.stdout(helpText(COMMANDS, parsed.topic));
 		else if (parsed.command.noun === "help")
 			io.stdout(helpText(COMMANDS, knownTopic(parsed.typed.words)));
+		else if (parsed.command === completionCommand)
+			io.stdout(completionScript(parsed.typed.words[0], COMMANDS));
 		else await run(parsed, io, json, program);
 		return 0;
 	} catch (error) {
