@@ -59,8 +59,8 @@ const SUPERSEDED_MAX = 64;
 const PROBE_TIMEOUT_MS = 5000;
 /** Bun tells how many requests are open, and not when there is none any more. */
 const DRAIN_POLL_MS = 20;
-/** Larger bodies are cut by the server itself; every route has a smaller bound of its own. */
-const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
+/** Larger bodies are cut by the server itself; every route has a smaller bound of its own, the largest a backup. */
+const REQUEST_BYTES_MAX = 80 * 1024 * 1024;
 const ADMIN_SOCKET_MODE = 0o660;
 
 /** Listens on an address. @throws SallyportError `conflict` when the port is taken */

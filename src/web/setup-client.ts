@@ -1,8 +1,8 @@
 /** Steps 5 and 6 of the wizard: the first client, and what the gateway does by itself from then on. */
-import { destinationOf } from "../oauth/redirect-uris.ts";
 import { decideSetup } from "../ops/setup-steps.ts";
 import type { Route } from "../route.ts";
 import { listGrants } from "../store/grants.ts";
+import { placeOf } from "./dashboard/clients.tsx";
 import { seeOther } from "./layout.tsx";
 import type { Site } from "./pages.ts";
 import { clientPage, type SignedIn } from "./setup/client.tsx";
@@ -50,18 +50,10 @@ function endpointOf(site: Site): string {
 /** The clients of this person, each once, however often it registered. */
 function signedIn(site: Site, { login }: Visitor): readonly SignedIn[] {
 	const rows = listGrants(site.db, login.userId, site.clock.now()).map(
-		({ clientName, redirectUri }): SignedIn => {
-			const { kind, name } = destinationOf(redirectUri);
-			return {
-				name: clientName || "A client",
-				place:
-					kind === "host"
-						? name
-						: kind === "loopback"
-							? "a program on a computer"
-							: `the app for ${name}:`,
-			};
-		},
+		({ clientName, redirectUri }): SignedIn => ({
+			name: clientName || "A client",
+			place: placeOf(redirectUri),
+		}),
 	);
 	const once = new Map(
 		rows.map((row) => [`${row.name} ${row.place}`, row] as const),

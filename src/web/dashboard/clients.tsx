@@ -237,7 +237,8 @@ function Connection(props: { readonly clientId: string }): VNode {
 	);
 }
 
-function placeOf(redirectUri: string): string {
+/** Where a client's answers go, in words. */
+export function placeOf(redirectUri: string): string {
 	if (redirectUri === "") return "nobody: it acts by itself";
 	if (redirectUri === DEVICE_GRANT) return "a device that showed a code";
 	const { kind, name } = destinationOf(redirectUri);

@@ -24,7 +24,9 @@ export function workPage(fields: {
 			...(fields.formAction && { formAction: fields.formAction }),
 		},
 		<Step step={step} title={title} back={back}>
-			<Growing />
+			<div role="log" aria-label="What was done">
+				<Growing />
+			</div>
 		</Step>,
 		partsOf(work, outcome),
 	);

@@ -283,6 +283,22 @@ for (const { shell, path } of SHELLS)
 				);
 			});
 
+			test("root brings a backup back with the code of the kit, and the service opens it as its own", async () => {
+				const backup = (await machine.shell("sallyport backup create")).trim();
+				const kit = await machine.shell("sallyport recovery-kit");
+				const code = /recovery code\s+(\S+\s+\S+)/.exec(kit)?.[1] ?? "";
+				machine.write("/root/code.txt", code);
+				await machine.shell(
+					`systemctl stop sallyport; sallyport restore ${backup} --passphrase-file /root/code.txt --yes; systemctl start sallyport`,
+				);
+				expect(
+					await machine.shell(
+						"find /var/lib/sallyport -maxdepth 2 ! -user sallyport",
+					),
+				).toBe("");
+				expect(await echo("restored")).toContain("restored");
+			});
+
 			test("an upgrade keeps what a client holds, and a copy of the database", async () => {
 				releases.add(NEXT, await buildNextRelease(NEXT));
 				releases.point(NEXT);
