@@ -1,6 +1,7 @@
 /** Every page with canned data, by a name that says what it shows. No database, no clock, no network. */
 
 import { SallyportError } from "../src/errors.ts";
+import { OAuthError } from "../src/oauth/oauth-error.ts";
 import type { Diagnosis } from "../src/ops/diagnoses.ts";
 import { writeRecoveryKit } from "../src/ops/recovery-kit.ts";
 import type { ToolView } from "../src/ops/tools.ts";
@@ -26,7 +27,10 @@ import {
 } from "../src/web/account/people.tsx";
 import { reauthenticatePage } from "../src/web/account/reauthenticate.tsx";
 import { secondFactorPage } from "../src/web/account/second-factor.tsx";
+import { connectPage } from "../src/web/connect/connect.tsx";
+import { connectedPage, leavingPage } from "../src/web/connect/outcome.tsx";
 import { clientsPage } from "../src/web/dashboard/clients.tsx";
+import { connectionsPage } from "../src/web/dashboard/connections.tsx";
 import { doctorPage, examinationPage } from "../src/web/dashboard/doctor.tsx";
 import { homePage, unclaimedPage } from "../src/web/dashboard/home.tsx";
 import { seenPage } from "../src/web/dashboard/seen.tsx";
@@ -820,6 +824,57 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			users: [EMAIL],
 			administers: true,
 		}),
+	connect: () =>
+		connectPage({
+			slug: "linear",
+			email: EMAIL,
+			isAdmin: true,
+			signIn: {
+				outlook: {
+					place: "Linear",
+					issuer: "https://linear.example",
+					scopes: ["read"],
+					client: "registers",
+				},
+				connection: null,
+				redirectUri: `${ISSUER}/connect/linear/callback`,
+			},
+			secrets: [],
+			csrf,
+			saved: false,
+		}),
+	"connect-unregistered": () =>
+		connectPage({
+			slug: "gmail",
+			email: EMAIL,
+			isAdmin: true,
+			signIn: {
+				outlook: {
+					place: "Google",
+					issuer: "https://accounts.google.example",
+					scopes: ["mail"],
+					client: "unknown",
+				},
+				connection: null,
+				redirectUri: `${ISSUER}/connect/gmail/callback`,
+			},
+			secrets: [],
+			csrf,
+			saved: false,
+		}),
+	"connect-leaving": () =>
+		leavingPage("linear.example", "https://linear.example"),
+	"connect-done": () => connectedPage("linear", true),
+	"connections-own": () =>
+		connectionsPage({
+			standings: [
+				{ slug: "linear", signsIn: true, connection: null, missing: [] },
+				{ slug: "notes", signsIn: false, connection: null, missing: ["TOKEN"] },
+			],
+			csrf,
+		}),
+	refused: () =>
+		problemPage(new OAuthError("invalid_request", "there is no such client")),
 	"device-code": () => deviceCodePage({ csrf }),
 	"device-done": () => deviceDonePage(true),
 	"client-waiting": () => waitingPage(CLIENT),

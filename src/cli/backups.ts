@@ -246,7 +246,7 @@ async function restore(context: Context): Promise<void> {
 	);
 	printNote(
 		io,
-		"next: start the service, and print a new kit with sallyport recovery-kit",
+		"next: start the service; on another machine than before, save the new kit, too: sallyport recovery-kit",
 	);
 }
 

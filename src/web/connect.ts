@@ -29,6 +29,7 @@ import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
 import { staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
+import { isSettingUp } from "./setup.ts";
 import { findVisitor, type Visitor } from "./visitor.ts";
 
 const LIST_ACTION = "connections";
@@ -133,7 +134,7 @@ async function comeBack(
 		{ userId: visitor.login.userId, loginHash: visitor.hash },
 		new URL(request.url).searchParams,
 	);
-	return connectedPage(server.slug);
+	return connectedPage(server.slug, isSettingUp(site, visitor));
 }
 
 function list(site: Site, request: Request): Response {

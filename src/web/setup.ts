@@ -119,6 +119,14 @@ export async function admitOwnerForm(
 	return alreadyClaimed();
 }
 
+/** Whether this is the owner, and something is left to set up. */
+export function isSettingUp(site: Site, { login }: Visitor): boolean {
+	return (
+		login.role === "owner" &&
+		nextSetupStep(readSetupFacts({ db: site.db, ...site.desk })) !== null
+	);
+}
+
 /** The first page, or for an owner the page of what is left to do. */
 function begin(site: Site, request: Request): Response {
 	if (!isClaimed(site.db)) return welcome(site, request);

@@ -1,6 +1,30 @@
 /** What look.md asks of each page, of every page: by the canned ones of `npm run pages`. */
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { CANNED } from "../../.ci/canned-pages.ts";
+
+/** What others are made of, and what the page of a problem is made by. */
+const PARTS = ["page", "growingPage", "workPage", "refusedPage"];
+
+test("every page there is has a canned one", () => {
+	const root = join(import.meta.dir, "../..");
+	const canned = readFileSync(join(root, ".ci/canned-pages.ts"), "utf8");
+	const missing = readdirSync(join(root, "src/web"), {
+		recursive: true,
+		encoding: "utf8",
+	})
+		.filter((file) => file.endsWith(".tsx"))
+		.flatMap((file) => [
+			...readFileSync(join(root, "src/web", file), "utf8").matchAll(
+				/^export (?:async )?function (\w*[pP]age)\(/gm,
+			),
+		])
+		.map(([, name = ""]) => name)
+		.filter((name) => !PARTS.includes(name))
+		.filter((name) => !new RegExp(`\\b${name}\\(`).test(canned));
+	expect(missing).toEqual([]);
+});
 
 for (const [name, make] of Object.entries(CANNED))
 	test(`${name} has one heading, at most one primary button, and a name for every field`, async () => {

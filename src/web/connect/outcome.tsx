@@ -20,8 +20,8 @@ export function leavingPage(place: string, url: string): Response {
 	);
 }
 
-/** The service said yes. */
-export function connectedPage(slug: string): Response {
+/** The service said yes. @param isSettingUp whether the person came from the wizard, which goes on with the tools */
+export function connectedPage(slug: string, isSettingUp: boolean): Response {
 	return page(
 		{ title: `${slug} is connected` },
 		<>
@@ -32,6 +32,13 @@ export function connectedPage(slug: string): Response {
 				You can close this page and go back to your client. A call that waited
 				for you goes on by itself.
 			</p>
+			{isSettingUp ? (
+				<p class="actions">
+					<a class="button primary" href={`/setup/server/tools?slug=${slug}`}>
+						Go on setting up
+					</a>
+				</p>
+			) : null}
 			<p>
 				<a href="/connections">All your connections</a>
 			</p>

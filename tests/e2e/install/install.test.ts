@@ -288,8 +288,9 @@ for (const { shell, path } of SHELLS)
 				const kit = await machine.shell("sallyport recovery-kit");
 				const code = /recovery code\s+(\S+\s+\S+)/.exec(kit)?.[1] ?? "";
 				machine.write("/root/code.txt", code);
+				// It was started often by now.
 				await machine.shell(
-					`systemctl stop sallyport; sallyport restore ${backup} --passphrase-file /root/code.txt --yes; systemctl start sallyport`,
+					`systemctl stop sallyport; sallyport restore ${backup} --passphrase-file /root/code.txt --yes; systemctl reset-failed sallyport; systemctl start sallyport`,
 				);
 				expect(
 					await machine.shell(
