@@ -487,6 +487,7 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			issuer: ISSUER,
 			email: EMAIL,
 			slugs: ["airtable", "github"],
+			toolsets: [TOOLSET],
 			...OWNER,
 			overview: {
 				state: "good",
@@ -499,6 +500,7 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			issuer: ISSUER,
 			email: EMAIL,
 			slugs: [],
+			toolsets: [],
 			...OWNER,
 			overview: {
 				state: "attention",
@@ -652,6 +654,7 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 					clientId: "cli_1",
 				},
 			],
+			administers: true,
 			waiting: [{ ...CLIENT, id: "b", name: "Unknown", approvedAt: null }],
 			known: [
 				{
@@ -668,7 +671,13 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			csrf,
 		}),
 	"clients-none": () =>
-		clientsPage({ clients: [], waiting: [], known: [], csrf }),
+		clientsPage({
+			clients: [],
+			waiting: [],
+			known: [],
+			administers: false,
+			csrf,
+		}),
 	connections: () =>
 		doctorPage({
 			client: "",

@@ -18,6 +18,8 @@ export type OverviewFacts = {
 		readonly secondsLeft: number;
 	} | null;
 	readonly backupFailure: string | null;
+	/** A server that is not as it was approved, and how many of its definitions wait. */
+	readonly held: { readonly slug: string; readonly count: number } | null;
 	readonly hasClient: boolean;
 };
 
@@ -51,6 +53,11 @@ export function summarise(facts: OverviewFacts): Overview {
 				label: `Look at ${first.slug}`,
 				path: `/setup/server/tools?slug=${first.slug}`,
 			},
+		);
+	if (facts.held)
+		return attention(
+			`${facts.held.slug} is not as it was approved: ${facts.held.count === 1 ? "one of its definitions is" : `${facts.held.count} of its definitions are`} hidden until you decide`,
+			{ label: "Look at it", path: `/tools/${facts.held.slug}/changes` },
 		);
 	if (backupFailure !== null)
 		return attention(`The last backup failed: ${backupFailure}`, null);

@@ -2,6 +2,7 @@
 import { SallyportError } from "../errors.ts";
 import { listClients } from "../store/clients.ts";
 import { type Database, requireIntegrity } from "../store/database.ts";
+import { countHeldChanges } from "../store/held-changes.ts";
 import { listServers, mayUse } from "../store/servers.ts";
 import { newestStepAt } from "../store/timeline.ts";
 import { hasOwner, listUsers } from "../store/users.ts";
@@ -18,6 +19,7 @@ export function judgeStore(db: Database, now: number): readonly Finding[] {
 		...judgeTime(db, now),
 		judgeOwner(db),
 		judgeWaiting(db),
+		...judgeHeld(db),
 		...judgeSecrets(db),
 	];
 }
@@ -71,6 +73,22 @@ function judgeWaiting(db: Database): Finding {
 			? "one client waits until an administrator lets it in"
 			: `${waiting.length} clients wait until an administrator lets them in`,
 		`look at it under Clients, or: sallyport clients approve ${first.id}`,
+	);
+}
+
+/** What servers changed since it was approved. */
+function judgeHeld(db: Database): readonly Finding[] {
+	const counts = countHeldChanges(db);
+	const held = listServers(db).filter(({ id }) => counts.has(id));
+	if (held.length === 0)
+		return [well("held", "every server's tools are as they were approved")];
+	return held.map(({ id, slug }) =>
+		ill(
+			"warning",
+			"held",
+			`${slug} is not as it was approved: ${counts.get(id)} of its tools, prompts or instructions are hidden from clients`,
+			`look: sallyport servers tools ${slug} --changes; then: sallyport servers accept ${slug}`,
+		),
 	);
 }
 

@@ -47,6 +47,7 @@ function show(site: Site, request: Request): Response {
 		clients: [...allowed(site, visitor).values()],
 		waiting: waitingFor(site, visitor),
 		known: knownFor(site, visitor),
+		administers: may(visitor.login.role, "run the gateway"),
 		csrf: site.forms.issue(visitor.binding, ACTION),
 	});
 }

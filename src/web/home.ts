@@ -1,12 +1,19 @@
 /** The page of whoever is signed in. */
 
-import { type Overview, summarise } from "../ops/overview.ts";
+import {
+	type Overview,
+	type OverviewFacts,
+	summarise,
+} from "../ops/overview.ts";
 import { isClaimed } from "../ops/setup.ts";
 import { nextSetupStep, readSetupFacts } from "../ops/setup-steps.ts";
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
 import { hasAnyGrant } from "../store/grants.ts";
+import { countHeldChanges } from "../store/held-changes.ts";
 import { listNotices } from "../store/notices.ts";
+import { mayUse } from "../store/servers.ts";
+import { listToolsets } from "../store/toolsets.ts";
 import { issueApiToken } from "./api-visitor.ts";
 import { homePage, unclaimedPage } from "./dashboard/home.tsx";
 import { seeOther } from "./layout.tsx";
@@ -27,6 +34,9 @@ function show(site: Site, request: Request): Response {
 		issuer: site.issuer,
 		email: visitor.login.email,
 		slugs: site.listSlugs(visitor.login),
+		toolsets: listToolsets(site.db).filter((toolset) =>
+			mayUse(toolset, visitor.login),
+		),
 		csrf: site.forms.issue(visitor.binding, "logout"),
 		apiToken: issueApiToken(site.forms, visitor),
 		hasNews: listNotices(site.db, visitor.login.userId).length > 0,
@@ -36,6 +46,15 @@ function show(site: Site, request: Request): Response {
 			: [],
 		overview: visitor.login.role === "owner" ? overviewOf(site) : null,
 	});
+}
+
+/** The first server that is not as it was approved. */
+function heldAt({ db, directory }: Site): OverviewFacts["held"] {
+	const counts = countHeldChanges(db);
+	const server = directory.servers().find(({ id }) => counts.has(id));
+	return server
+		? { slug: server.slug, count: counts.get(server.id) ?? 0 }
+		: null;
 }
 
 function overviewOf(site: Site): Overview {
@@ -55,6 +74,7 @@ function overviewOf(site: Site): Overview {
 						failure: shown.failure?.detail ?? null,
 						secondsLeft: shown.notAfter - clock.now(),
 					},
+		held: heldAt(site),
 		backupFailure: desk.backups.failure()?.message ?? null,
 		hasClient: hasAnyGrant(db),
 	});

@@ -125,7 +125,8 @@ export async function openAuthority(
 		vault,
 		issuer,
 		documents: createClientDocuments(around),
-		isEndpoint: (path) => path === "/mcp/memory" || path === "/mcp/files",
+		isEndpoint: (path) =>
+			["/mcp/memory", "/mcp/files", "/mcp/reading"].includes(path),
 		// A new address each time, unless a test is about addresses.
 		clientAddress:
 			options.address ??
@@ -180,7 +181,17 @@ export async function openAuthority(
 				},
 			],
 			listNotices: () => options.notices ?? [],
-			findToolset: () => null,
+			findToolset: (slug) =>
+				slug === "reading"
+					? {
+							slug,
+							title: "Only <reading>",
+							servers: [
+								{ slug: "files", toolCount: 2 },
+								{ slug: "memory", toolCount: null },
+							],
+						}
+					: null,
 			desk: createDesk(deps),
 		}),
 	];

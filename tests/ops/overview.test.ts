@@ -9,6 +9,7 @@ const GOOD: OverviewFacts = {
 	],
 	certificate: { failure: null, secondsLeft: 40 * 86_400 },
 	backupFailure: null,
+	held: null,
 	hasClient: true,
 };
 
@@ -34,6 +35,12 @@ test.each<[string, Partial<OverviewFacts>, string, string | undefined]>([
 		{ servers: [{ slug: "a", error: "exited" }], setup: "done" },
 		"a does not work: exited.",
 		"/setup/server/tools?slug=a",
+	],
+	[
+		"a server that is not as it was approved",
+		{ held: { slug: "a", count: 2 }, backupFailure: "no space" },
+		"a is not as it was approved: 2 of its definitions are hidden until you decide.",
+		"/tools/a/changes",
 	],
 	[
 		"a failed backup",

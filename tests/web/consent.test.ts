@@ -47,6 +47,28 @@ test("each server says how many tools it has and names those that may change thi
 	expect(html).toContain("It was not asked for its tools yet.");
 });
 
+test("at a toolset's endpoint the page names it and its servers, and its own scope is granted", async () => {
+	const search = authorizeQuery(client, {
+		resource: `${authority.issuer}/mcp/reading`,
+		scope: "mcp mcp:files",
+	});
+	const html = await page(browser, search);
+	expect(html).toContain("the toolset <strong>reading</strong>");
+	expect(html).toContain("(Only &lt;reading>)");
+	expect(html).toContain("2 tools");
+	expect(html).toContain("every tool");
+	expect(html).not.toContain('type="checkbox"');
+	await browser.post(`/authorize${search}`, {
+		decision: "allow",
+		csrf: csrfOf(html),
+	});
+	expect(
+		authority.db.query("SELECT resource, scope FROM grants").all(),
+	).toEqual([
+		{ resource: `${authority.issuer}/mcp/reading`, scope: "mcp:reading" },
+	]);
+});
+
 // 49
 test("a decision needs the token of this page, this login and this request, once", async () => {
 	const csrf = csrfOf(await page());

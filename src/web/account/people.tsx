@@ -34,7 +34,11 @@ export function peoplePage(fields: {
 }): Response {
 	const { people, roles, csrf, problem } = fields;
 	return page(
-		{ title: "People", ...problemOptions(problem) },
+		{
+			title: "People",
+			nav: { current: "/users", administers: true },
+			...problemOptions(problem),
+		},
 		<>
 			<h1>People</h1>
 			<table>

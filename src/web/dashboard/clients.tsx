@@ -31,11 +31,12 @@ export function clientsPage(fields: {
 	readonly waiting: readonly Client[];
 	/** Every client that may ask, those alike folded; empty for members. */
 	readonly known: readonly AlikeClients[];
+	readonly administers: boolean;
 	readonly csrf: string;
 }): Response {
-	const { clients, waiting, known, csrf } = fields;
+	const { clients, waiting, known, administers, csrf } = fields;
 	return page(
-		{ title: "Clients" },
+		{ title: "Clients", nav: { current: "/clients", administers } },
 		<>
 			<h1>Clients</h1>
 			{clients.length === 0 ? (

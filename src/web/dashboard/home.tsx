@@ -8,6 +8,10 @@ export function homePage(fields: {
 	readonly issuer: string;
 	readonly email: string;
 	readonly slugs: readonly string[];
+	readonly toolsets: readonly {
+		readonly slug: string;
+		readonly title: string;
+	}[];
 	readonly csrf: string;
 	readonly apiToken: string;
 	/** Whether something happened to the person's account that they have not put away. */
@@ -21,7 +25,11 @@ export function homePage(fields: {
 }): Response {
 	const { issuer, slugs, apiToken, overview } = fields;
 	return page(
-		{ title: "Your servers", apiToken },
+		{
+			title: "Your servers",
+			apiToken,
+			nav: { current: "/", administers: fields.managesPeople },
+		},
 		<>
 			{fields.notices.map(({ isUrgent, text }) => (
 				<Notice key={text} word="Certificate" danger={isUrgent}>
@@ -76,18 +84,36 @@ export function homePage(fields: {
 					</tbody>
 				</table>
 			)}
+			{fields.toolsets.length === 0 ? null : (
+				<table>
+					<caption>Toolsets: a few tools at an address</caption>
+					<thead>
+						<tr>
+							<th scope="col">Toolset</th>
+							<th scope="col">Address</th>
+						</tr>
+					</thead>
+					<tbody>
+						{fields.toolsets.map(({ slug, title }) => (
+							<tr key={slug}>
+								<th scope="row">
+									{slug}
+									{title === "" ? null : <p class="hint">{title}</p>}
+								</th>
+								<td>
+									<code class="copy">
+										{issuer}/mcp/{slug}
+									</code>
+								</td>
+							</tr>
+						))}
+					</tbody>
+				</table>
+			)}
 			<p>
-				<a href="/clients">Clients you allowed</a>
-				{" · "}
 				<a href="/connections">Your connections</a>
 				{" · "}
 				<a href="/account">Your account</a>
-				{fields.managesPeople ? (
-					<>
-						{" · "}
-						<a href="/users">People</a>
-					</>
-				) : null}
 			</p>
 			<footer>
 				<form method="post" action="/logout">
