@@ -225,12 +225,18 @@ export function resetSecondFactors(
 	by: Changer,
 	userId: string,
 ): User {
-	return change(deps, by, userId, { action: "user.reset-2fa" }, (user) => {
+	return change(deps, by, userId, { action: "user.reset-2fa" }, (user, now) => {
 		requireReset(by, user);
 		deleteTotp(deps.db, userId);
 		deletePasskeysOf(deps.db, userId);
 		deleteRecoveryCodes(deps.db, userId);
 		forgetSecondFactorGuesses(deps, userId);
+		addNotice(
+			deps.db,
+			userId,
+			{ kind: "second factors reset", detail: "" },
+			now,
+		);
 		deleteLoginsOf(deps.db, userId);
 		deleteHalfLoginsOf(deps.db, userId);
 	});

@@ -8,6 +8,7 @@ export type NoticeKind =
 	| "sign-ins slowed"
 	| "codes slowed"
 	| "password changed"
+	| "second factors reset"
 	| "app added"
 	| "app removed"
 	| "passkey added"

@@ -96,6 +96,8 @@ function tell(kind: NoticeKind, detail: string): string {
 			return "someone who knows your password guessed at your codes, and was slowed down";
 		case "password changed":
 			return "your password was changed";
+		case "second factors reset":
+			return "an administrator took your second factors away";
 		case "app added":
 			return "an authenticator app was set up";
 		case "app removed":
