@@ -25,6 +25,7 @@ import {
 	peoplePage,
 	personPage,
 } from "../src/web/account/people.tsx";
+import { providerSettingsPage } from "../src/web/account/provider-settings.tsx";
 import { reauthenticatePage } from "../src/web/account/reauthenticate.tsx";
 import { secondFactorPage } from "../src/web/account/second-factor.tsx";
 import { connectPage } from "../src/web/connect/connect.tsx";
@@ -610,6 +611,17 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			isManaged: true,
 			roles: ["member", "admin"],
 			mayHandOver: true,
+			csrf,
+		}),
+	provider: () =>
+		providerSettingsPage({
+			provider: {
+				issuer: "https://id.example.org",
+				clientId: "sallyport",
+				domains: ["example.org"],
+				provisions: true,
+			},
+			redirectUri: `${ISSUER}/login/provider/callback`,
 			csrf,
 		}),
 	"person-link": () =>

@@ -24,7 +24,8 @@ const DOMAINS_MAX = 50;
 const Settings = z.strictObject({
 	issuer: z.string().max(TEXT_LENGTH_MAX),
 	clientId: z.string().max(TEXT_LENGTH_MAX),
-	clientSecret: z.string().max(TEXT_LENGTH_MAX).optional(),
+	/** Null for none; left out, the same client keeps its own. */
+	clientSecret: z.string().max(TEXT_LENGTH_MAX).nullable().optional(),
 	domains: z.array(z.string()).max(DOMAINS_MAX).optional(),
 	provisions: z.boolean().optional(),
 });
@@ -59,7 +60,7 @@ async function set(ask: Ask): Promise<Answer> {
 	const {
 		issuer,
 		clientId,
-		clientSecret = null,
+		clientSecret,
 		domains = [],
 		provisions = false,
 	} = (await readBody(request, Settings)).value;

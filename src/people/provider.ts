@@ -28,8 +28,8 @@ import { createProviderFetch } from "./provider-fetch.ts";
 
 /** What an administrator sets. */
 export type ProviderSettings = Omit<IdentityProvider, "secretSealed"> & {
-	/** Null for a client without one. */
-	readonly clientSecret: string | null;
+	/** Null for a client without one; undefined keeps what the same client has. */
+	readonly clientSecret: string | null | undefined;
 };
 
 /** Someone who came back from the provider. */
@@ -198,10 +198,15 @@ export function createProvider(deps: {
 			const settings = parseSettings(given);
 			await discover(settings.issuer, true);
 			const { clientSecret, ...rest } = settings;
+			const former = findIdentityProvider(db);
+			const isSame =
+				former?.issuer === rest.issuer && former.clientId === rest.clientId;
 			const secretSealed =
-				clientSecret === null
-					? null
-					: vault.seal(PROVIDER_SECRET_PLACE, clientSecret);
+				clientSecret === undefined && isSame
+					? former.secretSealed
+					: clientSecret == null
+						? null
+						: vault.seal(PROVIDER_SECRET_PLACE, clientSecret);
 			putIdentityProvider(db, { ...rest, secretSealed }, clock.now());
 		},
 		begin: async ({ purpose, next, binding, redirectUri }) => {

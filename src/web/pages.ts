@@ -40,6 +40,7 @@ import { loginRoutes } from "./login.ts";
 import { problemPage } from "./oauth/error.tsx";
 import { peopleRoutes } from "./people.ts";
 import { providerRoutes } from "./provider.ts";
+import { providerSettingsRoutes } from "./provider-settings.ts";
 import { reauthenticateRoutes } from "./reauthenticate.ts";
 import { secondFactorRoutes } from "./second-factor.ts";
 import { seenRoutes } from "./seen.ts";
@@ -147,6 +148,7 @@ export function pageRoutes(deps: PageDeps): readonly Route[] {
 		...providerRoutes(site),
 		...accountRoutes(site),
 		...factorRoutes(site),
+		...providerSettingsRoutes(site),
 		...peopleRoutes(site),
 		...setupRoutes(site),
 		...addressRoutes(site),

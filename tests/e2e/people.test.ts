@@ -201,6 +201,8 @@ describeWith([CHROMIUM], "in Chromium", () => {
 		await look("codes");
 		await page.goto(`${target.issuer}/account`);
 		await look("account");
+		await page.goto(`${target.issuer}/users/provider`);
+		await look("provider");
 		await page.goto(`${target.issuer}/users`);
 		await look("people");
 		await page.click("text=person1@example.org");

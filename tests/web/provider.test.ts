@@ -296,6 +296,56 @@ test("settings that do not go together are refused, and the secret is sealed", a
 	).rejects.toMatchObject({ code: "upstream" });
 });
 
+test("an administrator sets it on a page, which never shows the secret, and removes it there", async () => {
+	const path = "/users/provider";
+	const send = async (
+		fields: Readonly<Record<string, string>>,
+	): Promise<Response> => {
+		const csrf = csrfOf(await (await owner.get(path)).text());
+		return owner.post(path, { csrf, ...fields });
+	};
+	await send({ do: "remove" });
+	expect(provider.find()).toBeNull();
+	const fields = {
+		do: "set",
+		issuer: ` ${fake.issuer} `,
+		client_id: fake.clientId,
+		client_secret: fake.clientSecret,
+		domains: "Example.org, example.com",
+		provisions: "on",
+	};
+	for (const [changes, status] of [
+		[{ domains: "" }, 400],
+		[{ issuer: "http://id.example.org" }, 400],
+		[{ issuer: "http://127.0.0.1:1" }, 502],
+	] as const)
+		expect((await send({ ...fields, ...changes })).status).toBe(status);
+	expect(provider.find()).toBeNull();
+	expect((await send(fields)).status).toBe(303);
+	expect(provider.find()).toMatchObject({
+		domains: ["example.org", "example.com"],
+		provisions: true,
+	});
+	// Saved again without its secret, the same client keeps it; another has none.
+	const { client_secret: _, ...again } = fields;
+	expect((await send(again)).status).toBe(303);
+	expect(provider.find()?.secretSealed).not.toBeNull();
+	await send({ ...again, client_id: "other" });
+	expect(provider.find()?.secretSealed).toBeNull();
+	await send(fields);
+	const html = await (await owner.get(path)).text();
+	expect(html).toContain("https://gw.example/login/provider/callback");
+	expect(html).not.toContain(fake.clientSecret);
+	fake.behave({ subject: "new", email: "new@example.com" });
+	const member = openBrowser(authority);
+	expect((await roundTrip(member)).status).toBe(303);
+	expect((await member.get(path)).status).toBe(404);
+	authority.advance(900);
+	expect((await owner.get(path)).headers.get("Location")).toStartWith(
+		"/reauthenticate",
+	);
+});
+
 test("without a provider there is no such way in", async () => {
 	authority.db.run("DELETE FROM identity_provider");
 	const browser = openBrowser(authority);

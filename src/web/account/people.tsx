@@ -90,6 +90,8 @@ export function peoplePage(fields: {
 				</p>
 			</form>
 			<p>
+				<a href="/users/provider">Sign-in with accounts elsewhere</a>
+				{" · "}
 				<a href="/">Back to your servers</a>
 			</p>
 		</>,

@@ -102,7 +102,7 @@ export function problemPage(error: unknown): Response {
 export function problemOf(error: unknown): Problem {
 	if (
 		!(error instanceof SallyportError) ||
-		(error.code !== "invalid" && error.code !== "conflict")
+		!["invalid", "conflict", "upstream"].includes(error.code)
 	)
 		throw error;
 	return { status: httpStatus(error.code), text: sentence(error.message) };
