@@ -18,24 +18,16 @@ import {
 	passkeyOptionsOf,
 	type Tampering,
 } from "../support/authenticator.ts";
-import { advance, openTarget, type Target } from "./target.ts";
+import { advance, now, openTarget, type Target } from "./target.ts";
 
 setDefaultTimeout(60_000);
 
 let target: Target;
-let now: () => number;
-let moved = 0;
 
 beforeAll(async () => {
 	target = await openTarget();
-	now = () => Math.floor(Date.now() / 1000) + moved;
 });
 afterAll(() => target?.stop());
-
-function later(seconds: number): void {
-	moved += seconds;
-	advance(seconds);
-}
 
 type Person = { readonly email: string; readonly password: string };
 
@@ -72,7 +64,7 @@ async function setUpApp(
 		...(await done.text()).matchAll(/<code>([0-9A-Z]{5}-[0-9A-Z]{5})<\/code>/g),
 	].map(([, code = ""]) => code);
 	expect(codes).toHaveLength(10);
-	later(60);
+	advance(60);
 	return { key, codes };
 }
 
@@ -149,7 +141,7 @@ test("62: whoever guesses from everywhere does not keep a person out for good", 
 	expect(await (await browser.get("/account")).text()).toContain(
 		"guessed at your password",
 	);
-	later(900);
+	advance(900);
 	expect((await signIn(openBrowser(target), person)).status).toBe(303);
 }, 120_000);
 
@@ -381,7 +373,7 @@ test("120: what an administrator does, without the page's token or on an old pro
 	};
 	expect(await invite(evil)).toBe(403);
 	expect(await invite({ ...own, "X-CSRF-Token": token })).toBe(201);
-	later(900);
+	advance(900);
 	const late = { ...own, "X-CSRF-Token": await apiToken(owner) };
 	expect(await invite(late)).toBe(403);
 	expect(await callApi(owner, "POST", "/api/keys", late, { name: "k" })).toBe(

@@ -39,6 +39,11 @@ export function advance(seconds: number): void {
 	moved?.moveTo(later);
 }
 
+/** The time at every gateway under attack, in seconds. */
+export function now(): number {
+	return Math.floor(Date.now() / 1000) + later;
+}
+
 /** Starts a gateway with the servers `a` and `ab`. */
 export async function openTarget(
 	options: { readonly trustProxy?: boolean } = {},
@@ -48,7 +53,7 @@ export async function openTarget(
 		flags: options.trustProxy === false ? [] : TRUST_LOOPBACK,
 		...(moved && { env: moved.env }),
 		clock: {
-			now: () => Math.floor(Date.now() / 1000) + later,
+			now,
 			nowMs: () => performance.now() + later * 1000,
 		},
 	});
