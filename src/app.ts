@@ -581,7 +581,10 @@ function openService(base: Base): Service {
 	return {
 		handler,
 		api,
-		sweep: sessions.sweep,
+		sweep: () => {
+			sessions.sweep();
+			void connections.tend();
+		},
 		drain,
 		stop: async () => {
 			drain();

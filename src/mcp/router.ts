@@ -421,12 +421,15 @@ function purposeOf(
 
 function visitOf(view: View, routed: Routed, target: Target): Visit {
 	const { method, params, signal, onNotification, ask } = routed;
-	const named =
-		params && (memberOf(params, 0, "name") ?? memberOf(params, 0, "uri"));
-	const name = named && params ? textOf(params, named) : null;
 	return {
 		...{ method, params, signal, onNotification, ask },
-		purpose: purposeOf(view, method, target.server, name),
+		purpose: () => {
+			// As the client wrote it: what the server calls it may not be known yet.
+			const named =
+				params && (memberOf(params, 0, "name") ?? memberOf(params, 0, "uri"));
+			const name = named && params ? textOf(params, named) : null;
+			return purposeOf(view, method, target.server, name);
+		},
 		capabilities: view.capabilities,
 		isModern: routed.era === "modern",
 		serverId: target.server.id,

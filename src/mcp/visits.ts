@@ -10,6 +10,7 @@
 import { type Clock, delay } from "../clock.ts";
 import {
 	type Bytes,
+	holds,
 	join,
 	type Member,
 	memberOf,
@@ -29,7 +30,7 @@ import { resultReply } from "./rpc.ts";
 /** A call that may have to wait for its person. */
 export type Visit = {
 	/** User, client, server, method and name: what is sealed for one call opens for no other. */
-	readonly purpose: string;
+	readonly purpose: () => string;
 	readonly method: string;
 	readonly params: Bytes | null;
 	/** What the client can be asked, in canonical JSON. */
@@ -61,6 +62,7 @@ const ARRIVALS_MAX = 10_000;
 const ROUNDS_MAX = 3;
 const SEALED_SECONDS = 600;
 const QUESTION = "visit";
+const FIRST = { round: 0, seen: 0 };
 /** What a modern server may answer with a question (2026-07-28, basic/utilities/mrtr). */
 const ASKING = new Set(["tools/call", "prompts/get", "resources/read"]);
 
@@ -108,7 +110,7 @@ export function createVisits(deps: {
 
 	const seal = (visit: Visit, round: number): string =>
 		deps.vault.sealHandle(
-			`visit ${visit.purpose}`,
+			`visit ${visit.purpose()}`,
 			`${deps.clock.now() + SEALED_SECONDS} ${round} ${arrivalsOf(visit)}`,
 		);
 	/** How often this call's person was sent to the page; 0 when its state is none of ours. */
@@ -116,16 +118,18 @@ export function createVisits(deps: {
 		purpose,
 		params,
 	}: Visit): { readonly round: number; readonly seen: number } => {
-		const state = params && memberOf(params, 0, "requestState");
-		const text = state && params ? parseJson(params, state) : null;
+		// Nearly every call has none, and this is the path that every call takes.
+		if (!params || !holds(params, '"requestState"')) return FIRST;
+		const state = memberOf(params, 0, "requestState");
+		const text = state ? parseJson(params, state) : null;
 		const opened =
 			typeof text === "string"
-				? deps.vault.openHandle(`visit ${purpose}`, text)
+				? deps.vault.openHandle(`visit ${purpose()}`, text)
 				: null;
 		const [until = 0, round = 0, seen = 0] = (opened ?? "")
 			.split(" ")
 			.map(Number);
-		return until > deps.clock.now() ? { round, seen } : { round: 0, seen };
+		return until > deps.clock.now() ? { round, seen } : FIRST;
 	};
 
 	const modern: Visits["through"] = async (visit, work) => {

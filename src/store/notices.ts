@@ -17,7 +17,8 @@ export type NoticeKind =
 	| "recovery codes made"
 	| "recovery code used"
 	| "account linked"
-	| "account unlinked";
+	| "account unlinked"
+	| "connection lost";
 
 export type Notice = {
 	readonly id: number;

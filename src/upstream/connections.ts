@@ -75,6 +75,8 @@ export type Connections = {
 	) => Promise<void>;
 	/** Renews the tokens of a connection now. @throws SallyportError `not_found`, `conflict` (it cannot be renewed) */
 	readonly refresh: (server: Server, userId: string) => Promise<void>;
+	/** Renews what its service would let die for want of use. Never rejects. */
+	readonly tend: () => Promise<void>;
 	/**
 	 * Removes connections, of a user, of a server, or of both: at once, so that it can be part of a transaction.
 	 * @returns what tells their services, where they can be told; it resolves to how many there were
@@ -100,6 +102,9 @@ export type Connections = {
 		actor: string,
 	) => Promise<void>;
 };
+
+/** Services end refresh tokens that nobody has used, the strictest we know after thirty days. */
+const UNUSED_SECONDS = 20 * 24 * 3600;
 
 export type ConnectionsDeps = Pick<
 	BearerDeps,
@@ -255,6 +260,20 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 				throw signInNeeded(server.slug, "sign in again", linkTo(server.slug));
 			deps.onChange(server.id, userId);
 		},
+		tend: async () => {
+			const stale = listConnections(db).filter(
+				({ refreshable, lostAt, refreshedAt }) =>
+					refreshable === 1 &&
+					lostAt === null &&
+					refreshedAt < clock.now() - UNUSED_SECONDS,
+			);
+			for (const { slug, userId } of stale) {
+				const server = requireServer(db, slug);
+				const connection = findConnection(db, server.id, userId);
+				if (connection)
+					await refresher.renew(server, connection).catch(expected);
+			}
+		},
 		leave,
 		disconnect: async (of, actor) => leave(of, actor)(),
 		configure: async (server, changes, secret, actor) => {
@@ -300,6 +319,12 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 			deps.onChange(server.id);
 		},
 	};
+}
+
+/** What is tried again the next time; a bug is still thrown. */
+function expected(error: unknown): null {
+	if (!(error instanceof SallyportError)) throw error;
+	return null;
 }
 
 /** The issuer that a client given without one is for: the one that the server names today. */

@@ -21,6 +21,7 @@ import {
 	renewConnection,
 	takeRefreshLease,
 } from "../store/connections.ts";
+import { addNotice } from "../store/notices.ts";
 import type { Server } from "../store/servers.ts";
 import { type ConnectDeps, livesUntil, sourceOf } from "./connect.ts";
 import { openTokens, sealTokens, type Tokens } from "./sealed-tokens.ts";
@@ -80,6 +81,12 @@ export function createRefresher(deps: RefreshDeps): Refresher {
 				object: server.slug,
 				detail: reason,
 			},
+			clock.now(),
+		);
+		addNotice(
+			db,
+			connection.userId,
+			{ kind: "connection lost", detail: server.slug },
 			clock.now(),
 		);
 		deps.log.warn("connection lost", { slug: server.slug, reason });

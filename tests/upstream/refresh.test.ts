@@ -16,6 +16,7 @@ import {
 	takeRefreshLease,
 } from "../../src/store/connections.ts";
 import { createLogin } from "../../src/store/logins.ts";
+import { listNotices } from "../../src/store/notices.ts";
 import { findService } from "../../src/store/server-services.ts";
 import {
 	findServer,
@@ -24,11 +25,14 @@ import {
 } from "../../src/store/servers.ts";
 import { NeedsPerson } from "../../src/upstream/needs-person.ts";
 import { sealTokens } from "../../src/upstream/sealed-tokens.ts";
+import { sha256 } from "../fixtures/repertoire.ts";
 import {
 	type OAuthService,
 	type OAuthServiceOptions,
 	startOAuthService,
 } from "../support/oauth-service.ts";
+import { fixtureCommand } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 import { callTool, type Pool, startPool } from "../support/upstreams.ts";
 
 setDefaultTimeout(30_000);
@@ -162,6 +166,9 @@ test("a refresh token that is refused twice ends the connection, with a notice",
 			.query("SELECT count(*) AS n FROM audit WHERE action = 'connection.lost'")
 			.get(),
 	).toEqual({ n: 1 });
+	expect(listNotices(pool.db, userId)).toMatchObject([
+		{ kind: "connection lost", detail: "linear" },
+	]);
 	// Parked: nobody is asked again until the person comes.
 	await Bun.sleep(0);
 	const before = service.heard.length;
@@ -223,6 +230,61 @@ test("a service that fails to renew ends nothing: a token that is still good is 
 	const tries = service.at("/token").length;
 	expect(await whose()).toBe(first);
 	expect(service.at("/token").length).toBe(tries);
+});
+
+test("a connection that nobody uses is renewed before its service forgets it", async () => {
+	await put({ expiresIn: 1000, refreshes: true });
+	await signIn();
+	later = 19 * 86_400;
+	await pool.connections.tend();
+	expect(refreshes()).toBe(0);
+	later = 21 * 86_400;
+	await pool.connections.tend();
+	expect(refreshes()).toBe(1);
+	await pool.connections.tend();
+	expect(refreshes()).toBe(1);
+});
+
+test("a program that was started with a token is started anew with the next one", async () => {
+	service = startOAuthService({});
+	let count = 0;
+	service.on("/login/oauth/authorize", ({ query }) => {
+		const back = new URL(query.get("redirect_uri") ?? "");
+		back.searchParams.set("code", "c");
+		back.searchParams.set("state", query.get("state") ?? "");
+		return Response.redirect(back.href, 302);
+	});
+	service.on("/login/oauth/access_token", () =>
+		Response.json({
+			access_token: `gho_${++count}`,
+			token_type: "bearer",
+			refresh_token: "ghr",
+			expires_in: count === 1 ? 2 : 3600,
+		}),
+	);
+	const [command = "", ...args] = fixtureCommand("env", "stdio");
+	pool.add("linear", { kind: "command", command, args, env: {} }, [
+		{
+			...{ name: "TOKEN", target: "TOKEN", injection: "env" as const },
+			...{ personal: true, optional: false },
+		},
+	]);
+	await pool.connections.configure(
+		server(),
+		{
+			...{ provider: "github", issuer: service.origin, slot: "TOKEN" },
+			clientId: "app",
+		},
+		undefined,
+		userId,
+	);
+	await signIn();
+	const variables = async (): Promise<string> =>
+		callTool(pool.upstreams.forUser(server(), userId), "environment");
+	expect(await variables()).toContain(sha256("gho_1"));
+	await until("the new token is given", async () =>
+		(await variables()).includes(sha256("gho_2")),
+	);
 });
 
 test("a server that is moved to another origin takes no token along", async () => {

@@ -116,6 +116,8 @@ function tell(kind: NoticeKind, detail: string): string {
 			return `your account was linked with ${detail}`;
 		case "account unlinked":
 			return `the link with ${detail} was removed`;
+		case "connection lost":
+			return `${detail} no longer accepts your sign-in: connect it again under Connections`;
 	}
 }
 
