@@ -6,7 +6,9 @@
  */
 import {
 	type Bytes,
+	holds,
 	join,
+	memberOf,
 	membersOf,
 	skipSpace,
 	splice,
@@ -41,6 +43,17 @@ export function adaptResult(
 			),
 		};
 	return reply;
+}
+
+/** A read with somebody's own secrets is nobody else's to keep, whatever its server takes itself to be serving. */
+export function withPrivateCache(reply: Reply): Reply {
+	const { member, body } = reply;
+	if (member === "error" || !(body instanceof Uint8Array)) return reply;
+	if (!holds(body, '"cacheScope"')) return reply;
+	const scope = memberOf(body, 0, "cacheScope");
+	return scope
+		? { ...reply, body: splice(body, [{ ...scope, text: '"private"' }]) }
+		: reply;
 }
 
 /** Puts members in front of those of an object, whole or streamed. */

@@ -10,6 +10,7 @@ import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Bytes, join, withoutMember } from "../message.ts";
 import type { Server } from "../store/servers.ts";
+import { withoutBadMarks } from "../upstream/mirror.ts";
 import { runsTasks, withoutTasks } from "../upstream/tasks.ts";
 import type {
 	Item,
@@ -21,6 +22,7 @@ import { exposeItem } from "./exposure.ts";
 import { splitName } from "./names.ts";
 import { READ_MORE_NAMES, readMoreTool, resultLimit } from "./results.ts";
 import { EMPTY_SHAPE, type Entry, type Shape, type Shapes } from "./shape.ts";
+import { withObjectOutput } from "./structured.ts";
 import { slugOf, type View } from "./view.ts";
 
 /** How long a list waits for its slowest server; a later one arrives by `list_changed`. */
@@ -210,6 +212,11 @@ function prepare(
 				return item ? { ...entry, bytes: promised(view, kind, item) } : [];
 			})
 			.map((entry) =>
+				kind === "tools"
+					? { ...entry, bytes: toolFor(view, entry.bytes) }
+					: entry,
+			)
+			.map((entry) =>
 				view.only ? entry.bytes : exposeItem(server.slug, kind, entry),
 			);
 	});
@@ -228,6 +235,11 @@ function promised(view: View, kind: ListKind, { bytes }: Item): Bytes {
 	return kind === "tools" && view.toolset?.resultBytesMax
 		? withoutMember(bytes, "outputSchema")
 		: bytes;
+}
+
+/** A tool in the words of the client's era. */
+function toolFor({ tasks }: View, tool: Bytes): Bytes {
+	return tasks === "modern" ? withoutBadMarks(tool) : withObjectOutput(tool);
 }
 
 /** Whether the toolset of a view has a tool; where there is none, every tool is. */

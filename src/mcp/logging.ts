@@ -8,8 +8,10 @@ import {
 	type Bytes,
 	holds,
 	memberOf,
+	membersOf,
 	parseJson,
 	parseMessage,
+	splice,
 	textOf,
 } from "../message.ts";
 
@@ -50,4 +52,30 @@ export function mayShow(notification: Bytes, level: LogLevel | null): boolean {
 			? parseLevel(parseJson(notification, said))
 			: null;
 	return known === null || LEVELS.indexOf(known) >= LEVELS.indexOf(level);
+}
+
+/** A log line that says which server it is from, as a client of several must know; any other notification as it is. */
+export function loggedBy(slug: string, notification: Bytes): Bytes {
+	if (!holds(notification, LOG_METHOD)) return notification;
+	const message = parseMessage(notification);
+	if (
+		message.kind !== "notification" ||
+		message.method !== "notifications/message" ||
+		!message.params
+	)
+		return notification;
+	const { params } = message;
+	const logger = memberOf(notification, params.start, "logger");
+	const name = logger && parseJson(notification, logger);
+	if (logger && typeof name === "string")
+		return splice(notification, [
+			{ ...logger, text: JSON.stringify(`${slug}/${name}`) },
+		]);
+	const comma = membersOf(notification, params.start).length > 0 ? "," : "";
+	const at = params.start + 1;
+	return logger
+		? notification
+		: splice(notification, [
+				{ start: at, end: at, text: `"logger":"${slug}"${comma}` },
+			]);
 }

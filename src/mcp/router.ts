@@ -17,6 +17,7 @@ import {
 } from "../message.ts";
 import type { Era } from "../protocol.ts";
 import type { CallRecorder } from "../store/calls.ts";
+import { SHARED } from "../store/secrets.ts";
 import type { Server } from "../store/servers.ts";
 import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
 import { wholeBody } from "../upstream/reply.ts";
@@ -26,16 +27,19 @@ import type {
 	Upstream,
 	Upstreams,
 } from "../upstream/upstream.ts";
-import { adaptResult } from "./adapt.ts";
+import { adaptResult, withPrivateCache } from "./adapt.ts";
+import { askFrom, questionsFrom } from "./asking.ts";
 import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input } from "./input.ts";
 import { createLists, type Merged } from "./lists.ts";
+import { loggedBy } from "./logging.ts";
 import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
 import type { Entry, Shapes } from "./shape.ts";
+import { withObjectResult, wrapsOutput } from "./structured.ts";
 import { entryOf, ownerOf, serverOf, type Target, targetOf } from "./target.ts";
 import { asTaskCall, listTasks } from "./task-calls.ts";
 import type { Tasks } from "./tasks.ts";
@@ -184,7 +188,9 @@ export function createRouter(deps: {
 	): Promise<Reply> => {
 		const facts = await upstream.facts(routed.signal);
 		const { era } = facts;
-		const call = asTaskCall(deps.tasks, view, routed, target, upstream, facts);
+		const { slug } = target.server;
+		const said = view.only ? routed : saidBy(slug, routed);
+		const call = asTaskCall(deps.tasks, view, said, target, upstream, facts);
 		const reply = await call.finish(
 			await converse(view, call.routed, call.target, upstream, era),
 		);
@@ -196,13 +202,24 @@ export function createRouter(deps: {
 				? {
 						...reply,
 						body: exposeResult(
-							target.server.slug,
+							slug,
 							await wholeBody(reply.body),
 							routed.method === "tasks/get",
 						),
 					}
 				: reply;
-		return adaptResult(routed, era, exposed);
+		const asked = view.only ? exposed : questionsFrom(slug, exposed);
+		const adapted = adaptResult(routed, era, asked);
+		if (routed.method === "resources/read" && upstream.identity !== SHARED)
+			return withPrivateCache(adapted);
+		return routed.method === "tools/call" &&
+			routed.era === "legacy" &&
+			era === "modern"
+			? withObjectResult(
+					adapted,
+					wrapsOutput(upstream.lastList("tools") ?? [], target.name ?? ""),
+				)
+			: adapted;
 	};
 
 	/** A page of a result that was kept, when that is what is called; null for any other call. */
@@ -381,6 +398,15 @@ function mayReadOn(params: Bytes | null): params is Bytes {
 
 /** What each of its names ends with. */
 const READ_MORE = Buffer.from(READ_MORE_NAMES[0]);
+
+/** A request whose notifications and questions say which server they are from. */
+function saidBy(slug: string, routed: Routed): Routed {
+	return {
+		...routed,
+		onNotification: (message) => routed.onNotification(loggedBy(slug, message)),
+		ask: routed.ask && askFrom(slug, routed.ask),
+	};
+}
 
 /** The arguments of tools that travel as headers, found once for as long as the tool is the same. */
 const marks = new WeakMap<Entry, ParamHeaders>();

@@ -17,7 +17,7 @@ import type {
 	UpstreamEvent,
 } from "../upstream/upstream.ts";
 import { type Bells, createBells } from "./bells.ts";
-import { type LogLevel, mayShow } from "./logging.ts";
+import { type LogLevel, loggedBy, mayShow } from "./logging.ts";
 import { exposeUri } from "./names.ts";
 import type { EventSink } from "./stream.ts";
 import type { View } from "./view.ts";
@@ -91,7 +91,11 @@ export function createSubscriptions(deps: {
 			if (!view || !concerns(view, upstream)) continue;
 			if (event.type === "list_changed") sendChange(ear, CHANGE_OF[event.list]);
 			if (event.type === "log" && mayShow(event.message, ear.wish.logLevel()))
-				ear.stream.send(event.message);
+				ear.stream.send(
+					view.only
+						? event.message
+						: loggedBy(upstream.server.slug, event.message),
+				);
 			if (event.type === "resource_updated") {
 				const { slug } = upstream.server;
 				const uri = view.only ? event.uri : exposeUri(slug, event.uri);

@@ -6,7 +6,16 @@
  *
  * @see specification 2026-07-28, basic/transports/streamable-http ("Request Headers", "Schema Extension"), SEP-2243
  */
-import { type Bytes, holds, memberOf, parseJson } from "../message.ts";
+import {
+	type Bytes,
+	type Edit,
+	elementsOf,
+	holds,
+	memberOf,
+	membersOf,
+	parseJson,
+	splice,
+} from "../message.ts";
 import { HEADER } from "../protocol.ts";
 
 /** The arguments of a tool that travel as headers: header name to where the argument stands. */
@@ -26,6 +35,10 @@ export const NAMED_BY: Readonly<Record<string, string>> = {
 };
 
 const MARK = "x-mcp-header";
+/** What stands under these is somebody's value, and no schema. */
+const DATA = ["const", "enum", "default", "examples"];
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const PLAIN = /^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$/;
 const SENTINEL = /^=\?base64\?.*\?=$/;
@@ -67,6 +80,41 @@ export function paramHeadersOf(tool: Bytes): ParamHeaders | null {
 	return names.size === found.length ? found : null;
 }
 
+/**
+ * A tool without its marks, when they are such that a client must not use it over HTTP: those of a server that is not
+ * reached over HTTP mean nothing to it, and would cost the client a tool.
+ */
+export function withoutBadMarks(tool: Bytes): Bytes {
+	if (paramHeadersOf(tool) !== null) return tool;
+	const schema = memberOf(tool, 0, "inputSchema");
+	return schema ? splice(tool, markEdits(tool, schema.start, 0)) : tool;
+}
+
+/** Takes every mark out, with its comma. */
+function markEdits(
+	bytes: Bytes,
+	start: number,
+	depth: number,
+): readonly Edit[] {
+	if (depth > 2 * SCHEMA_DEPTH_MAX) return [];
+	if (bytes[start] === OPEN_ARRAY)
+		return elementsOf(bytes, start).flatMap((element) =>
+			markEdits(bytes, element.start, depth + 1),
+		);
+	if (bytes[start] !== OPEN_OBJECT) return [];
+	const members = membersOf(bytes, start);
+	return members.flatMap((member, at): readonly Edit[] => {
+		if (member.key !== MARK)
+			return DATA.includes(member.key)
+				? []
+				: markEdits(bytes, member.start, depth + 1);
+		const next = members[at + 1];
+		if (next) return [{ start: member.keyStart, end: next.keyStart, text: "" }];
+		const from = members[at - 1]?.end ?? member.keyStart;
+		return [{ start: from, end: member.end, text: "" }];
+	});
+}
+
 /** Walks a schema. Marks count only below a chain of `properties`; anywhere else they are a fault. */
 function collect(
 	node: unknown,
@@ -91,8 +139,7 @@ function collect(
 	}
 	return Object.entries(schema).every(([key, child]) => {
 		// Data, not schemas: a mark in there is somebody's value.
-		if (["const", "enum", "default", "examples", MARK].includes(key))
-			return true;
+		if (key === MARK || DATA.includes(key)) return true;
 		if (key !== "properties" || child === null || typeof child !== "object")
 			return collect(child, path, false, found, depth + 1);
 		return Object.entries(child).every(([name, property]) =>

@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
-import { toBytes } from "../../src/message.ts";
-import { mirrorHeaders, paramHeadersOf } from "../../src/upstream/mirror.ts";
+import { textOf, toBytes } from "../../src/message.ts";
+import {
+	mirrorHeaders,
+	paramHeadersOf,
+	withoutBadMarks,
+} from "../../src/upstream/mirror.ts";
 
 function nameOf(name: string): string | undefined {
 	return mirrorHeaders("tools/call", toBytes(JSON.stringify({ name })))[
@@ -95,3 +99,24 @@ for (const [what, schema] of [
 	test(`SEP-2243: a tool with a mark ${what} is left out`, () => {
 		expect(paramHeadersOf(region(schema))).toBeNull();
 	});
+
+test("marks that a client could not follow are taken out, and good ones stay", () => {
+	const tool = (schema: string): Uint8Array =>
+		toBytes(`{"name":"a","inputSchema":${schema},"x":{"x-mcp-header":1}}`);
+	const after = (schema: string): string =>
+		textOf(withoutBadMarks(tool(schema)));
+	const good =
+		'{"type":"object","properties":{"a":{"type":"string","x-mcp-header":"A"}}}';
+	expect(after(good)).toBe(textOf(tool(good)));
+	expect(
+		after(
+			'{"x-mcp-header":"B", "properties":{"a":{"x-mcp-header":"A","type":"string"},"b":{"type":"string" ,"x-mcp-header":"a"}},"default":{"x-mcp-header":1},"anyOf":[{"x-mcp-header":"C"}]}',
+		),
+	).toBe(
+		textOf(
+			tool(
+				'{"properties":{"a":{"type":"string"},"b":{"type":"string"}},"default":{"x-mcp-header":1},"anyOf":[{}]}',
+			),
+		),
+	);
+});

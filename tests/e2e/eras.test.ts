@@ -1,0 +1,267 @@
+/**
+ * What must be said otherwise to a client of the other era, or to a client of several servers: structured output,
+ * pages of MCP Apps, how long a list holds, who asks. What passes unchanged is in `fidelity.test.ts`.
+ *
+ * @see specification 2026-07-28, changelog (SEP-2106, SEP-2133, SEP-2549); the extension io.modelcontextprotocol/ui
+ */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { META } from "../../src/protocol.ts";
+import { type Gateway, startGateway } from "../support/gateway.ts";
+import {
+	type Asked,
+	legacyStart,
+	result,
+	type ScriptedServer,
+	startScripted,
+} from "../support/scripted-server.ts";
+import {
+	openLegacySession,
+	openStream,
+	type RpcMessage,
+	send,
+	sendModern,
+} from "../support/wire.ts";
+
+setDefaultTimeout(30_000);
+
+const UI = "io.modelcontextprotocol/ui";
+const HOST = {
+	extensions: { [UI]: { mimeTypes: ["text/html;profile=mcp-app"] } },
+};
+const PAGE = "ui://charts/bar.html";
+const CONTENTS = `{"uri":"${PAGE}","mimeType":"text/html;profile=mcp-app","text":"<p>","_meta":{"ui":{"csp":{"connectDomains":["https://example.org"]},"prefersBorder":true}}}`;
+
+const TOOLS = `{"tools":[
+	{"name":"numbers","inputSchema":{"type":"object"},"outputSchema":{"type":"array","items":{"$ref":"#/$defs/n"},"$defs":{"n":{"type":"number"}}}},
+	{"name":"chart","inputSchema":{"type":"object"},"_meta":{"ui":{"resourceUri":"${PAGE}","visibility":["model"]}}}
+],"resultType":"complete","ttlMs":5000,"cacheScope":"public"}`;
+
+const CAPABILITIES = `{"tools":{},"resources":{},"extensions":{"${UI}":{},"com.example/other":{}}}`;
+
+/** What both scripted servers answer in the same words. */
+function shared(asked: Asked): Response | undefined {
+	switch (asked.method) {
+		case "tools/list":
+			return result(asked, TOOLS);
+		case "tools/call":
+			return result(
+				asked,
+				'{"resultType":"complete","content":[],"structuredContent":[1,2.50]}',
+			);
+		case "resources/read":
+			return result(
+				asked,
+				`{"resultType":"complete","contents":[${CONTENTS}],"ttlMs":60000,"cacheScope":"public"}`,
+			);
+		default:
+			return undefined;
+	}
+}
+
+let gateway: Gateway;
+let key: string;
+let modern: ScriptedServer;
+let legacy: ScriptedServer;
+let asking: ScriptedServer;
+
+beforeAll(async () => {
+	modern = startScripted((asked) =>
+		asked.method === "server/discover"
+			? result(
+					asked,
+					`{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":${CAPABILITIES},"ttlMs":0,"cacheScope":"public"}`,
+				)
+			: shared(asked),
+	);
+	legacy = startScripted(
+		(asked) =>
+			legacyStart(asked, { capabilities: CAPABILITIES }) ??
+			(asked.method === "resources/read"
+				? result(asked, `{"contents":[${CONTENTS}]}`)
+				: shared(asked)),
+	);
+	asking = startScripted((asked) => {
+		const { id, method, body } = asked;
+		if (method !== "tools/call" || body.includes("inputResponses"))
+			return method === "server/discover"
+				? result(
+						asked,
+						'{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"public"}',
+					)
+				: shared(asked);
+		return Response.json({
+			jsonrpc: "2.0",
+			id,
+			result: {
+				resultType: "input_required",
+				inputRequests: {
+					who: {
+						method: "elicitation/create",
+						params: { message: "Who?", requestedSchema: { type: "object" } },
+					},
+				},
+			},
+		});
+	});
+	gateway = await startGateway();
+	for (const [slug, { url }] of Object.entries({ modern, legacy, asking }))
+		await gateway.cli(["servers", "add", slug, "--url", url]);
+	key = (
+		await gateway.cli([
+			...["keys", "create", "eras"],
+			...["--user", gateway.owner.email],
+		])
+	).trim();
+});
+
+afterAll(async () => {
+	await gateway?.stop();
+	for (const server of [modern, legacy, asking]) server.stop();
+});
+
+function ask(
+	method: string,
+	params: Record<string, unknown> = {},
+	capabilities: unknown = {},
+	slug?: string,
+): ReturnType<typeof sendModern> {
+	return sendModern(gateway.endpoint(slug), key, method, {
+		...params,
+		_meta: { [META.clientCapabilities]: capabilities },
+	});
+}
+
+test("an output that is no object is one to a legacy client, whose SDK finds it valid", async () => {
+	const client = new Client({ name: "eras", version: "1.0.0" });
+	await client.connect(
+		new StreamableHTTPClientTransport(new URL(gateway.endpoint()), {
+			requestInit: { headers: { Authorization: `Bearer ${key}` } },
+		}) as Parameters<Client["connect"]>[0],
+	);
+	const { tools } = await client.listTools();
+	expect(
+		tools.find(({ name }) => name === "modern_numbers")?.outputSchema,
+	).toMatchObject({
+		type: "object",
+		properties: { result: { type: "array" } },
+		required: ["result"],
+	});
+	const called = await client.callTool({ name: "modern_numbers" });
+	expect(called.structuredContent).toEqual({ result: [1, 2.5] });
+	await client.close();
+	const { text } = await ask("tools/call", {
+		name: "modern_numbers",
+		arguments: {},
+	});
+	expect(text).toContain('"structuredContent":[1,2.50]');
+});
+
+test("MCP Apps: both ends hear of the extension with its settings, and of no other that we do not know", async () => {
+	const { last } = await ask("server/discover", {}, HOST);
+	expect(last?.result?.["capabilities"]).toMatchObject({
+		extensions: { [UI]: {} },
+	});
+	expect(JSON.stringify(last)).not.toContain("com.example");
+	await ask("tools/list", {}, { ...HOST, "com.example": {} });
+	expect(
+		modern.asked.some(({ body }) => body.includes(JSON.stringify(HOST))),
+	).toBe(true);
+	await openLegacySession(gateway.endpoint(), key, undefined, HOST);
+	expect(
+		legacy.asked.some(
+			({ method, body }) =>
+				method === "initialize" && body.includes(JSON.stringify(HOST)),
+		),
+	).toBe(true);
+});
+
+test("MCP Apps: the page that a tool names can be read under that name, as it was written", async () => {
+	const session = await openLegacySession(gateway.endpoint(), key);
+	for (const slug of ["modern", "legacy"]) {
+		const uri = `ui://${slug}/charts/bar.html`;
+		const contents = CONTENTS.replace(PAGE, uri);
+		const tool = `"_meta":{"ui":{"resourceUri":"${uri}","visibility":["model"]}}`;
+		for (const [list, read] of [
+			[await ask("tools/list"), await ask("resources/read", { uri })],
+			[
+				await session.request("tools/list"),
+				await session.request("resources/read", { uri }),
+			],
+		] as const) {
+			expect(list.text).toContain(tool);
+			expect(read.text).toContain(contents);
+		}
+	}
+});
+
+test("a list holds as long as the shortest of what it was made of, and is its caller's own (SEP-2549)", async () => {
+	const { last } = await ask("tools/list", {}, {}, "modern");
+	expect(Number(last?.result?.["ttlMs"])).toBeLessThanOrEqual(5000);
+	expect(last?.result?.["cacheScope"]).toBe("private");
+	const read = await ask("resources/read", { uri: PAGE }, {}, "modern");
+	expect(read.last?.result).toMatchObject({
+		cacheScope: "public",
+		ttlMs: 60_000,
+	});
+	const old = await ask("resources/read", { uri: PAGE }, {}, "legacy");
+	expect(old.last?.result).toMatchObject({ cacheScope: "private", ttlMs: 0 });
+});
+
+test("among several servers a question says whose it is, to clients of both eras", async () => {
+	const call = { name: "asking_numbers", arguments: {} };
+	const capabilities = { elicitation: {} };
+	const { last } = await ask("tools/call", call, capabilities);
+	expect(last?.result?.["inputRequests"]).toMatchObject({
+		who: { params: { message: "asking: Who?" } },
+	});
+	const session = await openLegacySession(
+		gateway.endpoint(),
+		key,
+		undefined,
+		capabilities,
+	);
+	const stream = await openStream(
+		gateway.endpoint(),
+		key,
+		JSON.stringify({
+			jsonrpc: "2.0",
+			id: 7,
+			method: "tools/call",
+			params: call,
+		}),
+		session.headers,
+	);
+	const question = (await stream.next()) as RpcMessage;
+	expect(question.params?.["message"]).toBe("asking: Who?");
+	await send(
+		gateway.endpoint(),
+		key,
+		JSON.stringify({
+			jsonrpc: "2.0",
+			id: question.id,
+			result: { action: "decline" },
+		}),
+		{ headers: session.headers },
+	);
+	expect((await stream.next())?.id).toBe(7);
+	stream.close();
+	const own = await ask(
+		"tools/call",
+		{ ...call, name: "numbers" },
+		capabilities,
+		"asking",
+	);
+	expect(own.last?.result?.["inputRequests"]).toMatchObject({
+		who: { params: { message: "Who?" } },
+	});
+});
+
+test("what nobody knows is unknown in the words of each era", async () => {
+	const unknown = await ask("vendor/unknown");
+	expect([unknown.status, unknown.last?.error?.code]).toEqual([404, -32601]);
+	const session = await openLegacySession(gateway.endpoint(), key);
+	const old = await session.request("vendor/unknown");
+	expect(old.last?.error?.code).toBe(-32601);
+});
