@@ -8,6 +8,7 @@
  */
 import { X509Certificate } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { connect } from "node:tls";
 import { delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
@@ -67,7 +68,7 @@ const ADMIN_SOCKET_MODE = 0o660;
 export function listen(host: string, port: number, handler: Handler): Listener {
 	const server = serving(`${host}:${port}`, () =>
 		Bun.serve({
-			hostname: host,
+			hostname: bindable(host),
 			port,
 			maxRequestBodySize: REQUEST_BYTES_MAX,
 			fetch: (request, server) => handler(request, peer(request, server)),
@@ -180,7 +181,7 @@ function serveTls(
 		isSuperseded ? closing(response) : response;
 	const server = serving(`${host}:${port}`, () =>
 		Bun.serve({
-			hostname: host,
+			hostname: bindable(host),
 			port,
 			reusePort: true,
 			tls: tlsOptions(materials),
@@ -243,6 +244,15 @@ async function probe(
 		`${host}:${port} still shows another certificate`,
 		{ hint: "restart the gateway" },
 	);
+}
+
+/** Every address is every IPv4 address where the kernel was started without IPv6, and knows no other. */
+function bindable(host: string): string {
+	if (host !== "::") return host;
+	const hasIpv6 = Object.values(networkInterfaces())
+		.flat()
+		.some((found) => found?.family === "IPv6");
+	return hasIpv6 ? host : "0.0.0.0";
 }
 
 /** A listener on every IPv6 address is one on every IPv4 address too, and a machine may be without the former. */

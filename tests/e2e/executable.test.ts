@@ -13,9 +13,19 @@ import {
 } from "../support/authenticator.ts";
 import { startGateway } from "../support/gateway.ts";
 import { runToEnd } from "../support/processes.ts";
-import { describeWith, executable, systemTool } from "../support/tools.ts";
+import {
+	describeWith,
+	executable,
+	systemTool,
+	type Tool,
+} from "../support/tools.ts";
 
 const PASSWORD = "correct horse battery";
+const ROOT: Tool = {
+	name: "root",
+	package: "nothing, but run the tests as root",
+	path: process.getuid?.() === 0 ? "/" : null,
+};
 
 describeWith([executable()], "the executable", () => {
 	const program = executable().path as string;
@@ -137,14 +147,7 @@ describeWith([executable()], "the executable", () => {
 	});
 
 	describeWith(
-		[
-			systemTool("unshare", "util-linux"),
-			{
-				name: "root",
-				package: "nothing, but run the tests as root",
-				path: process.getuid?.() === 0 ? "/" : null,
-			},
-		],
+		[systemTool("unshare", "util-linux"), ROOT],
 		"with a temporary directory that is mounted noexec",
 		() => {
 			test("passwords are hashed all the same, and the data can be checked", async () => {
@@ -171,6 +174,26 @@ describeWith([executable()], "the executable", () => {
 					`${program} serve --check --data-dir ${dataDir}`,
 				);
 				expect(checked.stdout).toContain(`can serve ${dataDir}`);
+			});
+		},
+	);
+
+	describeWith(
+		[systemTool("unshare", "util-linux"), systemTool("ip", "iproute2"), ROOT],
+		"on a machine without IPv6",
+		() => {
+			test("every address is every address of the other kind", async () => {
+				const dataDir = join(folder, "without-ipv6");
+				const { stdout } = await runToEnd([
+					...["unshare", "--net", "sh", "-c"],
+					`echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && ip link set lo up || exit 1
+					${program} serve --data-dir ${dataDir} --listen [::]:443 --tls acme --acme-directory https://127.0.0.1:1/dir &
+					until [ -S ${dataDir}/admin.sock ]; do sleep 0.1; done
+					cat /proc/net/tcp; kill $!; wait`,
+				]);
+				// Listening (0A) on every address, ports 443 and 80.
+				expect(stdout).toContain("00000000:01BB 00000000:0000 0A");
+				expect(stdout).toContain("00000000:0050 00000000:0000 0A");
 			});
 		},
 	);
