@@ -146,9 +146,9 @@ function judgePorts({ place, findObstacle }: Morgue): readonly Finding[] {
 /** The data, or what keeps it from being opened; null when there is none yet, because opening would make it. */
 function openQuietly(
 	{ open }: Morgue,
-	{ dataDir, kek }: MachineFacts,
+	{ hasStore, kek }: MachineFacts,
 ): ReturnType<Morgue["open"]> | Finding | null {
-	if (dataDir.mode === null || kek.problem !== null) return null;
+	if (!hasStore || kek.problem !== null) return null;
 	try {
 		return open();
 	} catch (error) {

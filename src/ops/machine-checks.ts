@@ -44,9 +44,9 @@ function judgeFolder({ dataDir, openFiles }: MachineFacts): Finding {
 	);
 }
 
-function judgeKey({ kek, dataDir }: MachineFacts): Finding {
+function judgeKey({ kek, hasStore }: MachineFacts): Finding {
 	if (kek.problem !== null)
-		return dataDir.mode === null
+		return !hasStore
 			? ill("notice", "master-key", "there is no master key yet", null)
 			: ill(
 					"error",

@@ -13,6 +13,8 @@ import { readKek } from "../vault.ts";
 
 export type MachineFacts = {
 	readonly dataDir: { readonly path: string; readonly mode: number | null };
+	/** Whether there is anything that the master key opens. */
+	readonly hasStore: boolean;
 	/** Files of the store that others than its owner may read. */
 	readonly openFiles: readonly string[];
 	readonly kek: {
@@ -28,6 +30,7 @@ export type MachineFacts = {
 	readonly landlock: number | null;
 };
 
+const STORE = "sallyport.db";
 const STORE_FILE = /^(sallyport\.db|lock)/;
 const OTHERS = 0o077;
 const LIBC_NAMES = ["libc.so.6", "libc.so"];
@@ -49,6 +52,7 @@ export function readMachine(place: {
 	const isBesideData = !relative(dataDir, kekFile).startsWith("..");
 	return {
 		dataDir: { path: dataDir, mode },
+		hasStore: modeOf(join(dataDir, STORE)) !== null,
 		openFiles: mode === null ? [] : openFilesIn(dataDir),
 		kek: { path: kekFile, isBesideData, problem: problemOfKek(kekFile) },
 		freeBytes: freeBytesAt(dataDir),

@@ -141,7 +141,7 @@ test("a person sees their own attempts on the page, an administrator everyone's"
 	await allow(authority, authorizeQuery(client), owner);
 	const html = await (await owner.get("/doctor")).text();
 	expect(html).toContain("<bdi>&lt;b>Zed");
-	expect(html).toContain("Question to a person");
+	expect(html).toContain("The question to a person");
 	const ownerId = findUserByEmail(authority.db, OWNER.email)?.id ?? "";
 	expect(diagnoses({ userId: ownerId })).toHaveLength(1);
 	const memberId =

@@ -24,6 +24,7 @@ import { noCertificates } from "../../src/tls/certificates.ts";
 
 const SOUND: MachineFacts = {
 	dataDir: { path: "/data", mode: 0o700 },
+	hasStore: true,
 	openFiles: [],
 	kek: { path: "/etc/master.key", isBesideData: false, problem: null },
 	freeBytes: 50 * 1024 ** 3,
@@ -111,6 +112,7 @@ describe("the machine", () => {
 		writeFileSync(join(dataDir, "sallyport.db"), "", { mode: 0o644 });
 		const facts = readMachine({ dataDir, kekFile });
 		expect(facts.dataDir.mode).toBe(0o700);
+		expect(facts.hasStore).toBe(true);
 		expect(facts.openFiles).toEqual(["sallyport.db"]);
 		expect(facts.kek.isBesideData).toBe(true);
 		expect(facts.kek.problem?.hint).toBe(`chmod 600 ${kekFile}`);

@@ -184,16 +184,16 @@ const OUTCOMES: Readonly<Record<RecordedStep["outcome"], string>> = {
 };
 
 const WORDS: Readonly<Record<StepName, string>> = {
-	challenge: "Called without a valid token",
-	metadata: "Read how to sign in",
-	registration: "Registered",
-	document: "Its description was read",
+	challenge: "A call without a valid token",
+	metadata: "A look at how to sign in",
+	registration: "Registration",
+	document: "The client's own description",
 	device: "Device code",
-	authorize: "Opened the sign-in page",
-	login: "Sign-in",
-	consent: "Question to a person",
-	code: "Code sent",
-	token: "Tokens given",
-	mcp: "First call",
-	refresh: "Tokens renewed",
+	authorize: "The sign-in page",
+	login: "Signing in",
+	consent: "The question to a person",
+	code: "The code, on its way back",
+	token: "The first tokens",
+	mcp: "The first call",
+	refresh: "New tokens",
 };
