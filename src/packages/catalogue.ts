@@ -153,8 +153,8 @@ const ENTRIES: readonly Entry[] = [
 			declareInput({
 				kind: "header",
 				target: "X-MCP-Readonly",
-				label: "What clients may do",
-				help: "true: they only read.",
+				label: "Read only",
+				help: "With true, clients read and change nothing.",
 				choices: ["true", "false"],
 				fallback: "false",
 			}),

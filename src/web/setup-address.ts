@@ -121,7 +121,8 @@ async function choose(site: Site, request: Request): Promise<Response> {
 
 /** `gate.example.org` or `https://gate.example.org:8443/` → its origin; null for anything else. */
 function originOf(typed: string): string | null {
-	const text = typed.trim();
+	// A name may be written with the dot of the root at its end.
+	const text = typed.trim().replace(/\.(?=(?::\d+)?\/?$)/, "");
 	const written = /^https:\/\//i.test(text)
 		? text
 		: `https://${text.includes(":") && !text.includes(".") ? `[${text}]` : text}`;
