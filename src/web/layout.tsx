@@ -35,6 +35,7 @@ const PARTS = [
 	{ path: "/tools", name: "Tools", forAll: true },
 	{ path: "/clients", name: "Clients", forAll: true },
 	{ path: "/users", name: "Users", forAll: false },
+	{ path: "/account", name: "Account", forAll: true },
 ] as const;
 
 /** Which part a page belongs to, and whether whoever looks at it runs the gateway. */

@@ -5,6 +5,7 @@
 import type { VNode } from "preact";
 import type { Role } from "../../caller.ts";
 import { RECOVERY_CODES } from "../../people/recovery-codes.ts";
+import { may } from "../../rights.ts";
 import type { Identity } from "../../store/identities.ts";
 import type { ListedLogin, LoginMethod } from "../../store/logins.ts";
 import type { NoticeKind, Notice as Told } from "../../store/notices.ts";
@@ -36,7 +37,13 @@ type AccountFields = {
 export function accountPage(fields: AccountFields): Response {
 	const { email, role, csrf, hasPassword } = fields;
 	return page(
-		{ title: "Account" },
+		{
+			title: "Account",
+			nav: {
+				current: "/account",
+				administers: may(role, "run the gateway"),
+			},
+		},
 		<>
 			<h1>Your account</h1>
 			<p>
@@ -53,9 +60,6 @@ export function accountPage(fields: AccountFields): Response {
 			<Factors {...fields} />
 			<Linked {...fields} />
 			<Logins {...fields} />
-			<p>
-				<a href="/">Back to your servers</a>
-			</p>
 		</>,
 	);
 }

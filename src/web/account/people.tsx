@@ -17,6 +17,8 @@ export type PersonView = User &
 		readonly lastSeenAt: number | null;
 	};
 
+const NAV = { current: "/users", administers: true } as const;
+
 type GivenRole = "admin" | "member";
 
 export const ROLE_NAMES: Readonly<Record<Role, string>> = {
@@ -35,12 +37,12 @@ export function peoplePage(fields: {
 	const { people, roles, csrf, problem } = fields;
 	return page(
 		{
-			title: "People",
-			nav: { current: "/users", administers: true },
+			title: "Users",
+			nav: NAV,
 			...problemOptions(problem),
 		},
 		<>
-			<h1>People</h1>
+			<h1>Users</h1>
 			<table>
 				<caption>Everyone who may sign in</caption>
 				<thead>
@@ -91,8 +93,6 @@ export function peoplePage(fields: {
 			</form>
 			<p>
 				<a href="/users/provider">Sign-in with accounts elsewhere</a>
-				{" · "}
-				<a href="/">Back to your servers</a>
 			</p>
 		</>,
 	);
@@ -110,7 +110,7 @@ export function personPage(fields: {
 }): Response {
 	const { person, isManaged, csrf, problem } = fields;
 	return page(
-		{ title: person.email, ...problemOptions(problem) },
+		{ title: person.email, nav: NAV, ...problemOptions(problem) },
 		<>
 			<h1>{person.email}</h1>
 			<p>
@@ -146,7 +146,7 @@ export function personPage(fields: {
 				</Action>
 			) : null}
 			<p>
-				<a href="/users">Back to people</a>
+				<a href="/users">Back to users</a>
 			</p>
 		</>,
 	);

@@ -14,7 +14,11 @@ export function providerSettingsPage(fields: {
 }): Response {
 	const { provider, csrf, problem } = fields;
 	return page(
-		{ title: "Sign-in elsewhere", ...problemOptions(problem) },
+		{
+			title: "Sign-in elsewhere",
+			nav: { current: "/users", administers: true },
+			...problemOptions(problem),
+		},
 		<>
 			<h1>Sign in with an account elsewhere</h1>
 			<p>
@@ -94,7 +98,7 @@ export function providerSettingsPage(fields: {
 				</form>
 			)}
 			<p>
-				<a href="/users">Back to people</a>
+				<a href="/users">Back to users</a>
 			</p>
 		</>,
 	);
