@@ -141,7 +141,9 @@ test("a link that was made up, replaced or is too old opens nothing", async () =
 		expect(await refused.text()).toContain("sudo sallyport setup-link");
 	}
 	authority.advance(24 * 3600);
-	expect((await claim(current)).status).toBe(404);
+	const old = await claim(current);
+	expect(old.status).toBe(404);
+	expect(await old.text()).toContain("is too old");
 	expect(isClaimed(authority.db)).toBe(false);
 });
 
