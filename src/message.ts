@@ -66,6 +66,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+const LOWER_N = 0x6e;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const OPEN_ARRAY = 0x5b;
@@ -75,8 +76,45 @@ export function toBytes(text: string): Bytes {
 	return encoder.encode(text);
 }
 
-/** Texts up to this length are read byte by byte, which is faster than a decoder as long as they are ASCII. */
+/** Texts up to this length are looked at byte by byte, which is faster than a decoder as long as they are ASCII. */
 const SHORT = 64;
+
+/**
+ * Keys that stand in nearly every message, by their length: they are recognised in the bytes, because a text made of
+ * each would be most of what a message costs.
+ */
+const KEYS: readonly (readonly string[])[] = byLength([
+	"id",
+	"jsonrpc",
+	"method",
+	"params",
+	"result",
+	"error",
+	"name",
+	"arguments",
+	"uri",
+	"_meta",
+	"content",
+	"isError",
+	"structuredContent",
+	"resultType",
+	"code",
+	"message",
+	"data",
+	"progressToken",
+	"io.modelcontextprotocol/protocolVersion",
+	"io.modelcontextprotocol/clientCapabilities",
+	"io.modelcontextprotocol/clientInfo",
+]);
+
+function byLength(keys: readonly string[]): readonly (readonly string[])[] {
+	const sorted: string[][] = [];
+	for (const key of keys) {
+		sorted[key.length] ??= [];
+		sorted[key.length]?.push(key);
+	}
+	return sorted;
+}
 
 /** The text of a range. @throws MalformedMessage when it is not UTF-8 */
 export function textOf(bytes: Bytes, range?: Range): string {
@@ -116,29 +154,24 @@ export function parseMessage(bytes: Bytes): Message {
 			-32600,
 			"a batch is not accepted: send one message at a time",
 		);
-	const members = membersOf(bytes, start);
-	if (skipSpace(bytes, endOf(bytes, start)) !== bytes.length)
+	const { version, id, method, params, result, error, end } = envelopeOf(
+		bytes,
+		start,
+	);
+	if (skipSpace(bytes, end) !== bytes.length)
 		throw new MalformedMessage(-32700, "there is text after the message");
-	const find = (key: string): Member | undefined =>
-		members.find((member) => member.key === key);
-	const version = find("jsonrpc");
 	if (!version || textOf(bytes, version) !== '"2.0"')
 		throw new MalformedMessage(-32600, 'the message must say "jsonrpc": "2.0"');
-	const id = find("id");
-	const method = find("method");
 	if (method) {
-		const name = parseJson(bytes, method);
-		if (typeof name !== "string")
+		const name = stringIn(bytes, method);
+		if (name === null)
 			throw new MalformedMessage(-32600, "the method must be a string");
-		const params = find("params") ?? null;
 		if (params && bytes[params.start] !== OPEN_OBJECT)
 			throw new MalformedMessage(-32600, "the params must be an object");
 		return id
 			? { kind: "request", bytes, id: idOf(bytes, id), method: name, params }
 			: { kind: "notification", bytes, method: name, params };
 	}
-	const result = find("result");
-	const error = find("error");
 	const body = result ?? error;
 	if (!body || (result && error))
 		throw new MalformedMessage(
@@ -148,10 +181,47 @@ export function parseMessage(bytes: Bytes): Message {
 	return {
 		kind: "response",
 		bytes,
-		id: id && textOf(bytes, id) !== "null" ? idOf(bytes, id) : null,
+		id: id && bytes[id.start] !== LOWER_N ? idOf(bytes, id) : null,
 		member: result ? "result" : "error",
 		body,
 	};
+}
+
+type Envelope = {
+	version: Range | null;
+	id: Range | null;
+	method: Range | null;
+	params: Range | null;
+	result: Range | null;
+	error: Range | null;
+	/** Where the object ends. */
+	end: number;
+};
+
+function envelopeOf(bytes: Bytes, start: number): Envelope {
+	const found: Envelope = {
+		version: null,
+		id: null,
+		method: null,
+		params: null,
+		result: null,
+		error: null,
+		end: start,
+	};
+	const members = membersOf(bytes, start);
+	let last = start + 1;
+	for (const member of members) {
+		last = member.end;
+		if (member.key === "jsonrpc") found.version = member;
+		else if (member.key === "id") found.id = member;
+		else if (member.key === "method") found.method = member;
+		else if (member.key === "params") found.params = member;
+		else if (member.key === "result") found.result = member;
+		else if (member.key === "error") found.error = member;
+	}
+	// After its last member nothing stands but space and the bracket.
+	found.end = skipSpace(bytes, last) + 1;
+	return found;
 }
 
 /**
@@ -176,11 +246,12 @@ export function membersOf(bytes: Bytes, start: number): readonly Member[] {
 		const valueStart = skipSpace(bytes, at + 1);
 		const end = endOf(bytes, valueStart);
 		const key = keyOf(bytes, keyStart, keyEnd);
-		if (members.some((member) => member.key === key))
-			throw new MalformedMessage(
-				-32600,
-				"a member stands twice in the message",
-			);
+		for (const member of members)
+			if (member.key === key)
+				throw new MalformedMessage(
+					-32600,
+					"a member stands twice in the message",
+				);
 		members.push({ key, keyStart, start: valueStart, end });
 		at = skipSpace(bytes, end);
 		if (bytes[at] === CLOSE_OBJECT) return members;
@@ -189,25 +260,51 @@ export function membersOf(bytes: Bytes, start: number): readonly Member[] {
 	}
 }
 
-/** A key, decoded. Nearly every key is plain ASCII, and is then its own text. */
+/** A key, decoded. */
 function keyOf(bytes: Bytes, start: number, end: number): string {
-	const plain =
-		end - start <= SHORT ? asciiOf(bytes, start + 1, end - 1) : null;
-	return plain === null || plain.includes("\\")
-		? String(parseJson(bytes, { start, end }))
-		: plain;
+	const known = KEYS[end - start - 2];
+	if (known)
+		for (const key of known) if (standsAt(bytes, start + 1, key)) return key;
+	return (
+		plainString(bytes, start, end) ?? String(parseJson(bytes, { start, end }))
+	);
+}
+
+function standsAt(bytes: Bytes, start: number, text: string): boolean {
+	for (let at = 0; at < text.length; at++)
+		if (bytes[start + at] !== text.charCodeAt(at)) return false;
+	return true;
+}
+
+/** The text of a JSON string, when it is short and nothing in it is escaped: it is then its own text. */
+function plainString(bytes: Bytes, start: number, end: number): string | null {
+	if (bytes[start] !== QUOTE || end - start > SHORT) return null;
+	for (let at = start + 1; at < end - 1; at++)
+		if (bytes[at] === BACKSLASH) return null;
+	return asciiOf(bytes, start + 1, end - 1);
+}
+
+/** A JSON string, decoded; null when the value is none. */
+export function stringIn(bytes: Bytes, range: Range): string | null {
+	const plain = plainString(bytes, range.start, range.end);
+	if (plain !== null) return plain;
+	const value = parseJson(bytes, range);
+	return typeof value === "string" ? value : null;
 }
 
 /** Null when a byte is not printable ASCII. */
 function asciiOf(bytes: Bytes, start: number, end: number): string | null {
-	let text = "";
 	for (let at = start; at < end; at++) {
 		const byte = bytes[at] as number;
 		if (byte < 0x20 || byte > 0x7e) return null;
-		text += String.fromCharCode(byte);
 	}
-	return text;
+	return latin1Slice.call(bytes, start, end);
 }
+
+/** Makes a text of a stretch of bytes without a view of it first. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+	readonly latin1Slice: (this: Bytes, start: number, end: number) => string;
+};
 
 /** The elements of the array that begins at `start`, in order. @throws MalformedMessage */
 export function elementsOf(bytes: Bytes, start: number): readonly Range[] {
@@ -270,9 +367,14 @@ export function withoutMember(bytes: Bytes, key: string): Bytes {
 
 /** Whether these bytes stand anywhere in the message: what is scanned for before anything is parsed. */
 export function holds(bytes: Bytes, needle: Uint8Array | string): boolean {
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(
-		needle,
-	);
+	return bufferOf(bytes).includes(needle);
+}
+
+/** The bytes as a `Buffer`, which most of them are already: a second view is not free. */
+export function bufferOf(bytes: Bytes): Buffer {
+	return bytes instanceof Buffer
+		? bytes
+		: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** The same message on one line. Raw line breaks are only ever white space between tokens: strings escape them. */
@@ -373,11 +475,15 @@ export function skipSpace(bytes: Bytes, start: number): number {
 }
 
 function idOf(bytes: Bytes, range: Range): string {
+	const raw = textOf(bytes, range);
+	if (WHOLE_NUMBER.test(raw)) return raw;
 	const id = parseJson(bytes, range);
 	if (typeof id !== "string" && typeof id !== "number")
 		throw new MalformedMessage(-32600, "the id must be a string or a number");
-	return textOf(bytes, range);
+	return raw;
 }
+
+const WHOLE_NUMBER = /^(?:0|[1-9]\d*)$/;
 
 function broken(): MalformedMessage {
 	return new MalformedMessage(-32700, "the message is not JSON");

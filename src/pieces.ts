@@ -6,9 +6,9 @@ import type { Bytes } from "./message.ts";
 
 export type Pieces = {
 	/** The next piece; null at the end. Rejects when it turns out that there is no end. One reader, one at a time. */
-	readonly next: () => Promise<Bytes | null>;
+	next(): Promise<Bytes | null>;
 	/** Lets go of the rest. */
-	readonly cancel: () => void;
+	cancel(): void;
 };
 
 /** The pieces with something in front and something behind. */
@@ -26,7 +26,7 @@ export function around(head: Bytes, pieces: Pieces, tail: Bytes): Pieces {
 			state = "end";
 			return tail;
 		},
-		cancel: pieces.cancel,
+		cancel: () => pieces.cancel(),
 	};
 }
 
@@ -39,7 +39,7 @@ export function readableOf(pieces: Pieces): ReadableStream<Bytes> {
 				if (piece) controller.enqueue(piece);
 				else controller.close();
 			},
-			cancel: pieces.cancel,
+			cancel: () => pieces.cancel(),
 		},
 		{ highWaterMark: 0 },
 	);

@@ -60,13 +60,13 @@ export function createHttpServer(deps: HttpDeps): Handler {
 
 	const witness = createWitness({ ...deps, clientAddress });
 
+	const answerMcp = mcpHandler(deps, clientAddress, witness.heard);
 	const app = new Elysia({ normalize: false }).onError(({ code, error }) => {
 		if (code === "NOT_FOUND") return problemText(404, "there is nothing here");
 		throw error;
 	});
 	for (const { method, path, handler } of [
 		...probeRoutes(deps),
-		...mcpRoutes(deps, clientAddress, witness.heard),
 		...deps.routes(clientAddress, witness.note),
 	])
 		app.route(
@@ -86,10 +86,13 @@ export function createHttpServer(deps: HttpDeps): Handler {
 		request: Request,
 		{ visit }: Arrival,
 	): Promise<Response> => {
-		if (!deps.admission.isOurHost(request))
-			return problemText(421, "this host is not served here");
 		try {
-			return await app.fetch(request);
+			if (!deps.admission.isOurHost(request))
+				return problemText(421, "this host is not served here");
+			const slug = endpointOf(request);
+			return slug === undefined
+				? await app.fetch(request)
+				: await answerMcp(request, slug, visit);
 		} catch (error) {
 			// Whoever went away in the middle of a body is told nothing, and is no fault of ours to be logged.
 			if (request.signal.aborted)
@@ -126,13 +129,28 @@ function probeRoutes(deps: HttpDeps): readonly Route[] {
 	];
 }
 
-/** `/mcp` with its aliases, and `/mcp/<slug>`. */
-function mcpRoutes(
+/**
+ * The endpoint that a request is for: the slug of `/mcp/<slug>`, null at `/mcp` and its aliases, undefined elsewhere.
+ * These are told apart before any other route, because every call of a tool comes this way.
+ */
+function endpointOf({ url, method }: Request): string | null | undefined {
+	const start = url.indexOf("/", url.indexOf("//") + 2);
+	const query = url.indexOf("?", start);
+	const path = query < 0 ? url.slice(start) : url.slice(start, query);
+	if (path === "/mcp" || path === "/mcp/") return null;
+	if (path === "/" && method === "POST") return null;
+	return ENDPOINT.exec(path)?.[1];
+}
+
+const ENDPOINT = /^\/mcp\/([^/]+)$/;
+
+/** Answers at an MCP endpoint. */
+function mcpHandler(
 	deps: HttpDeps,
 	clientAddress: (request: Request) => string,
 	heard: Witness["heard"],
-): readonly Route[] {
-	const handler: Route["handler"] = async (request, params, visit) => {
+): (request: Request, slug: string | null, visit: Visit) => Promise<Response> {
+	return async (request, slug, visit) => {
 		if (request.method === "OPTIONS")
 			return new Response(null, {
 				status: 204,
@@ -140,7 +158,6 @@ function mcpRoutes(
 			});
 		if (!deps.admission.isOurOrigin(request))
 			return problemText(403, "this page may not use the gateway");
-		const slug = params["slug"] ?? null;
 		const judged = deps.judge(
 			request,
 			slug === null ? `${deps.origin}/mcp` : `${deps.origin}/mcp/${slug}`,
@@ -151,14 +168,14 @@ function mcpRoutes(
 			return judged.response;
 		}
 		const { caller } = judged;
-		const response = await deps.endpoint(request, { caller, slug, ...visit });
+		const { requestId, patient } = visit;
+		const response = await deps.endpoint(request, {
+			caller,
+			slug,
+			requestId,
+			patient,
+		});
 		heard(request, caller, response);
 		return response;
 	};
-	return [
-		{ method: "POST", path: "/", handler },
-		{ method: "ALL", path: "/mcp", handler },
-		{ method: "ALL", path: "/mcp/", handler },
-		{ method: "ALL", path: "/mcp/:slug", handler },
-	];
 }

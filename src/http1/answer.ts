@@ -3,7 +3,7 @@
  *
  * @see RFC 9112 6, RFC 9110 15.2
  */
-import type { Bytes } from "../message.ts";
+import { type Bytes, bufferOf } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { decoded } from "./coding.ts";
@@ -11,16 +11,33 @@ import { brokenOff, malformed } from "./failure.ts";
 import { type Head, parseHead } from "./head.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 
-export type Answer = {
+/** An answer, as soon as its head is there. A class, because every call makes one. */
+export class Answer {
 	readonly status: number;
-	/** A header by its lower-case name; null when there is none. */
-	readonly header: (name: string) => string | null;
 	/** The whole body, when it was there together with the head; null while it arrives. */
 	readonly whole: Bytes | null;
 	readonly body: Pieces;
-};
+	readonly #head: Head;
 
+	constructor(head: Head, whole: Bytes | null, rest: Pieces) {
+		const coding = head.header("content-encoding") ?? "identity";
+		const isPlain = coding === "identity";
+		this.status = head.status;
+		this.whole = isPlain ? whole : null;
+		this.#head = head;
+		this.body = isPlain ? rest : decoded(coding, rest);
+	}
+
+	/** A header by its lower-case name; null when there is none. */
+	header(name: string): string | null {
+		return this.#head.header(name);
+	}
+}
+
+/** Receives the answers on one connection, one after another. */
 export type Receiver = {
+	/** Another answer is expected. */
+	readonly begin: () => void;
 	/** Takes bytes of the connection. @returns whether the answer is complete */
 	readonly push: (bytes: Bytes) => boolean;
 	/** The connection ended in order. */
@@ -32,13 +49,13 @@ export type Receiver = {
 	readonly persistent: () => boolean;
 };
 
-export const HEAD_BYTES_MAX = 64 * 1024;
+const HEAD_BYTES_MAX = 64 * 1024;
 const INTERIM_MAX = 16;
 const END_OF_HEAD = "\r\n\r\n";
 
 export function createReceiver(hooks: {
 	readonly onAnswer: (answer: Answer) => void;
-	/** There is no answer. */
+	/** There is no answer, unless there was one and its body broke. */
 	readonly onFailure: (error: Error) => void;
 	readonly brake: (on: boolean) => void;
 	/** Nobody reads the rest. */
@@ -52,36 +69,42 @@ export function createReceiver(hooks: {
 	let dechunker: Dechunker | null = null;
 	let left = 0;
 	let surplus = false;
+	const begin = (): void => {
+		held = null;
+		interim = 0;
+		heard = false;
+		head = null;
+		inflow = null;
+		dechunker = null;
+		surplus = false;
+	};
 
 	const fail = (error: Error): void => {
-		if (inflow) inflow.fail(error);
-		else hooks.onFailure(error);
+		inflow?.fail(error);
+		hooks.onFailure(error);
 	};
-	const answer = (found: Head, whole: Bytes | null): void => {
-		const body = whole ? pieceOf(whole) : (inflow as Inflow);
-		const coding = found.headers.get("content-encoding") ?? "identity";
-		const plain = coding === "identity";
-		hooks.onAnswer({
-			status: found.status,
-			header: (name) => found.headers.get(name) ?? null,
-			whole: plain ? whole : null,
-			body: plain ? body : decoded(coding, body),
-		});
-	};
-
 	/** Begins with the body, of which this much is there already. */
-	const begin = (found: Head, bytes: Buffer): boolean => {
+	const beginBody = (found: Head, bytes: Buffer): boolean => {
 		head = found;
 		const { framing } = found;
 		if (typeof framing === "number" && bytes.length >= framing) {
 			surplus = bytes.length > framing;
-			answer(found, bytes.subarray(0, framing));
+			const whole = surplus ? bytes.subarray(0, framing) : bytes;
+			hooks.onAnswer(new Answer(found, whole, new Whole(whole)));
 			return true;
 		}
-		inflow = createInflow(hooks);
+		const flow = createInflow(
+			(on) => {
+				if (inflow === flow) hooks.brake(on);
+			},
+			() => {
+				if (inflow === flow) hooks.letGo();
+			},
+		);
+		inflow = flow;
 		if (framing === "chunked") dechunker = createDechunker();
 		else left = framing === "close" ? Number.POSITIVE_INFINITY : framing;
-		answer(found, null);
+		hooks.onAnswer(new Answer(found, null, flow));
 		return body(bytes);
 	};
 	const body = (bytes: Bytes): boolean => {
@@ -103,10 +126,11 @@ export function createReceiver(hooks: {
 	};
 
 	return {
+		begin,
 		push: (bytes) => {
 			heard = true;
 			if (head) return body(bytes);
-			let rest: Buffer = held ? Buffer.concat([held, bytes]) : asBuffer(bytes);
+			let rest: Buffer = held ? Buffer.concat([held, bytes]) : bufferOf(bytes);
 			for (;;) {
 				const end = rest.indexOf(END_OF_HEAD);
 				if (end > HEAD_BYTES_MAX || (end < 0 && rest.length > HEAD_BYTES_MAX))
@@ -118,7 +142,7 @@ export function createReceiver(hooks: {
 				const found = parseHead(rest.toString("latin1", 0, end));
 				rest = rest.subarray(end + END_OF_HEAD.length);
 				held = null;
-				if (found.status >= 200) return begin(found, rest);
+				if (found.status >= 200) return beginBody(found, rest);
 				if (found.status === 101)
 					throw malformed("it changes the protocol unasked");
 				if (++interim > INTERIM_MAX)
@@ -135,23 +159,21 @@ export function createReceiver(hooks: {
 	};
 }
 
-function asBuffer(bytes: Bytes): Buffer {
-	return bytes instanceof Buffer
-		? bytes
-		: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
 /** A body that is there already. */
-function pieceOf(bytes: Bytes): Pieces {
-	let left: Bytes | null = bytes.length === 0 ? null : bytes;
-	return {
-		next: () => {
-			const piece = left;
-			left = null;
-			return Promise.resolve(piece);
-		},
-		cancel: () => {
-			left = null;
-		},
-	};
+class Whole implements Pieces {
+	#left: Bytes | null;
+
+	constructor(bytes: Bytes) {
+		this.#left = bytes.length === 0 ? null : bytes;
+	}
+
+	next(): Promise<Bytes | null> {
+		const piece = this.#left;
+		this.#left = null;
+		return Promise.resolve(piece);
+	}
+
+	cancel(): void {
+		this.#left = null;
+	}
 }

@@ -2,9 +2,8 @@
  * A client of one server: connections that are kept between requests, in bounds. Nobody else's requests travel on
  * them, so that a server which confuses its answers confuses only its own.
  *
- * A request goes out a second time only when the first went on a kept connection, nothing of an answer has arrived,
- * and either the server cannot have read it or it changes nothing: a server may close a kept connection in the very
- * moment it is used.
+ * A request goes out a second time only when it changes nothing, the first went on a kept connection, and nothing of
+ * an answer has arrived: a server may close a kept connection in the very moment it is used.
  *
  * @see RFC 9112 9.3
  */
@@ -147,7 +146,7 @@ export function createHttpClient(deps: {
 		let ended = false;
 		return {
 			answer: first.answer.catch((error: unknown) => {
-				if (ended || closed || !mayRepeat(error, first, request)) throw error;
+				if (ended || closed || !mayRepeat(error, first)) throw error;
 				current = sendLater(request);
 				return current.answer;
 			}),
@@ -162,7 +161,8 @@ export function createHttpClient(deps: {
 	const start = (request: Request1): Exchange => {
 		const connection = takeKept();
 		if (!connection) return sendLater(request);
-		return withRetry(connection.send(serialize(request, host, path)), request);
+		const exchange = connection.send(serialize(request, host, path));
+		return request.repeatable ? withRetry(exchange, request) : exchange;
 	};
 
 	return {
@@ -183,15 +183,11 @@ export function createHttpClient(deps: {
 	};
 }
 
-function mayRepeat(
-	error: unknown,
-	exchange: Exchange,
-	{ repeatable }: Request1,
-): boolean {
+/** Nothing of an answer has arrived. */
+function mayRepeat(error: unknown, exchange: Exchange): boolean {
 	return (
 		error instanceof EgressError &&
-		(error.reach === "unsent" ||
-			(error.reach === "lost" && repeatable && !exchange.heard()))
+		(error.reach === "unsent" || (error.reach === "lost" && !exchange.heard()))
 	);
 }
 
@@ -199,7 +195,8 @@ function mayRepeat(
 function inTime(exchange: Exchange, timeoutMs: number): Exchange {
 	const timer = setTimeout(() => exchange.abandon(late(timeoutMs)), timeoutMs);
 	return {
-		...exchange,
+		abandon: (reason) => exchange.abandon(reason),
+		heard: () => exchange.heard(),
 		answer: exchange.answer.finally(() => clearTimeout(timer)),
 	};
 }

@@ -26,6 +26,6 @@ export function decoded(coding: string, pieces: Pieces): Pieces {
 			plain.next().catch(() => {
 				throw malformed("what it compressed cannot be read");
 			}),
-		cancel: plain.cancel,
+		cancel: () => plain.cancel(),
 	};
 }

@@ -3,7 +3,7 @@
  * can. It knows addresses and bytes; names, judgements and limits are the pool's and the egress's.
  */
 import type { Bytes } from "../message.ts";
-import { type Answer, createReceiver, type Receiver } from "./answer.ts";
+import { type Answer, createReceiver } from "./answer.ts";
 import {
 	abandoned,
 	brokenOff,
@@ -16,9 +16,9 @@ export type Exchange = {
 	/** @throws EgressError, or SallyportError `upstream` when the answer is malformed */
 	readonly answer: Promise<Answer>;
 	/** Ends it: the answer rejects, or its body breaks, and the server sees the connection go. */
-	readonly abandon: (reason?: Error) => void;
+	abandon(reason?: Error): void;
 	/** Anything of the answer has arrived. */
-	readonly heard: () => boolean;
+	heard(): boolean;
 };
 
 export type Connection = {
@@ -63,7 +63,7 @@ export async function connect(
 	let paused = false;
 	/** What of the request the kernel did not take yet. */
 	let unwritten: Bytes | null = null;
-	let current: Receiver | null = null;
+	let current: Sent | null = null;
 	let draining: ReturnType<typeof setTimeout> | undefined;
 
 	const end = (error: Error | null): void => {
@@ -71,10 +71,11 @@ export async function connect(
 		open = false;
 		clearTimeout(draining);
 		ready.reject(unsent());
-		const receiver = current;
-		current = null;
-		if (error) receiver?.fail(error);
-		else receiver?.end();
+		if (current) {
+			if (error) receiver.fail(error);
+			else receiver.end();
+			leave();
+		}
 		hooks.onGone(connection);
 	};
 	const destroy = (error: Error): void => {
@@ -88,9 +89,8 @@ export async function connect(
 		else unwritten = written < bytes.length ? bytes.subarray(written) : null;
 	};
 	const receive = (bytes: Bytes): void => {
-		const receiver = current;
 		// A server that speaks unasked may have been made to: what it says would answer the next request.
-		if (!receiver) {
+		if (!current) {
 			destroy(brokenOff());
 			return;
 		}
@@ -100,7 +100,7 @@ export async function connect(
 			destroy(error as Error);
 			return;
 		}
-		current = null;
+		leave();
 		clearTimeout(draining);
 		brake(false);
 		if (receiver.persistent() && !unwritten) hooks.onFree(connection);
@@ -117,30 +117,34 @@ export async function connect(
 		draining = setTimeout(() => destroy(abandoned()), DRAIN_MS);
 	};
 
+	/** The exchange has ended, in whichever way. */
+	const leave = (): void => {
+		if (current) current.isHeard = receiver.heard();
+		current = null;
+	};
+	const receiver = createReceiver({
+		onAnswer: (answer) => current?.resolve(answer),
+		onFailure: (error) => current?.reject(error),
+		brake,
+		letGo,
+	});
+
 	const send = (request: Bytes): Exchange => {
-		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-		const receiver = createReceiver({
-			onAnswer: resolve,
-			onFailure: reject,
-			brake: (on) => {
-				if (current === receiver) brake(on);
-			},
-			letGo: () => {
-				if (current === receiver) letGo();
-			},
-		});
-		current = receiver;
-		if (open) write(request);
-		else reject(unsent());
-		return {
-			answer: promise,
-			abandon: (reason = abandoned()) => {
-				if (current === receiver) destroy(reason);
-			},
-			heard: receiver.heard,
-		};
+		const sent = new Sent(wire);
+		if (!open) {
+			sent.reject(unsent());
+			return sent;
+		}
+		current = sent;
+		receiver.begin();
+		write(request);
+		return sent;
+	};
+	const stop = (sent: Sent, reason: Error): void => {
+		if (current === sent) destroy(reason);
 	};
 
+	const wire: Wire = { stop, heard: receiver.heard };
 	const connection: Connection = {
 		send,
 		isOpen: () => open,
@@ -190,6 +194,38 @@ export async function connect(
 		clearTimeout(timer);
 	}
 }
+
+/** What was sent and is not complete. A class, because every call makes one. */
+class Sent implements Exchange {
+	readonly answer: Promise<Answer>;
+	resolve: (answer: Answer) => void;
+	reject: (error: Error) => void;
+	/** What is known of it after its end. */
+	isHeard: boolean | null = null;
+	readonly #on: Wire;
+
+	constructor(on: Wire) {
+		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+		this.answer = promise;
+		this.resolve = resolve;
+		this.reject = reject;
+		this.#on = on;
+	}
+
+	abandon(reason: Error = abandoned()): void {
+		this.#on.stop(this, reason);
+	}
+
+	heard(): boolean {
+		return this.isHeard ?? this.#on.heard();
+	}
+}
+
+/** What an exchange needs of its connection. */
+type Wire = {
+	readonly stop: (sent: Sent, reason: Error) => void;
+	readonly heard: () => boolean;
+};
 
 function unsent(): EgressError {
 	return unreachable("the server closed the connection");

@@ -9,8 +9,8 @@ import { malformed } from "./failure.ts";
 
 export type Head = {
 	readonly status: number;
-	/** By lower-case name; values of repeated lines joined with a comma. */
-	readonly headers: ReadonlyMap<string, string>;
+	/** The value of a header by its lower-case name, the first line of it; null when there is none. */
+	readonly header: (name: string) => string | null;
 	readonly framing: Framing;
 	/** Another request may follow on the connection. */
 	readonly persistent: boolean;
@@ -19,81 +19,90 @@ export type Head = {
 /** How the body ends: after so many bytes, by its last chunk, or with the connection. */
 export type Framing = number | "chunked" | "close";
 
-const LINES_MAX = 200;
 const STATUS_LINE =
-	/^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a value must not hold
-const FORBIDDEN_IN_VALUE = /[\x00-\x08\x0a-\x1f\x7f]/;
+	/^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?(?=\r\n|$)/;
+/** What follows it: white space before a colon, and lines that continue another, are how heads are smuggled. */
+const LINES = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*$/;
+const NAMED_LINE = /^\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:/;
 const LENGTH = /^\d{1,15}$/;
-/** Of these there is one, or nobody knows which one counts. */
-const SINGLE = new Set(["content-length", "transfer-encoding", "content-type"]);
 
 /**
- * Reads a head, without the empty line that ends it.
+ * Reads a head, without the empty line that ends it. Looked at as a whole: values are cut out when they are asked for.
  * @param text in Latin-1
  * @throws SallyportError `upstream` when it is malformed or ambiguous
  */
 export function parseHead(text: string): Head {
-	const lines = text.split("\r\n");
-	const start = STATUS_LINE.exec(lines[0] as string);
+	const start = STATUS_LINE.exec(text);
 	if (!start) throw malformed("its first line is no status line");
-	if (lines.length > LINES_MAX) throw malformed("it has too many headers");
-	const headers = new Map<string, string>();
-	for (let at = 1; at < lines.length; at++)
-		addLine(headers, lines[at] as string);
+	const lines = text.slice(start[0].length);
+	if (!LINES.test(lines)) throw malformed(faultOf(lines));
+	const names = lines.toLowerCase();
 	const status = Number(start[2]);
 	const modern = start[1] === "1";
-	const framing = framingOf(status, headers, modern);
+	const framing = framingOf(status, lines, names, modern);
 	return {
 		status,
-		headers,
+		header: (name) => fieldOf(lines, names, name),
 		framing,
 		persistent:
 			modern &&
 			framing !== "close" &&
-			!hasToken(headers.get("connection"), "close"),
+			!hasClose(fieldOf(lines, names, "connection")),
 	};
 }
 
-function addLine(headers: Map<string, string>, line: string): void {
-	const colon = line.indexOf(":");
-	const name = line.slice(0, Math.max(0, colon)).toLowerCase();
-	// White space before the colon, and lines that continue another, are how heads are smuggled (RFC 9112 5.1, 5.2).
-	if (!NAME.test(name)) throw malformed("a header has no proper name");
-	const value = line.slice(colon + 1).trim();
-	if (FORBIDDEN_IN_VALUE.test(value))
-		throw malformed("a header holds a control character");
-	const known = headers.get(name);
-	if (known !== undefined && SINGLE.has(name))
+/** Which of its lines is at fault. */
+function faultOf(lines: string): string {
+	return lines
+		.split(/(?=\r\n)/)
+		.every((line) => line === "" || NAMED_LINE.test(line))
+		? "a header holds a control character"
+		: "a header has no proper name";
+}
+
+/** @param names the lines in lower case, in which names are looked for */
+function fieldOf(lines: string, names: string, name: string): string | null {
+	const at = names.indexOf(`\r\n${name}:`);
+	if (at < 0) return null;
+	const from = at + name.length + 3;
+	const end = lines.indexOf("\r", from);
+	return (end < 0 ? lines.slice(from) : lines.slice(from, end)).trim();
+}
+
+/** A header of which there is one, or nobody knows which one counts. */
+function onlyFieldOf(
+	lines: string,
+	names: string,
+	name: string,
+): string | null {
+	const value = fieldOf(lines, names, name);
+	const field = `\r\n${name}:`;
+	if (value !== null && names.indexOf(field) !== names.lastIndexOf(field))
 		throw malformed(`it says ${name} twice`);
-	headers.set(name, known === undefined ? value : `${known}, ${value}`);
+	return value;
 }
 
 function framingOf(
 	status: number,
-	headers: ReadonlyMap<string, string>,
+	lines: string,
+	names: string,
 	modern: boolean,
 ): Framing {
-	const length = headers.get("content-length");
-	const encoding = headers.get("transfer-encoding");
-	if (length !== undefined && !LENGTH.test(length))
+	const length = onlyFieldOf(lines, names, "content-length");
+	const encoding = onlyFieldOf(lines, names, "transfer-encoding");
+	if (length !== null && !LENGTH.test(length))
 		throw malformed("its length is no number");
-	if (encoding !== undefined) {
-		if (length !== undefined || !modern)
+	if (encoding !== null) {
+		if (length !== null || !modern)
 			throw malformed("it says its length in two ways");
 		if (encoding.toLowerCase() !== "chunked")
 			throw malformed("its transfer coding is not known");
 	}
 	if (status < 200 || status === 204 || status === 304) return 0;
-	if (encoding !== undefined) return "chunked";
-	return length === undefined ? "close" : Number(length);
+	if (encoding !== null) return "chunked";
+	return length === null ? "close" : Number(length);
 }
 
-function hasToken(value: string | undefined, token: string): boolean {
-	if (value === undefined) return false;
-	return value
-		.toLowerCase()
-		.split(",")
-		.some((part) => part.trim() === token);
+function hasClose(connection: string | null): boolean {
+	return connection !== null && /(?:^|,)\s*close\s*(?:,|$)/i.test(connection);
 }

@@ -16,13 +16,13 @@ export type Inflow = Pieces & {
 const WAITING_BYTES_MAX = 1024 * 1024;
 
 /**
- * @param hooks.brake called with true when too much waits, with false when it was read
- * @param hooks.letGo called when the reader wants no more
+ * @param brake called with true when too much waits, with false when it was read
+ * @param letGo called when the reader wants no more
  */
-export function createInflow(hooks: {
-	readonly brake: (on: boolean) => void;
-	readonly letGo: () => void;
-}): Inflow {
+export function createInflow(
+	brake: (on: boolean) => void,
+	letGo: () => void,
+): Inflow {
 	const waiting: Bytes[] = [];
 	let held = 0;
 	let braked = false;
@@ -50,7 +50,7 @@ export function createInflow(hooks: {
 			held += piece.length;
 			if (held < WAITING_BYTES_MAX || braked) return;
 			braked = true;
-			hooks.brake(true);
+			brake(true);
 		},
 		end: () => finish("ended"),
 		fail: finish,
@@ -60,7 +60,7 @@ export function createInflow(hooks: {
 				held -= piece.length;
 				if (braked && held < WAITING_BYTES_MAX) {
 					braked = false;
-					hooks.brake(false);
+					brake(false);
 				}
 				return Promise.resolve(piece);
 			}
@@ -75,7 +75,7 @@ export function createInflow(hooks: {
 			waiting.length = 0;
 			reader?.resolve(null);
 			reader = null;
-			if (!over) hooks.letGo();
+			if (!over) letGo();
 		},
 	};
 }

@@ -67,7 +67,7 @@ function prepend(body: Reply["body"], members: string): Reply["body"] {
 			first = false;
 			return piece && wasFirst ? prependWhole(piece, members) : piece;
 		},
-		cancel: body.cancel,
+		cancel: () => body.cancel(),
 	};
 }
 

@@ -2,6 +2,7 @@
  * A reply as an HTTP response: plain JSON when the answer is all there is, an event stream as soon as something
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
+import { SallyportError } from "../errors.ts";
 import { type Bytes, join, toBytes } from "../message.ts";
 import { around, readableOf } from "../pieces.ts";
 import { wholeBody } from "../upstream/reply.ts";
@@ -20,6 +21,8 @@ const JSON_HEADERS: Readonly<Record<string, string>> = {
 	"content-type": "application/json",
 	"cache-control": "no-store",
 };
+
+const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 export type Answering = {
 	/** The raw JSON of the request's id. */
@@ -40,52 +43,68 @@ export type Answering = {
 };
 
 /** Answers one request. Never rejects unless `run` does before anything was sent. */
-export async function answer(answering: Answering): Promise<Response> {
-	const { id, run, statusOf, streams, patient, onGone, headers, trackOn } =
-		answering;
-	const opened = Promise.withResolvers<Response>();
-	let stream: EventSink | null = null;
-	let finished = false;
-
-	const open = (): EventSink => {
-		if (stream) return stream;
-		patient();
-		const connection = createEventStream();
-		connection.onEnd(() => {
-			if (!finished) onGone();
-		});
-		stream = trackOn?.(connection) ?? connection;
-		opened.resolve(
-			new Response(connection.body, {
-				headers: { ...EVENT_STREAM_HEADERS, ...headers },
-			}),
-		);
-		return stream;
-	};
-	const timer = setTimeout(() => (streams ? open() : patient()), PATIENCE_MS);
-
-	const work = run((message) => {
-		if (streams) open().send(message);
-	}).then(
-		async (reply) => {
-			clearTimeout(timer);
-			finished = true;
-			if (!stream) return jsonResponse(id, reply, statusOf(reply), headers);
-			stream.send(
-				join([...wrap(id, reply.member), await wholeBody(reply.body), "}"]),
+export function answer(answering: Answering): Promise<Response> {
+	const { id, run, streams, patient } = answering;
+	return new Promise<Response>((resolve, reject) => {
+		let stream: EventSink | null = null;
+		let finished = false;
+		const open = (): EventSink => {
+			if (stream) return stream;
+			patient();
+			const connection = createEventStream();
+			connection.onEnd(() => {
+				if (!finished) answering.onGone();
+			});
+			stream = answering.trackOn?.(connection) ?? connection;
+			resolve(
+				new Response(connection.body, {
+					headers: { ...EVENT_STREAM_HEADERS, ...answering.headers },
+				}),
 			);
-			stream.end();
-			return null;
-		},
-		(error) => {
+			return stream;
+		};
+		const finish = (): void => {
 			clearTimeout(timer);
 			finished = true;
-			throw error;
-		},
-	);
-	// Once the stream is open nobody awaits the work; its failure was turned into an error reply by `run`.
-	work.catch(() => stream?.end());
-	return (await Promise.race([work, opened.promise])) ?? opened.promise;
+		};
+		const timer = setTimeout(() => {
+			if (streams) open();
+			else patient();
+		}, PATIENCE_MS);
+		const notify = (message: Bytes): void => {
+			if (streams) open().send(message);
+		};
+		run(notify).then(
+			(reply) => {
+				finish();
+				if (stream) void sendLast(stream, id, reply);
+				else {
+					const status = answering.statusOf(reply);
+					resolve(jsonResponse(id, reply, status, answering.headers));
+				}
+			},
+			(error: unknown) => {
+				finish();
+				if (stream) stream.end();
+				reject(error);
+			},
+		);
+	});
+}
+
+/** Ends a stream with the reply. What breaks now ends it without. */
+async function sendLast(
+	stream: EventSink,
+	id: string,
+	{ member, body }: Reply,
+): Promise<void> {
+	try {
+		stream.send(join([wrap(id, member), await wholeBody(body), "}"]));
+	} catch (error) {
+		if (!(error instanceof SallyportError)) throw error;
+	} finally {
+		stream.end();
+	}
 }
 
 /** One response message as a JSON document; a streamed result stays a stream. */
@@ -93,15 +112,21 @@ export function jsonResponse(
 	id: string,
 	{ member, body }: Reply,
 	status = 200,
-	headers: Readonly<Record<string, string>> = {},
+	headers: Readonly<Record<string, string>> = NO_HEADERS,
 ): Response {
-	const init = { status, headers: { ...JSON_HEADERS, ...headers } };
+	const init = {
+		status,
+		headers:
+			headers === NO_HEADERS ? JSON_HEADERS : { ...JSON_HEADERS, ...headers },
+	};
 	const head = wrap(id, member);
-	if (body instanceof Uint8Array)
-		return new Response(join([...head, body, "}"]), init);
-	return new Response(readableOf(around(join(head), body, toBytes("}"))), init);
+	return body instanceof Uint8Array
+		? new Response(join([head, body, "}"]), init)
+		: new Response(readableOf(around(toBytes(head), body, TAIL)), init);
 }
 
-function wrap(id: string, member: "result" | "error"): string[] {
-	return [`{"jsonrpc":"2.0","id":${id},"${member}":`];
+const TAIL = toBytes("}");
+
+function wrap(id: string, member: "result" | "error"): string {
+	return `{"jsonrpc":"2.0","id":${id},"${member}":`;
 }

@@ -52,26 +52,18 @@ export type McpDeps = {
 	readonly subscriptions: Subscriptions;
 	readonly log: Log;
 	readonly version: string;
-	/** Runs the work; an expected failure becomes an error reply, a bug is logged and named by its request id. */
-	readonly guarded: (
-		exchange: Exchange,
-		work: () => Promise<Reply>,
-	) => Promise<Reply>;
+	/** What is answered when a request failed: an expected failure as it is, a bug is logged and named by its request id. */
+	readonly failed: (exchange: Exchange, error: unknown) => Reply;
 };
 
 export type Endpoint = (request: Request, place: Place) => Promise<Response>;
 
 /** The endpoint over its living parts. */
-export function createEndpoint(parts: Omit<McpDeps, "guarded">): Endpoint {
+export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
 	const deps: McpDeps = {
 		...parts,
-		guarded: async ({ request, place }, work) => {
-			try {
-				return await work();
-			} catch (error) {
-				return errorReply(known(parts.log, request, place, error));
-			}
-		},
+		failed: ({ request, place }, error) =>
+			errorReply(known(parts.log, request, place, error)),
 	};
 	return async (request, place) => {
 		let id = "null";

@@ -34,10 +34,7 @@ import { type View, viewOf } from "./view.ts";
 const STREAMS_MAX = 4;
 
 /** Answers one legacy request. */
-export async function legacy(
-	deps: McpDeps,
-	exchange: Exchange,
-): Promise<Response> {
+export function legacy(deps: McpDeps, exchange: Exchange): Promise<Response> {
 	const { envelope, id, place } = exchange;
 	if (envelope.method === "initialize") return initialize(deps, exchange);
 	const session = requireSession(deps, exchange.request, place);
@@ -49,25 +46,31 @@ export async function legacy(
 		);
 	const controller = new AbortController();
 	session.running.set(id, controller);
-	try {
-		return await answer({
-			...exchange,
-			run: (notify) =>
-				deps
-					.guarded(exchange, () =>
-						reply(deps, exchange, session, controller.signal, notify),
-					)
-					.finally(() => session.running.delete(id)),
-			statusOf: () => 200,
-			// Its call goes on, since it did not ask to cancel, and it may come back for the answer.
-			onGone: () => {},
-			trackOn: (connection) => session.tracks.open(id, connection),
-		});
-	} catch (error) {
-		session.running.delete(id);
-		throw error;
-	}
+	return answer({
+		id,
+		streams: exchange.streams,
+		patient: exchange.patient,
+		run: async (notify) => {
+			try {
+				return await reply(deps, exchange, session, controller.signal, notify);
+			} catch (error) {
+				return deps.failed(exchange, error);
+			} finally {
+				session.running.delete(id);
+			}
+		},
+		statusOf: ok,
+		onGone: goOn,
+		trackOn: (connection) => session.tracks.open(id, connection),
+	});
 }
+
+function ok(): 200 {
+	return 200;
+}
+
+/** A call goes on without its client, which did not ask to cancel and may come back for the answer. */
+function goOn(): void {}
 
 /** A notification, or the answer to a question of ours: taken, never answered. */
 export function legacyOneWay(

@@ -54,11 +54,16 @@ export async function modern(
 		once: true,
 	});
 	return answer({
-		...exchange,
-		run: (notify) =>
-			deps.guarded(exchange, () =>
-				reply(deps, exchange, controller.signal, notify),
-			),
+		id: exchange.id,
+		streams: exchange.streams,
+		patient: exchange.patient,
+		run: async (notify) => {
+			try {
+				return await reply(deps, exchange, controller.signal, notify);
+			} catch (error) {
+				return deps.failed(exchange, error);
+			}
+		},
 		statusOf,
 		onGone: () => controller.abort(),
 	});

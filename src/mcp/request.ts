@@ -40,7 +40,13 @@ export async function readIncoming(request: Request): Promise<Incoming> {
 			"the content type must be application/json",
 			{ status: 415 },
 		);
-	return parseIncoming(await readBody(request, MESSAGE_BYTES_MAX));
+	const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+	if (declared > MESSAGE_BYTES_MAX) throw tooLarge(MESSAGE_BYTES_MAX);
+	return parseIncoming(
+		declared >= 0
+			? await request.bytes()
+			: await readChunks(request, MESSAGE_BYTES_MAX),
+	);
 }
 
 /** Proves the bytes: whole JSON, one message, no member twice where we read. @throws MalformedMessage */
@@ -73,11 +79,8 @@ function parseIncoming(bytes: Bytes): Incoming {
 	};
 }
 
-/** The whole body, never more than `bytesMax` of it. @throws RpcError 413 */
-async function readBody(request: Request, bytesMax: number): Promise<Bytes> {
-	const declared = Number(request.headers.get("content-length") ?? Number.NaN);
-	if (declared > bytesMax) throw tooLarge(bytesMax);
-	if (declared >= 0) return request.bytes();
+/** A body that does not say its length, never more than `bytesMax` of it. @throws RpcError 413 */
+async function readChunks(request: Request, bytesMax: number): Promise<Bytes> {
 	const chunks: Bytes[] = [];
 	let length = 0;
 	for await (const chunk of request.body ?? []) {

@@ -9,6 +9,7 @@ import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import {
 	type Bytes,
+	bufferOf,
 	holds,
 	memberOf,
 	parseJson,
@@ -16,10 +17,11 @@ import {
 	toBytes,
 } from "../message.ts";
 import type { Era } from "../protocol.ts";
-import type { CallRecorder } from "../store/calls.ts";
+import type { CallRecord, CallRecorder } from "../store/calls.ts";
 import { SHARED } from "../store/secrets.ts";
 import type { Server } from "../store/servers.ts";
 import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
+import { NeedsPerson } from "../upstream/needs-person.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import type {
 	ListKind,
@@ -32,7 +34,7 @@ import { askFrom, questionsFrom } from "./asking.ts";
 import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
-import type { Ask, Input } from "./input.ts";
+import type { Ask, Input, Interactive } from "./input.ts";
 import { createLists, type Merged } from "./lists.ts";
 import { loggedBy } from "./logging.ts";
 import type { Pins } from "./pins.ts";
@@ -40,7 +42,14 @@ import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
 import type { Entry, Shapes } from "./shape.ts";
 import { withObjectResult, wrapsOutput } from "./structured.ts";
-import { entryOf, ownerOf, serverOf, type Target, targetOf } from "./target.ts";
+import {
+	entryOf,
+	type Listings,
+	ownerOf,
+	serverOf,
+	type Target,
+	targetOf,
+} from "./target.ts";
 import { asTaskCall, listTasks } from "./task-calls.ts";
 import type { Tasks } from "./tasks.ts";
 import type { View } from "./view.ts";
@@ -148,7 +157,7 @@ export function createRouter(deps: {
 	};
 
 	/** Sends the call on, in the pairing of eras that client and server make. */
-	const converse = async (
+	const converse = (
 		view: View,
 		routed: Routed,
 		{ server, name, params }: Target,
@@ -157,23 +166,19 @@ export function createRouter(deps: {
 	): Promise<Reply> => {
 		const { method, signal, onNotification, ask, logLevel } = routed;
 		const { userId, clientId } = view.caller;
-		const call = {
+		const call: Interactive["call"] = {
 			method,
 			params,
 			signal,
 			onNotification,
 			asker: `${userId} ${clientId} ${routed.session}`,
-			...(logLevel === null ? {} : { logLevel }),
+			...(logLevel !== null && { logLevel }),
 		};
-		const interactive = {
-			purpose: purposeOf(view, method, server, name),
-			upstream,
-			call,
-		};
-		if (routed.era === "legacy")
-			return era === "modern"
-				? deps.input.fulfil(interactive, ask)
-				: upstream.request(ask ? { ...call, onQuestion: ask } : call);
+		if (routed.era === "legacy" && era === "legacy")
+			return upstream.request(ask ? { ...call, onQuestion: ask } : call);
+		const purpose = purposeOf(view, method, server, name);
+		const interactive = { purpose, upstream, call };
+		if (routed.era === "legacy") return deps.input.fulfil(interactive, ask);
 		if (era === "modern") return deps.input.pass(interactive);
 		return isAskable(upstream.capabilities)
 			? deps.input.park(interactive)
@@ -191,9 +196,14 @@ export function createRouter(deps: {
 		const { slug } = target.server;
 		const said = view.only ? routed : saidBy(slug, routed);
 		const call = asTaskCall(deps.tasks, view, said, target, upstream, facts);
-		const reply = await call.finish(
-			await converse(view, call.routed, call.target, upstream, era),
+		const answered = await converse(
+			view,
+			call.routed,
+			call.target,
+			upstream,
+			era,
 		);
+		const reply = call.finish ? await call.finish(answered) : answered;
 		const exposed =
 			view.only === null &&
 			reply.member === "result" &&
@@ -258,49 +268,72 @@ export function createRouter(deps: {
 			: deps.results.limit(view.caller, server.id, limitBytes, name, reply);
 	};
 
+	const listings: Listings = {
+		listerOf,
+		shapeOf: lists.forCall,
+		openTask: deps.tasks.open,
+	};
+	const record = (
+		{ caller: { userId, clientId } }: View,
+		{ method }: Routed,
+		{ server, name }: Target,
+		startedMs: number,
+		outcome: CallRecord["outcome"],
+	): void =>
+		deps.calls.record({
+			userId,
+			clientId,
+			serverId: server.id,
+			method,
+			name,
+			outcome,
+			durationMs: Math.round(deps.clock.nowMs() - startedMs),
+		});
+
+	/** The target's answer, as soon as it can be had: it may need its person first. */
+	const served = async (
+		view: View,
+		routed: Routed,
+		target: Target,
+	): Promise<Reply> => {
+		let need: unknown = null;
+		if (!isComingBack(routed))
+			try {
+				if (target.refusal) throw target.refusal;
+				return await forward(view, routed, target, askedOf(view, target));
+			} catch (error) {
+				if (!(error instanceof NeedsPerson)) throw error;
+				need = error;
+			}
+		let isAgain = need !== null;
+		return deps.visits.through(
+			visitOf(view, routed, target),
+			async (params) => {
+				const before = need;
+				need = null;
+				if (before) throw before;
+				// What a server has is known only when its person has signed in.
+				const isKnown = !isAgain && params === routed.params;
+				const own = isKnown
+					? target
+					: await targetOf(view, { ...routed, params }, listings);
+				isAgain = true;
+				if (own.refusal) throw own.refusal;
+				return forward(view, routed, own, askedOf(view, own));
+			},
+		);
+	};
+
 	const request = async (view: View, routed: Routed): Promise<Reply> => {
 		if (routed.method === "tools/call" && mayReadOn(routed.params)) {
 			const page = await readOn(view, routed, routed.params);
 			if (page) return page;
 		}
-		const find = (params: Bytes | null): Promise<Target> =>
-			targetOf(
-				view,
-				{ ...routed, params },
-				{
-					listerOf,
-					shapeOf: (seen, server, kind) =>
-						lists.forCall(seen, server, kind, routed.signal),
-					openTask: (exposed) => deps.tasks.open(view, routed.era, exposed),
-				},
-			);
-		const target = await find(routed.params);
+		const found = targetOf(view, routed, listings);
+		const target = found instanceof Promise ? await found : found;
 		const startedMs = deps.clock.nowMs();
-		const record = (
-			outcome: "ok" | "tool_error" | "error" | "cancelled",
-		): void =>
-			deps.calls.record({
-				userId: view.caller.userId,
-				clientId: view.caller.clientId,
-				serverId: target.server.id,
-				method: routed.method,
-				name: target.name,
-				outcome,
-				durationMs: Math.round(deps.clock.nowMs() - startedMs),
-			});
 		try {
-			let isAgain = false;
-			const whole = await deps.visits.through(
-				visitOf(view, routed, target),
-				async (params) => {
-					// What a server has is known only when its person has signed in.
-					const isKnown = !isAgain && params === routed.params;
-					const own = isKnown ? target : await find(params);
-					isAgain = true;
-					if (own.refusal) throw own.refusal;
-					return forward(view, routed, own, askedOf(view, own));
-				},
-			);
+			const whole = await served(view, routed, target);
 			const limitBytes = PAGED.has(routed.method)
 				? resultLimit(view, target.server)
 				: null;
@@ -308,16 +341,11 @@ export function createRouter(deps: {
 				limitBytes === null
 					? whole
 					: await limited(view, target, limitBytes, whole);
-			record(
-				reply.member === "error"
-					? "error"
-					: isToolError(routed.method, reply)
-						? "tool_error"
-						: "ok",
-			);
+			record(view, routed, target, startedMs, outcomeOf(routed.method, reply));
 			return reply;
 		} catch (error) {
-			record(routed.signal.aborted ? "cancelled" : "error");
+			const outcome = routed.signal.aborted ? "cancelled" : "error";
+			record(view, routed, target, startedMs, outcome);
 			// A tool that cannot be reached is something the model should read, not a fault of the protocol.
 			if (
 				routed.method === "tools/call" &&
@@ -423,16 +451,25 @@ function hasResources(upstream: Upstream): boolean {
 	return upstream.knownFacts()?.capabilities["resources"] !== undefined;
 }
 
+function outcomeOf(method: string, reply: Reply): CallRecord["outcome"] {
+	if (reply.member === "error") return "error";
+	return isToolError(method, reply) ? "tool_error" : "ok";
+}
+
 /** `"isError":true` in a small result; a large one is not read for the record's sake. */
 function isToolError(method: string, { body }: Reply): boolean {
 	return (
 		method === "tools/call" &&
 		body instanceof Uint8Array &&
 		body.length < 4096 &&
-		/"isError"\s*:\s*true/.test(
-			Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"),
-		)
+		holds(body, '"isError"') &&
+		/"isError"\s*:\s*true/.test(bufferOf(body).toString("latin1"))
 	);
+}
+
+/** A call that was answered with a question of ours, perhaps, and comes back with what its client kept for it. */
+function isComingBack({ era, params }: Routed): boolean {
+	return era === "modern" && params !== null && holds(params, "requestState");
 }
 
 /** Whose call it is: what is sealed for one opens for no other. */

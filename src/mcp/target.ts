@@ -9,6 +9,7 @@ import {
 	memberOf,
 	parseJson,
 	splice,
+	stringIn,
 	toBytes,
 } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
@@ -30,9 +31,10 @@ export type Listings = {
 		view: View,
 		server: Server,
 		kind: ListKind,
+		signal: AbortSignal,
 	) => Shape | Promise<Shape>;
 	/** Finds the task that a caller knows under this id. */
-	readonly openTask: (exposed: string) => Task | null;
+	readonly openTask: (view: View, era: Era, exposed: string) => Task | null;
 };
 
 /** What the name in a request names. */
@@ -74,50 +76,83 @@ export type Target = {
  * The server that a request is for.
  * @throws RpcError for a method without a name at the shared endpoint, and for a name nobody has
  */
-export async function targetOf(
+export function targetOf(
 	view: View,
 	request: {
 		readonly era: Era;
 		readonly method: string;
 		readonly params: Bytes | null;
+		readonly signal: AbortSignal;
 	},
 	listings: Listings,
-): Promise<Target> {
+): Target | Promise<Target> {
 	const { era, method, params } = request;
 	const kind = NAMED.get(method);
-	if (kind === "task") return taskTarget(params, listings.openTask);
+	if (kind === "task") return taskTarget(view, era, params, listings);
 	if (view.only && (!kind || !params)) return plainTarget(view.only, params);
 	if (!kind || !params) throw methodNotFound(method);
 	const place = view.only ? placeIn(kind, params) : nameIn(kind, params);
-	const asked = place && parseJson(params, place);
-	if (!place || typeof asked !== "string") {
+	const asked = place && stringIn(params, place);
+	if (!place || asked === null) {
 		// At a server's own endpoint its own error is the better answer.
 		if (view.only && kind !== "tool") return plainTarget(view.only, params);
 		throw invalidParams(`the params of ${method} must name what is asked for`);
 	}
-	if (place.isUri) {
-		const owned = view.only
-			? { server: view.only, name: asked }
-			: await ownerOf(view, era, asked, listings.listerOf);
-		return targetAt(params, place, asked, owned.server, owned.name);
-	}
+	const named: Named = { params, place, asked };
+	if (place.isUri)
+		return view.only
+			? targetAt(named, view.only, asked)
+			: ownerOf(view, era, asked, listings.listerOf).then(({ server, name }) =>
+					targetAt(named, server, name),
+				);
 	const server = view.only ?? serverNamed(view, asked);
 	const list = kind === "tool" ? "tools" : "prompts";
 	try {
-		const found = listings.shapeOf(view, server, list);
-		const shape = found instanceof Promise ? await found : found;
-		const entry = entryOf(view, server, shape, asked);
-		const own = entry?.key ?? unlisted(view, server, list, asked);
-		if (list === "tools") requireTool(view, server, entry, asked);
-		const refusal = entry && heldBack(server, list, entry);
-		return {
-			...targetAt(params, place, asked, server, own),
-			refusal: refusal ?? null,
-		};
+		const found = listings.shapeOf(view, server, list, request.signal);
+		return found instanceof Promise
+			? found.then(
+					(shape) => listedTarget(view, named, server, list, shape),
+					(error: unknown) => unlistable(named, server, error),
+				)
+			: listedTarget(view, named, server, list, found);
 	} catch (error) {
-		if (!(error instanceof SallyportError)) throw error;
-		return { ...plainTarget(server, params), name: asked, refusal: error };
+		return unlistable(named, server, error);
 	}
+}
+
+/** A request that names what it asks for. */
+type Named = {
+	readonly params: Bytes;
+	readonly place: Place;
+	/** The name as the client knows it. */
+	readonly asked: string;
+};
+
+/** What a server's list says of a tool or prompt. @throws RpcError for one that is not there for this view */
+function listedTarget(
+	view: View,
+	named: Named,
+	server: Server,
+	list: "tools" | "prompts",
+	shape: Shape,
+): Target {
+	const { asked } = named;
+	const entry = entryOf(view, server, shape, asked);
+	const own = entry?.key ?? unlisted(view, server, list, asked);
+	if (list === "tools") requireTool(view, server, entry, asked);
+	const target = targetAt(named, server, own);
+	const refusal = entry && heldBack(server, list, entry);
+	return refusal ? { ...target, refusal } : target;
+}
+
+/** A list that cannot be had is the server's failure, and is recorded as a call of it. */
+function unlistable(
+	{ params, asked }: Named,
+	server: Server,
+	error: unknown,
+): Target {
+	if (!(error instanceof SallyportError)) throw error;
+	return { ...plainTarget(server, params), name: asked, refusal: error };
 }
 
 /** The entry of a name. One that was shortened is known by its whole name too, which clients may have from before. */
@@ -132,16 +167,15 @@ export function entryOf(
 }
 
 function targetAt(
-	params: Bytes,
-	place: Place,
-	asked: string,
+	{ params, place, asked }: Named,
 	server: Server,
 	name: string,
 ): Target {
-	const edits: Edit[] =
-		name === asked
-			? []
-			: [{ start: place.start, end: place.end, text: JSON.stringify(name) }];
+	if (name === asked)
+		return { server, name, params, task: null, refusal: null };
+	const edits: Edit[] = [
+		{ start: place.start, end: place.end, text: JSON.stringify(name) },
+	];
 	return { ...plainTarget(server, splice(params, edits)), name };
 }
 
@@ -196,12 +230,15 @@ function heldBack(
 
 /** Tasks belong to one caller everywhere, and so they have ids of ours at every endpoint. */
 function taskTarget(
+	view: View,
+	era: Era,
 	params: Bytes | null,
-	openTask: Listings["openTask"],
+	{ openTask }: Listings,
 ): Target {
 	const place = nameIn("task", params ?? EMPTY_OBJECT);
 	const exposed = params && parseJson(params, place);
-	const task = typeof exposed === "string" ? openTask(exposed) : null;
+	const task =
+		typeof exposed === "string" ? openTask(view, era, exposed) : null;
 	if (!task || !params) throw invalidParams("the task is not known");
 	const edits: Edit[] = [
 		{ start: place.start, end: place.end, text: JSON.stringify(task.taskId) },

@@ -29,7 +29,8 @@ import type { View } from "./view.ts";
 export type TaskCall = {
 	readonly routed: Routed;
 	readonly target: Target;
-	readonly finish: (reply: Reply) => Promise<Reply> | Reply;
+	/** Null: the answer is handed on as it is. */
+	readonly finish: ((reply: Reply) => Promise<Reply> | Reply) | null;
 };
 
 /** Tasks on one page of a list. Each is asked for at its server. */
@@ -51,7 +52,7 @@ export function asTaskCall(
 				facts.era === "legacy" && runsTasks(facts)
 					? withoutHint(routed, target)
 					: target,
-			finish: (reply) => reply,
+			finish: null,
 		};
 	const { era } = facts;
 	const place: Place = { caller: view.caller, era, upstream };

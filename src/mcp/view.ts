@@ -36,6 +36,8 @@ export type Directory = {
 	readonly servers: () => readonly Server[];
 	readonly server: (slug: string) => Server | null;
 	readonly toolset: (slug: string) => Selected | null;
+	/** Views by caller and slug, which are good until the rows change: with many servers one is work to make. */
+	readonly views: () => WeakMap<Caller, Map<string, View | null>>;
 	/** Forgets what was read: the rows changed. */
 	readonly refresh: () => void;
 };
@@ -43,6 +45,7 @@ export type Directory = {
 export function createDirectory(db: Database): Directory {
 	let known: readonly Server[] | null = null;
 	let selected: readonly Selected[] | null = null;
+	let views: WeakMap<Caller, Map<string, View | null>> = new WeakMap();
 	const servers = (): readonly Server[] => {
 		known ??= [...listServers(db)].sort((a, b) => (a.slug < b.slug ? -1 : 1));
 		return known;
@@ -64,7 +67,9 @@ export function createDirectory(db: Database): Directory {
 		server: (slug) => servers().find((server) => server.slug === slug) ?? null,
 		toolset: (slug) =>
 			toolsets().find((toolset) => toolset.slug === slug) ?? null,
+		views: () => views,
 		refresh: () => {
+			views = new WeakMap();
 			known = null;
 			selected = null;
 		},
@@ -76,7 +81,22 @@ export function viewOf(
 	directory: Directory,
 	caller: Caller,
 	slug: string | null,
-	capabilities: string = NO_CAPABILITIES,
+): View | null {
+	const views = directory.views();
+	const own = views.get(caller) ?? new Map<string, View | null>();
+	views.set(caller, own);
+	const known = own.get(slug ?? "");
+	if (known !== undefined) return known;
+	const made = makeView(directory, caller, slug);
+	// Slugs that nobody has are not worth keeping, and there is no end of them.
+	if (made) own.set(slug ?? "", made);
+	return made;
+}
+
+function makeView(
+	directory: Directory,
+	caller: Caller,
+	slug: string | null,
 ): View | null {
 	const usable = (server: Server): boolean =>
 		server.enabled && mayUse(server, caller);
@@ -84,7 +104,7 @@ export function viewOf(
 		caller,
 		only: null,
 		toolset: null,
-		capabilities,
+		capabilities: NO_CAPABILITIES,
 		tasks: null,
 	};
 	if (slug === null)

@@ -52,20 +52,32 @@ function insertCalls(
 	calls: readonly (CallRecord & { readonly at: number })[],
 ): void {
 	transaction(db, () => {
-		const insert = db.query(
-			`INSERT INTO calls (at, user_id, client_id, server_id, method, name, outcome, duration_ms)
-			 VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		);
-		for (const call of calls)
-			insert.run(
-				call.at,
-				call.userId,
-				call.clientId,
-				call.serverId,
-				call.method.slice(0, NAME_LENGTH_MAX),
-				call.name?.slice(0, NAME_LENGTH_MAX) ?? null,
-				call.outcome,
-				Math.max(0, Math.round(call.durationMs)),
+		let at = 0;
+		for (; at + ROWS_AT_ONCE <= calls.length; at += ROWS_AT_ONCE)
+			db.query(INSERT_MANY).run(
+				...calls.slice(at, at + ROWS_AT_ONCE).flatMap(valuesOf),
 			);
+		for (const call of calls.slice(at)) db.query(INSERT).run(...valuesOf(call));
 	});
+}
+
+/** A statement costs more than the rows it writes. */
+const ROWS_AT_ONCE = 50;
+const ROW = "(?, ?, ?, ?, ?, ?, ?, ?)";
+const INSERT = `INSERT INTO calls (at, user_id, client_id, server_id, method, name, outcome, duration_ms) VALUES ${ROW}`;
+const INSERT_MANY = `${INSERT}${`, ${ROW}`.repeat(ROWS_AT_ONCE - 1)}`;
+
+function valuesOf(
+	call: CallRecord & { readonly at: number },
+): (string | number | null)[] {
+	return [
+		call.at,
+		call.userId,
+		call.clientId,
+		call.serverId,
+		call.method.slice(0, NAME_LENGTH_MAX),
+		call.name?.slice(0, NAME_LENGTH_MAX) ?? null,
+		call.outcome,
+		Math.max(0, Math.round(call.durationMs)),
+	];
 }

@@ -164,9 +164,25 @@ export function listenSocket(path: string, handler: Handler): Listener {
 type Server = ReturnType<typeof Bun.serve>;
 
 function peer(request: Request, server: Server): Connection {
-	return {
-		address: server.requestIP(request)?.address ?? "",
-		patient: () => server.timeout(request, 0),
+	return new Peer(request, server);
+}
+
+/** A class, because every request makes one; few want to know the address, which the kernel is asked for. */
+class Peer implements Connection {
+	readonly #request: Request;
+	readonly #server: Server;
+
+	constructor(request: Request, server: Server) {
+		this.#request = request;
+		this.#server = server;
+	}
+
+	get address(): string {
+		return this.#server.requestIP(this.#request)?.address ?? "";
+	}
+
+	readonly patient = (): void => {
+		this.#server.timeout(this.#request, 0);
 	};
 }
 

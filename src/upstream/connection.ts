@@ -17,7 +17,7 @@ import {
 	unwatchable,
 } from "./link.ts";
 import { mirrorHeaders, type ParamHeaders } from "./mirror.ts";
-import { createPatience } from "./patience.ts";
+import { Patience } from "./patience.ts";
 import { createSubscription, LISTEN } from "./subscription.ts";
 import type { Call, Reply, ServerFacts } from "./upstream.ts";
 
@@ -73,7 +73,7 @@ export function createTalk(link: Link, hearing: CallHearing, self: Self): Talk {
 	return {
 		link,
 		self,
-		request: async (call, speaking, timeoutMs, paramHeaders) => {
+		request: (call, speaking, timeoutMs, paramHeaders) => {
 			const id = ++lastId;
 			const { bytes, progressToken } = wrapRequest({
 				id,
@@ -100,25 +100,22 @@ export function createTalk(link: Link, hearing: CallHearing, self: Self): Talk {
 					if (message) call.onNotification?.(message);
 				}
 			};
-			const patience = createPatience(timeoutMs);
-			const leave = isListen ? null : hearing.join(id, { call, patience });
-			try {
-				return await link.request({
-					id,
-					method: call.method,
-					bytes,
-					speaking,
-					headers:
-						speaking.era === "modern"
-							? mirrorHeaders(call.method, call.params, paramHeaders)
-							: {},
-					signal: call.signal,
-					patience,
-					onNotification: relay,
-				});
-			} finally {
-				leave?.();
-			}
+			const patience = new Patience(timeoutMs);
+			if (!isListen) hearing.join(id, { call, patience });
+			return link.request({
+				id,
+				method: call.method,
+				bytes,
+				speaking,
+				headers:
+					speaking.era === "modern"
+						? mirrorHeaders(call.method, call.params, paramHeaders)
+						: undefined,
+				signal: call.signal,
+				patience,
+				onNotification: relay,
+				onEnd: hearing.leave,
+			});
 		},
 	};
 }

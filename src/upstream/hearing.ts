@@ -29,14 +29,14 @@ export type Running = {
 
 /** A hearing, and the calls it can hand things to. */
 export type CallHearing = Hearing & {
-	/** Adds a call until the returned function is called; its open questions end with it. */
-	readonly join: (id: number, running: Running) => () => void;
+	/** Adds a call. */
+	readonly join: (id: number, running: Running) => void;
+	/** It has ended, and its open questions end with it. */
+	readonly leave: (id: number) => void;
 };
 
-type Joined = Running & {
-	/** What to do when the call ends before its questions are answered. */
-	readonly onEnd: Set<() => void>;
-};
+/** What to do when a call ends before its questions are answered. */
+type Ends = Set<() => void>;
 
 /** Questions of one server that wait at once. */
 const QUESTIONS_MAX = 100;
@@ -52,15 +52,19 @@ export function createHearing(deps: {
 	/** Whether people share the identity that this link is of. */
 	readonly shared: boolean;
 }): CallHearing {
-	const running = new Map<number, Joined>();
+	const running = new Map<number, Running>();
+	const ends = new WeakMap<Running, Ends>();
 	/** How to withdraw a question, by the raw JSON of its id. */
 	const asked = new Map<string, () => void>();
 
 	const ask = async (
 		request: ServerRequest,
-		{ call, patience, onEnd }: Joined,
+		joined: Running,
 	): Promise<Bytes | null> => {
 		const { id } = request;
+		const { call, patience } = joined;
+		const onEnd: Ends = ends.get(joined) ?? new Set();
+		ends.set(joined, onEnd);
 		const end = Promise.withResolvers<Bytes | null>();
 		const onCallEnd = (): void => end.resolve(refusal(id, ...ENDED));
 		const withdraw = (): void => end.resolve(null);
@@ -89,13 +93,11 @@ export function createHearing(deps: {
 	};
 
 	return {
-		join: (id, { call, patience }) => {
-			const joined: Joined = { call, patience, onEnd: new Set() };
-			running.set(id, joined);
-			return () => {
-				running.delete(id);
-				for (const end of joined.onEnd) end();
-			};
+		join: (id, joined) => void running.set(id, joined),
+		leave: (id) => {
+			const joined = running.get(id);
+			running.delete(id);
+			for (const end of (joined && ends.get(joined)) ?? []) end();
 		},
 		onRequest: async (request, callId) => {
 			if (request.method === "ping")

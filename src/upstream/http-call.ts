@@ -37,34 +37,42 @@ export async function callOverHttp(
 	channel: HttpChannel,
 	outgoing: Outgoing,
 ): Promise<Reply> {
-	if (channel.ended.aborted)
-		throw new LinkError("unsent", "the connection was closed");
-	if (outgoing.signal.aborted) throw cancelled();
-	const running: Running = {
-		channel,
-		outgoing,
-		inSession: channel.inSession(outgoing.speaking),
-		exchange: channel.post(outgoing.bytes, outgoing.speaking, {
-			headers: outgoing.headers,
-			timeoutMs: null,
-			repeatable: isSafe(outgoing.method),
-		}),
-		stopped: null,
-	};
+	let running: Running | null = null;
 	const cancel = (): void => stop(running, cancelled());
-	outgoing.patience.start(() => stop(running, timedOut(outgoing)));
-	outgoing.signal.addEventListener("abort", cancel);
 	try {
-		return await answerOf(running, await running.exchange.answer);
+		if (channel.ended.aborted)
+			throw new LinkError("unsent", "the connection was closed");
+		if (outgoing.signal.aborted) throw cancelled();
+		running = start(channel, outgoing);
+		outgoing.patience.start(() => stop(running, timedOut(outgoing)));
+		outgoing.signal.addEventListener("abort", cancel);
+		const reply = answerOf(running, await running.exchange.answer);
+		return reply instanceof Promise ? await reply : reply;
 	} catch (error) {
-		if (running.stopped) throw running.stopped;
+		if (running?.stopped) throw running.stopped;
 		if (error instanceof EgressError && error.reach === "lost")
 			throw new LinkError("broken", error.message);
 		throw error;
 	} finally {
 		outgoing.patience.stop();
 		outgoing.signal.removeEventListener("abort", cancel);
+		outgoing.onEnd(outgoing.id);
 	}
+}
+
+function start(channel: HttpChannel, outgoing: Outgoing): Running {
+	const { bytes, speaking, headers, method } = outgoing;
+	return {
+		channel,
+		outgoing,
+		inSession: channel.inSession(speaking),
+		exchange: channel.post(bytes, speaking, {
+			headers,
+			timeoutMs: null,
+			repeatable: isSafe(method),
+		}),
+		stopped: null,
+	};
 }
 
 type Running = {
@@ -77,9 +85,9 @@ type Running = {
 	stopped: LinkError | null;
 };
 
-function stop(running: Running, why: LinkError): void {
+function stop(running: Running | null, why: LinkError): void {
+	if (!running || running.stopped) return;
 	const { channel, outgoing, exchange } = running;
-	if (running.stopped) return;
 	running.stopped = why;
 	exchange.abandon();
 	// Legacy: a dropped connection does not cancel, a notification does (2025-11-25, "Sending Messages").
@@ -88,7 +96,7 @@ function stop(running: Running, why: LinkError): void {
 		channel.tell(message, outgoing.speaking);
 }
 
-async function answerOf(running: Running, answer: Answer): Promise<Reply> {
+function answerOf(running: Running, answer: Answer): Reply | Promise<Reply> {
 	const { outgoing } = running;
 	const { status } = answer;
 	if (status < 200 || status > 299) return refused(running, answer);

@@ -38,11 +38,13 @@ export function mediaType(answer: Answer): string {
 }
 
 /** Reads a JSON answer to the request of this id. @throws LinkError */
-export async function readJson(answer: Answer, id: number): Promise<Reply> {
+export function readJson(answer: Answer, id: number): Reply | Promise<Reply> {
+	return answer.whole ? readWhole(answer.whole, id) : readLong(answer.body, id);
+}
+
+function readWhole(bytes: Bytes, id: number): Reply {
 	try {
-		return answer.whole
-			? replyOf(answer.whole, id)
-			: await readLong(answer.body, id);
+		return replyOf(bytes, id);
 	} catch (error) {
 		throw translate(error);
 	}
@@ -150,7 +152,7 @@ async function readLong(pieces: Pieces, id: number): Promise<Reply> {
 		}
 	} catch (error) {
 		pieces.cancel();
-		throw error;
+		throw translate(error);
 	}
 	return {
 		member: cutter.member() as Reply["member"],
@@ -169,7 +171,7 @@ function restOf(pieces: Pieces, cutter: Cutter, first: Bytes[]): Pieces {
 				for (;;) {
 					const part = ready.shift();
 					if (part) return part;
-					stall ??= setTimeout(pieces.cancel, STALL_MS);
+					stall ??= setTimeout(() => pieces.cancel(), STALL_MS);
 					const piece = await next(pieces);
 					if (!piece) {
 						cutter.finish();
@@ -186,7 +188,7 @@ function restOf(pieces: Pieces, cutter: Cutter, first: Bytes[]): Pieces {
 				clearTimeout(stall);
 			}
 		},
-		cancel: pieces.cancel,
+		cancel: () => pieces.cancel(),
 	};
 }
 

@@ -190,6 +190,15 @@ export function createUpstream(deps: {
 
 	/** Does work that keeps the upstream awake. */
 	const awake = async <T>(work: () => Promise<T>): Promise<T> => {
+		const leave = enter();
+		try {
+			return await work();
+		} finally {
+			leave();
+		}
+	};
+	/** Begins such work; what it returns ends it. */
+	const enter = (): (() => void) => {
 		if (open >= CALLS_MAX)
 			throw new SallyportError(
 				"too_many",
@@ -197,12 +206,11 @@ export function createUpstream(deps: {
 				{ hint: "try again in a moment" },
 			);
 		open++;
-		try {
-			return await work();
-		} finally {
-			open--;
-			usedMs = clock.nowMs();
-		}
+		return leave;
+	};
+	const leave = (): void => {
+		open--;
+		usedMs = clock.nowMs();
 	};
 
 	const refresh = (kind: ListKind): Promise<Listing> => {
@@ -245,30 +253,38 @@ export function createUpstream(deps: {
 	};
 
 	/** What of a tool's arguments travels as headers; found out by listing the tools, once. */
-	const paramHeaders = async ({
-		params,
-		signal,
-	}: Call): Promise<ParamHeaders> => {
-		const known =
-			lists.get("tools")?.listing ??
-			(await unless(signal, refresh("tools")).catch(() => EMPTY));
-		if (known.paramHeaders.size === 0 || !params) return [];
-		const name = memberOf(params, 0, "name");
-		return (
-			known.paramHeaders.get(String(name && parseJson(params, name))) ?? []
-		);
+	const paramHeaders = (call: Call): ParamHeaders | Promise<ParamHeaders> => {
+		const known = lists.get("tools")?.listing;
+		return known
+			? markedIn(known, call)
+			: unless(call.signal, refresh("tools"))
+					.catch(() => EMPTY)
+					.then((listing) => markedIn(listing, call));
 	};
 
-	const once = async (call: Call): Promise<Reply> => {
-		const live = connection ?? (await unless(call.signal, connect()));
-		// Asked for only where it can matter: this is the path that every call takes.
+	/** Sends a request on the connection there is. No promise more than it takes: every call passes here. */
+	const send = (live: Connection, call: Call): Promise<Reply> => {
+		const timeoutMs =
+			call.method === "tasks/result" ? TASK_TIMEOUT_MS : CALL_TIMEOUT_MS;
 		const mirrors =
 			!isProcess && live.facts.era === "modern" && call.method === "tools/call";
-		return live.request(
-			call,
-			call.method === "tasks/result" ? TASK_TIMEOUT_MS : CALL_TIMEOUT_MS,
-			mirrors ? await paramHeaders(call) : [],
-		);
+		const headers = mirrors ? paramHeaders(call) : NO_HEADERS;
+		return headers instanceof Promise
+			? headers.then((found) => live.request(call, timeoutMs, found))
+			: live.request(call, timeoutMs, headers);
+	};
+	const once = (call: Call): Promise<Reply> =>
+		connection
+			? send(connection, call)
+			: unless(call.signal, connect()).then((live) => send(live, call));
+
+	const attempt = async (call: Call): Promise<Reply> => {
+		try {
+			return await once(call);
+		} catch (error) {
+			if (mayRepeat(error, call)) return once(call);
+			throw error;
+		}
 	};
 
 	const restingSinceMs = (): number | null =>
@@ -281,8 +297,10 @@ export function createUpstream(deps: {
 		identity,
 		capabilities,
 		isProcess,
-		facts: async (signal) =>
-			(await awake(() => unless(signal, connect()))).facts,
+		facts: (signal) =>
+			connection
+				? Promise.resolve(connection.facts)
+				: awake(() => unless(signal, connect())).then((live) => live.facts),
 		knownFacts: () => facts,
 		list: async (kind, signal) =>
 			(fresh(kind) ?? (await unless(signal, refresh(kind)))).items,
@@ -297,21 +315,20 @@ export function createUpstream(deps: {
 				: (cached.listing.ttlMs ?? LIST_TTL_MS);
 		},
 		lastList: (kind) => lists.get(kind)?.listing.items ?? null,
-		request: (call) =>
-			awake(async () => {
-				try {
-					const reply = await once(call).catch((error: unknown) => {
-						if (mayRepeat(error, call)) return once(call);
-						throw error;
-					});
-					lastError = null;
-					return reply;
-				} catch (error) {
-					if (error instanceof SallyportError && error.code === "upstream")
-						lastError = error.message;
-					throw named(server, error);
-				}
-			}),
+		request: async (call) => {
+			const leave = enter();
+			try {
+				const reply = await attempt(call);
+				lastError = null;
+				return reply;
+			} catch (error) {
+				if (error instanceof SallyportError && error.code === "upstream")
+					lastError = error.message;
+				throw named(server, error);
+			} finally {
+				leave();
+			}
+		},
 		notify: (method, params) =>
 			awake(async () => (await connect()).notify(method, params)),
 		subscribe: (listener) => {
@@ -351,6 +368,16 @@ export function createUpstream(deps: {
 			await connecting?.catch(() => {}); // it was told to end, and says so
 		},
 	};
+}
+
+const NO_HEADERS: ParamHeaders = [];
+
+function markedIn({ paramHeaders }: Listing, { params }: Call): ParamHeaders {
+	if (paramHeaders.size === 0 || !params) return NO_HEADERS;
+	const name = memberOf(params, 0, "name");
+	return (
+		paramHeaders.get(String(name && parseJson(params, name))) ?? NO_HEADERS
+	);
 }
 
 /** Whether a failed call may be sent once more. */

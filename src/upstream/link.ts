@@ -21,11 +21,13 @@ export type Outgoing = {
 	/** What HTTP says beside the message; other transports have no place for it. */
 	readonly speaking: Speaking;
 	/** More headers that mirror the message (modern HTTP). */
-	readonly headers?: Readonly<Record<string, string>>;
+	readonly headers?: Readonly<Record<string, string>> | undefined;
 	readonly signal: AbortSignal;
 	readonly patience: Patience;
 	/** What the server says about this request before it answers. */
 	readonly onNotification: (notification: Notification) => void;
+	/** Called once, when the request has its answer or has failed. */
+	readonly onEnd: (id: number) => void;
 };
 
 /** What is spoken on this link; `protocolVersion` is null until a legacy server has chosen one. */

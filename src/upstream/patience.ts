@@ -3,47 +3,52 @@
  * person is being asked.
  */
 
-export type Patience = {
+/** A class, because every call makes one. */
+export class Patience {
 	readonly timeoutMs: number;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	#holds = 0;
+	#onEnd: (() => void) | null = null;
+
+	constructor(timeoutMs: number) {
+		this.timeoutMs = timeoutMs;
+	}
+
 	/** Begins to wait. `onEnd` is called when nothing was heard for so long. */
-	readonly start: (onEnd: () => void) => void;
+	start(onEnd: () => void): void {
+		this.#onEnd = onEnd;
+		this.#begin();
+	}
+
 	/** The server is alive: its time begins anew. */
-	readonly touch: () => void;
+	touch(): void {
+		this.#timer?.refresh();
+	}
+
 	/** Time stands still until the returned function is called, and begins anew then. */
-	readonly hold: () => () => void;
-	readonly stop: () => void;
-};
+	hold(): () => void {
+		let held = true;
+		this.#holds++;
+		this.#begin();
+		return () => {
+			if (!held) return;
+			held = false;
+			this.#holds--;
+			this.#begin();
+		};
+	}
 
-export function createPatience(timeoutMs: number): Patience {
-	let timer: ReturnType<typeof setTimeout> | undefined;
-	let holds = 0;
-	let run: (() => void) | null = null;
+	stop(): void {
+		this.#onEnd = null;
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
+	}
 
-	const begin = (): void => {
-		clearTimeout(timer);
-		timer = run && holds === 0 ? setTimeout(run, timeoutMs) : undefined;
-	};
-	return {
-		timeoutMs,
-		start: (onEnd) => {
-			run = onEnd;
-			begin();
-		},
-		touch: () => void timer?.refresh(),
-		hold: () => {
-			let held = true;
-			holds++;
-			begin();
-			return () => {
-				if (!held) return;
-				held = false;
-				holds--;
-				begin();
-			};
-		},
-		stop: () => {
-			run = null;
-			begin();
-		},
-	};
+	#begin(): void {
+		clearTimeout(this.#timer);
+		this.#timer =
+			this.#onEnd && this.#holds === 0
+				? setTimeout(this.#onEnd, this.timeoutMs)
+				: undefined;
+	}
 }

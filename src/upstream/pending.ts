@@ -79,14 +79,15 @@ export function createPending(
 	return {
 		add: (outgoing, send, cancel) =>
 			new Promise<Reply>((resolve, reject) => {
-				if (outgoing.signal.aborted) return reject(cancelled());
-				if (waiting.size >= WAITING_MAX)
-					return reject(
-						new LinkError("unsent", "the server has too many open calls", {
-							code: "unavailable",
-							hint: "try again in a moment",
-						}),
-					);
+				const fault = outgoing.signal.aborted
+					? cancelled()
+					: waiting.size >= WAITING_MAX
+						? tooMany()
+						: null;
+				if (fault) {
+					outgoing.onEnd(outgoing.id);
+					return reject(fault);
+				}
 				const id = String(outgoing.id);
 				const stop = (error: LinkError): void => {
 					if (waiting.has(id)) cancel();
@@ -99,6 +100,7 @@ export function createPending(
 					outgoing.patience.stop();
 					waiting.delete(id);
 					outgoing.signal.removeEventListener("abort", onAbort);
+					outgoing.onEnd(outgoing.id);
 				};
 				outgoing.signal.addEventListener("abort", onAbort, { once: true });
 				waiting.set(id, {
@@ -145,6 +147,13 @@ export function createPending(
 		},
 		count: () => waiting.size,
 	};
+}
+
+function tooMany(): LinkError {
+	return new LinkError("unsent", "the server has too many open calls", {
+		code: "unavailable",
+		hint: "try again in a moment",
+	});
 }
 
 /** The request that a notification names. */

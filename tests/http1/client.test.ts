@@ -175,11 +175,6 @@ for (const [name, text, fault] of [
 		"its head is too large",
 	],
 	[
-		"too many headers",
-		`HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(300)}\r\n`,
-		"it has too many headers",
-	],
-	[
 		"a coding nobody knows",
 		"HTTP/1.1 200 OK\r\ncontent-encoding: zip\r\ncontent-length: 1\r\n\r\nx",
 		"its content coding is not known",

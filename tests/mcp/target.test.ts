@@ -59,13 +59,14 @@ async function target(
 		era: "legacy" as const,
 		method,
 		params: params === null ? null : toBytes(params),
+		signal: new AbortController().signal,
 	};
 	try {
 		const found = await targetOf(seen, request, {
 			listerOf: async (_, uri) =>
 				uri === "https://notes.example/a" ? server : null,
 			shapeOf: (_, given, kind) => shapeOf(given, kind as "tools"),
-			openTask: (exposed) =>
+			openTask: (_, _era, exposed) =>
 				exposed === "mine" ? { server, variant: "", taskId: "theirs" } : null,
 		});
 		if (found.refusal) return found.refusal.message;

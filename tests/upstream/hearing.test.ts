@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { parseMessage, toBytes } from "../../src/message.ts";
 import { type CallHearing, createHearing } from "../../src/upstream/hearing.ts";
 import type { Notification, ServerRequest } from "../../src/upstream/link.ts";
-import { createPatience } from "../../src/upstream/patience.ts";
+import { Patience } from "../../src/upstream/patience.ts";
 import type { Call, UpstreamEvent } from "../../src/upstream/upstream.ts";
 
 const LOG = '{"jsonrpc":"2.0","method":"notifications/message","params":{}}';
@@ -18,13 +18,13 @@ function setting(shared: boolean): Setting {
 }
 
 function begin(
-	{ join, heard }: Setting,
+	{ join, leave, heard }: Setting,
 	id: number,
 	name: string,
 	about: Partial<Call> = {},
 ): () => void {
-	return join(id, {
-		patience: createPatience(1000),
+	join(id, {
+		patience: new Patience(1000),
 		call: {
 			method: "tools/call",
 			params: null,
@@ -33,6 +33,7 @@ function begin(
 			...about,
 		},
 	});
+	return () => leave(id);
 }
 
 function asks(answer: string): Pick<Call, "onQuestion"> {

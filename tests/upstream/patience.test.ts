@@ -1,5 +1,5 @@
 import { expect, jest, test } from "bun:test";
-import { createPatience } from "../../src/upstream/patience.ts";
+import { Patience } from "../../src/upstream/patience.ts";
 
 /** Under a clock that only the test moves. */
 function withClock(work: (passMs: (ms: number) => void) => void): void {
@@ -14,7 +14,7 @@ function withClock(work: (passMs: (ms: number) => void) => void): void {
 test("it ends when nothing is heard for that long, and anew from each sign of life", () =>
 	withClock((passMs) => {
 		let ended = 0;
-		const patience = createPatience(1000);
+		const patience = new Patience(1000);
 		patience.start(() => ended++);
 		passMs(900);
 		patience.touch();
@@ -27,7 +27,7 @@ test("it ends when nothing is heard for that long, and anew from each sign of li
 test("time stands still while a person is asked, however long, and begins anew after the last question", () =>
 	withClock((passMs) => {
 		let ended = 0;
-		const patience = createPatience(1000);
+		const patience = new Patience(1000);
 		patience.start(() => ended++);
 		passMs(900);
 		const [first, second] = [patience.hold(), patience.hold()];
@@ -47,7 +47,7 @@ test("time stands still while a person is asked, however long, and begins anew a
 test("what was stopped never ends, not even after a question", () =>
 	withClock((passMs) => {
 		let ended = 0;
-		const patience = createPatience(1000);
+		const patience = new Patience(1000);
 		patience.start(() => ended++);
 		const resume = patience.hold();
 		patience.stop();
