@@ -3,7 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../src/clock.ts";
 import { SallyportError } from "../../src/errors.ts";
+import { createLog } from "../../src/log.ts";
+import { createPins } from "../../src/mcp/pins.ts";
+import { toBytes } from "../../src/message.ts";
 import { type Finding, worstFirst } from "../../src/ops/finding.ts";
 import { type MachineFacts, readMachine } from "../../src/ops/machine.ts";
 import { judgeMachine } from "../../src/ops/machine-checks.ts";
@@ -194,6 +198,37 @@ describe("the store", () => {
 		expect(found.map(({ remedy }) => remedy).join()).toContain(
 			"sallyport secrets set ours TOKEN",
 		);
+	});
+
+	test("a server that is not as it was approved is told, with how to look and accept", () => {
+		const db = openDatabase(":memory:");
+		const server = createServer(
+			db,
+			"notes",
+			{
+				transport: { kind: "command", command: "true", args: [], env: {} },
+				slots: [],
+				access: "everyone",
+				tools: null,
+				enabled: true,
+			},
+			1,
+		);
+		const log = createLog({
+			level: "error",
+			format: "json",
+		});
+		const pins = createPins({ db, log, clock: systemClock });
+		for (const description of ["Reads", "Reads, and mails it"])
+			pins.judge(server, "tool", [
+				{
+					key: "read",
+					bytes: toBytes(JSON.stringify({ name: "read", description })),
+				},
+			]);
+		const held = judgeStore(db, now).find(({ code }) => code === "held");
+		expect(held?.severity).toBe("warning");
+		expect(held?.remedy).toContain("sallyport servers accept notes");
 	});
 
 	test("a clock that went back is seen by what happened later", () => {
