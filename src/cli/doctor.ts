@@ -3,7 +3,7 @@ import type { ConnectionsView, ExaminationView } from "../api/doctor.ts";
 import { systemClock } from "../clock.ts";
 import { type Config, parseConfig } from "../config.ts";
 import { SallyportError } from "../errors.ts";
-import type { Diagnosis } from "../ops/diagnoses.ts";
+import { type Diagnosis, listDiagnoses } from "../ops/diagnoses.ts";
 import { examineStopped } from "../ops/doctor.ts";
 import type { Finding } from "../ops/finding.ts";
 import { makeSupportBundle } from "../ops/support-bundle.ts";
@@ -136,6 +136,17 @@ function unattended<T>(
 	);
 }
 
+/** What the store remembers of a client, when the service does not run. @throws SallyportError when it cannot be read */
+function remembered(db: Database | null, name: string): ConnectionsView {
+	if (db !== null)
+		return {
+			connections: listDiagnoses(db, systemClock.now(), { client: name }),
+		};
+	throw new SallyportError("unavailable", "there is no data to look into", {
+		hint: "see why: sallyport doctor",
+	});
+}
+
 function printFinding({ io }: Context, finding: Finding): void {
 	printVerdict(io, finding.severity, finding.code, finding.text);
 	if (finding.remedy !== null && finding.severity !== "ok")
@@ -143,10 +154,10 @@ function printFinding({ io }: Context, finding: Finding): void {
 }
 
 async function connection(context: Context, name: string): Promise<void> {
-	const { io, json, client } = context;
-	const reply = (await client.get(
-		`/api/doctor/connections?${new URLSearchParams({ client: name })}`,
-	)) as ConnectionsView;
+	const { io, json } = context;
+	const query = new URLSearchParams({ client: name });
+	const reply = ((await asked(context, `/api/doctor/connections?${query}`)) ??
+		unattended(context, (_, db) => remembered(db, name))) as ConnectionsView;
 	if (json) printJson(io, reply);
 	else {
 		if (reply.absence) {

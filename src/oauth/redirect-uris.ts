@@ -19,6 +19,7 @@ const KNOWN: readonly string[] = [
 	"https://vscode.dev/redirect",
 	"https://insiders.vscode.dev/redirect",
 	"https://grok.com/connectors-oauth-exchange-code/",
+	"https://console.x.ai/connectors-oauth-exchange-code/",
 	"https://oauth.n8n.cloud/oauth2/callback",
 ];
 

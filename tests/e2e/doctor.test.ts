@@ -153,6 +153,9 @@ test("a gateway that does not run is examined all the same; what keeps it from s
 	expect(stopped.code).toBe(0);
 	expect(severity(stopped.findings, "service")).toBe("warning");
 	expect(severity(stopped.findings, "data")).toBe("ok");
+	expect(await gateway.cli(["doctor", "--client", "SDK v1 test"])).toContain(
+		"connected",
+	);
 	const file = join(dataDir, "..", `stopped-${process.pid}.json`);
 	rmSync(file, { force: true });
 	await gateway.cli(["doctor", "--bundle", file]);
