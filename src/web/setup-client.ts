@@ -33,7 +33,7 @@ export function clientStepRoutes(site: Site): readonly Route[] {
 }
 
 function showClients(site: Site, request: Request): Response {
-	const visitor = admitOwner(site, request, CLIENT);
+	const visitor = admitOwner(site, request, CLIENT, false);
 	if (visitor instanceof Response) return visitor;
 	return clientPage({
 		csrf: site.forms.issue(visitor.binding, ACTION),
@@ -62,14 +62,14 @@ function signedIn(site: Site, { login }: Visitor): readonly SignedIn[] {
 }
 
 async function goOn(site: Site, request: Request): Promise<Response> {
-	const sent = await admitOwnerForm(site, request, ACTION, CLIENT);
+	const sent = await admitOwnerForm(site, request, ACTION, CLIENT, false);
 	if (sent instanceof Response) return sent;
 	decideSetup(site.db, "client", site.clock.now());
 	return seeOther(DONE);
 }
 
 function showDone(site: Site, request: Request): Response {
-	const visitor = admitOwner(site, request, DONE);
+	const visitor = admitOwner(site, request, DONE, false);
 	if (visitor instanceof Response) return visitor;
 	return donePage({
 		csrf: site.forms.issue(visitor.binding, ACTION),
@@ -80,7 +80,7 @@ function showDone(site: Site, request: Request): Response {
 }
 
 async function finish(site: Site, request: Request): Promise<Response> {
-	const sent = await admitOwnerForm(site, request, ACTION, DONE);
+	const sent = await admitOwnerForm(site, request, ACTION, DONE, false);
 	if (sent instanceof Response) return sent;
 	const { form, visitor } = sent;
 	site.desk.backups.setSchedule(

@@ -90,14 +90,18 @@ function claimRoutes(site: Site, limited: Limited): readonly Route[] {
 	];
 }
 
-/** The owner, to a page of the wizard, on a fresh proof of who they are; or the response to everyone else. */
+/**
+ * The owner, to a page of the wizard; or the response to everyone else.
+ * @param dangerous whether it wants a fresh proof of who they are
+ */
 export function admitOwner(
 	site: Site,
 	request: Request,
 	path: string,
+	dangerous = true,
 ): Visitor | Response {
 	if (!isClaimed(site.db)) return seeOther("/setup");
-	const visitor = admitVisitor(site, request, { path, dangerous: true });
+	const visitor = admitVisitor(site, request, { path, dangerous });
 	if (visitor instanceof Response || visitor.login.role === "owner")
 		return visitor;
 	return alreadyClaimed();
@@ -109,11 +113,9 @@ export async function admitOwnerForm(
 	request: Request,
 	action: string,
 	path: string,
+	dangerous = true,
 ): Promise<Sent | Response> {
-	const sent = await admitForm(site, request, action, {
-		path,
-		dangerous: true,
-	});
+	const sent = await admitForm(site, request, action, { path, dangerous });
 	if (sent instanceof Response || sent.visitor.login.role === "owner")
 		return sent;
 	return alreadyClaimed();

@@ -108,3 +108,37 @@ test("a public URL that a flag sets is not changed here, and what is none is ref
 		error: "the public URL is set by the flag --public-url",
 	});
 });
+
+test("behind a proxy of one's own the name is only kept, and clear text goes on to the proxy alone", async () => {
+	folder = mkdtempSync(join(tmpdir(), "sallyport-address-"));
+	const port = await freePort();
+	const open = async (): Promise<void> => {
+		app = await startApp(
+			parseConfig([
+				...["--data-dir", folder, "--log-level", "error"],
+				...["--listen", `127.0.0.1:${port}`, "--trusted-proxy", "127.0.0.1"],
+			]),
+		);
+	};
+	const issuer = async (host: string): Promise<unknown> => {
+		const answer = await fetch(
+			`http://127.0.0.1:${port}/.well-known/oauth-authorization-server`,
+			{ headers: { host } },
+		);
+		return answer.ok
+			? ((await answer.json()) as { issuer: string }).issuer
+			: answer.status;
+	};
+	await open();
+	expect(
+		(await settings({ publicUrl: "http://gate.example.org" })).status,
+	).toBe(400);
+	expect(
+		(await settings({ publicUrl: "https://gate.example.org" })).status,
+	).toBe(200);
+	expect(await issuer("gate.example.org")).toBe("https://gate.example.org");
+	await app?.stop();
+	await open();
+	expect(await issuer("gate.example.org")).toBe("https://gate.example.org");
+	expect(await issuer("evil.example")).toBe(421);
+});
