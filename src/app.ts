@@ -11,7 +11,7 @@ import { type Clock, every, systemClock } from "./clock.ts";
 import type { Config, Origin } from "./config.ts";
 import { createDns } from "./dns.ts";
 import { createEgress, type Egress } from "./egress.ts";
-import { parseErrorCode, SallyportError } from "./errors.ts";
+import { describeError, parseErrorCode, SallyportError } from "./errors.ts";
 import { createAdmission } from "./http/admission.ts";
 import { withDoors } from "./http/doors.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -303,7 +303,9 @@ export async function startApp(
 	void reinstallPackages({ db, log, npm });
 	// So that there may be a certificate already when the setup link is asked for.
 	if (!isClaimed(db) && config.tls.mode === "acme")
-		void bringCertificate(approach);
+		bringCertificate(approach).catch((error: unknown) =>
+			log.error("no certificate was brought", { reason: describeError(error) }),
+		);
 
 	return {
 		url: front.origin(),

@@ -120,7 +120,7 @@ function printDetour(
 	io: Io,
 	{ tunnelUrl, fingerprint, setupUrl }: SetupLink,
 ): void {
-	const { hostname } = new URL(setupUrl);
+	const hostname = new URL(setupUrl).hostname.replace(/^\[|\]$/g, "");
 	if (tunnelUrl !== null) {
 		const { port } = new URL(tunnelUrl);
 		const user = io.env["SUDO_USER"] ?? io.env["USER"] ?? "root";

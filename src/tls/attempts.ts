@@ -41,8 +41,8 @@ export type Attempts = {
 	readonly settled: () => Promise<void>;
 };
 
-/** An order takes three minutes at most; a process that died gives way after this. */
-const LEASE_SECONDS = 300;
+/** An order takes three minutes at most, and a second CA as long again; a process that died gives way after this. */
+const LEASE_SECONDS = 600;
 
 /** @param deps.directory whose certificates are kept; what another one issues is a rehearsal */
 export function createAttempts(deps: {
@@ -100,7 +100,7 @@ export function createAttempts(deps: {
 		if (identifiers.some(({ type }) => type === "ip")) return refused;
 		if (!asksFallback(failures, wait)) return refused;
 		const result = await fallback.order(identifiers, "production", null);
-		if (result.ok) return result;
+		if (result.ok || result.failure.type === "cancelled") return result;
 		const { hostname } = new URL(fallback.directory);
 		const detail = `${failure.detail}; ${hostname} said: ${result.failure.detail}`;
 		return { ok: false, failure: { ...failure, detail } };
