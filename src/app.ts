@@ -511,7 +511,7 @@ function openService(base: Base): Service {
 			admission: createAdmission(
 				issuer === origin ? front.origins() : [issuer],
 				config.trustedProxies,
-				issuer !== origin || front.isNamed(),
+				issuer !== origin || !front.beganUnnamed,
 			),
 			endpoint,
 			judge: bearer.judge,

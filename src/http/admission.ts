@@ -21,12 +21,12 @@ const WITHOUT_DNS =
 
 /**
  * @param origins the gateway's own origins: the public one, and those of loopback listeners
- * @param isNamed whether there is a public URL yet; before, it is set up at any address that reaches it
+ * @param beganNamed whether there was a public URL from the start; without, it is set up at any address that reaches it
  */
 export function createAdmission(
 	origins: readonly string[],
 	trustedProxies: readonly string[],
-	isNamed = true,
+	beganNamed = true,
 ): Admission {
 	const ourOrigins = new Set(origins);
 	const ourHosts = new Set(origins.map((origin) => new URL(origin).host));
@@ -43,7 +43,7 @@ export function createAdmission(
 	return {
 		isOurHost: (request) => {
 			const host = request.headers.get("host")?.toLowerCase() ?? "";
-			return ourHosts.has(host) || (!isNamed && WITHOUT_DNS.test(host));
+			return ourHosts.has(host) || (!beganNamed && WITHOUT_DNS.test(host));
 		},
 		isOurOrigin: (request) => {
 			const origin = request.headers.get("origin");

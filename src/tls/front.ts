@@ -41,6 +41,8 @@ export type Front = {
 	readonly origin: () => string;
 	/** Whether that is a public URL, and not only how this machine reaches itself. */
 	readonly isNamed: () => boolean;
+	/** Whether it began without a public URL: whoever sets it up came by an address, and is led on from there. */
+	readonly beganUnnamed: boolean;
 	/** Every origin that a client may have reached us by: the public one, those of the listeners, former public ones. */
 	readonly origins: () => readonly string[];
 	/** Makes this the public URL. Its certificate is there already (`certificates.orders`), or is somebody else's. */
@@ -146,6 +148,7 @@ export async function openFront(
 	return {
 		origin: () => named() ?? (own[0] as string),
 		isNamed: () => named() !== null,
+		beganUnnamed: publicUrl === null,
 		origins: () => [...publicUrls.toReversed(), ...own],
 		move: (next) => {
 			const at = publicUrls.indexOf(next);

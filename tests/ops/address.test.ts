@@ -83,7 +83,9 @@ test("a public URL is served from the moment it is chosen, and after a restart",
 	expect(await issuerAt(port, "gate.example.org")).toBe(
 		"https://gate.example.org",
 	);
-	expect(await issuerAt(port, "203.0.113.9")).toBe(421);
+	expect(await issuerAt(port, "evil.example.org")).toBe(421);
+	// Whoever set it up came by an address, and has its page open.
+	expect(await issuerAt(port, "203.0.113.9")).toBe("https://gate.example.org");
 	// Whoever has the former one open is led on.
 	await settings({ publicUrl: "https://other.example.org" });
 	expect(await issuerAt(port, "gate.example.org")).toBe(
@@ -93,7 +95,8 @@ test("a public URL is served from the moment it is chosen, and after a restart",
 	expect(await issuerAt(again, "other.example.org")).toBe(
 		"https://other.example.org",
 	);
-	expect(await issuerAt(again, "gate.example.org")).toBe(421);
+	for (const host of ["gate.example.org", "203.0.113.9"])
+		expect(await issuerAt(again, host), host).toBe(421);
 });
 
 test("a public URL that a flag sets is not changed here, and what is none is refused", async () => {
