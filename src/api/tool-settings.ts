@@ -38,6 +38,7 @@ const Acceptance = z.strictObject({
 				kind: z.enum(["tool", "prompt", "instructions"]),
 				name: z.string(),
 				digest: z.string(),
+				off: z.boolean().optional(),
 			}),
 		)
 		.max(ACCEPTED_MAX, { error: `must be at most ${ACCEPTED_MAX} changes` }),

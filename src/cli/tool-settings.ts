@@ -48,10 +48,14 @@ export const toolSettingCommands: readonly Command[] = [
 		verb: "accept",
 		summary: "approve what a server changed: everything, or what has that name",
 		words: ["SLUG", "[NAME]"],
-		flags: [YES],
+		flags: [
+			YES,
+			{ name: "off", summary: "and switch the tool off: it waits no more" },
+		],
 		examples: [
 			"sallyport servers accept memory",
 			"sallyport servers accept memory read_graph --yes",
+			"sallyport servers accept memory new_tool --off",
 			"sallyport servers accept memory instructions",
 		],
 		run: accept,
@@ -203,7 +207,12 @@ async function accept(context: Context): Promise<void> {
 		`approve ${wanted.length === 1 ? "this change" : `these ${wanted.length} changes`} of ${slug}?`,
 	);
 	const reply = await client.post(`${path}/changes/accept`, {
-		changes: wanted.map(({ kind, name, digest }) => ({ kind, name, digest })),
+		changes: wanted.map(({ kind, name, digest }) => ({
+			kind,
+			name,
+			digest,
+			off: context.has("off"),
+		})),
 	});
 	if (json) return printJson(io, reply);
 	printLine(

@@ -20,7 +20,7 @@ import {
 	pinDefinitions,
 	unpin,
 } from "../store/tool-pins.ts";
-import { moveToolSetting } from "../store/tool-settings.ts";
+import { changeToolSetting, moveToolSetting } from "../store/tool-settings.ts";
 
 type ChangeDeps = {
 	readonly db: Database;
@@ -68,7 +68,10 @@ export function viewChanges(
 }
 
 /** One change, by what whoever accepts it has looked at. */
-export type Accepted = Pick<HeldChange, "kind" | "name" | "digest">;
+export type Accepted = Pick<HeldChange, "kind" | "name" | "digest"> & {
+	/** Approves a tool and switches it off: it waits no more, and nobody sees it. */
+	readonly off?: boolean | undefined;
+};
 
 /**
  * Approves changes: they are what the server's tools are compared with from now on.
@@ -84,20 +87,26 @@ export function acceptChanges(
 	const { db, clock } = deps;
 	transaction(db, () => {
 		const waiting = listHeldChanges(db, server.id);
-		for (const { kind, name, digest } of accepted) {
+		for (const { kind, name, digest, off } of accepted) {
 			const held = waiting.find(
 				(each) => each.kind === kind && each.name === name,
 			);
 			if (!held) throw nothingWaits(server, name);
 			if (held.digest !== digest) throw changedAgain(server, name);
 			accept(deps, server, held);
+			if (off && kind === "tool")
+				changeToolSetting(db, server.id, name, { enabled: false });
 			recordAudit(
 				db,
 				{
 					actor,
 					action: "tool.accept",
 					object: server.slug,
-					detail: `${held.change} ${kind} ${name} ${digest}`.slice(0, 300),
+					detail:
+						`${held.change} ${kind} ${name} ${digest}${off ? " off" : ""}`.slice(
+							0,
+							300,
+						),
 				},
 				clock.now(),
 			);

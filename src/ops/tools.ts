@@ -92,10 +92,16 @@ export async function shapeNow(
 		signal,
 		AbortSignal.timeout(LIST_TIMEOUT_MS),
 	]);
-	const items = await upstreams
-		.forUser(server, userId ?? "")
-		.list(kind, deadline);
-	return shapes.of(server, kind, items);
+	const upstream = upstreams.forUser(server, userId ?? "");
+	try {
+		return shapes.of(server, kind, await upstream.list(kind, deadline));
+	} catch (error) {
+		if (!deadline.aborted) throw error;
+		throw new SallyportError("upstream", `${slug} did not answer in time`, {
+			hint: "it may still be starting: try again in a moment",
+			cause: error,
+		});
+	}
 }
 
 /** Every tool of a list, for administrators. */

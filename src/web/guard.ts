@@ -48,3 +48,11 @@ export async function admitForm(
 		? { visitor, form }
 		: staleFormPage();
 }
+
+/** How long a page waits for a server that sleeps or is slow: what it waits for goes on, and is there the next time. */
+const PATIENCE_MS = 5000;
+
+/** The end of a page's patience, or of whoever asked for it. */
+export function briefly(request: Request): AbortSignal {
+	return AbortSignal.any([request.signal, AbortSignal.timeout(PATIENCE_MS)]);
+}

@@ -9,7 +9,7 @@ import { mayUse } from "../store/servers.ts";
 import { listToolsets } from "../store/toolsets.ts";
 import { listUsers } from "../store/users.ts";
 import { seenPage } from "./dashboard/seen.tsx";
-import { admitVisitor } from "./guard.ts";
+import { admitVisitor, briefly } from "./guard.ts";
 import type { Site } from "./pages.ts";
 
 const PATH = "/seen";
@@ -55,7 +55,7 @@ async function show(site: Site, request: Request): Promise<Response> {
 		site,
 		{ userId, role, clientId: "", grantId: null, scopes: ["mcp"] },
 		slug,
-		request.signal,
+		briefly(request),
 	);
 	return seenPage({
 		// A member is not told of what they may not use.

@@ -29,7 +29,7 @@ import {
 	serverToolsPage,
 	toolsPage,
 } from "./dashboard/tools.tsx";
-import { admitForm, admitVisitor } from "./guard.ts";
+import { admitForm, admitVisitor, briefly } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { missingPage, problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
@@ -220,7 +220,7 @@ async function edit(ask: Ask, form: Parameters): Promise<Response> {
 /** What waits. The server is asked first, if it can be: what it says now is what would be accepted. */
 async function showChanges(ask: Ask, problem?: Problem): Promise<Response> {
 	const { site, request, visitor, server, path } = ask;
-	await probeServer(site, server, visitor.login.userId, request.signal);
+	await probeServer(site, server, visitor.login.userId, briefly(request));
 	return changesPage({
 		slug: server.slug,
 		changes: viewChanges(site.db, server),
@@ -229,7 +229,7 @@ async function showChanges(ask: Ask, problem?: Problem): Promise<Response> {
 	});
 }
 
-/** `accept=<kind> <digest> <name>`, as the page showed it. */
+/** `accept=<kind> <digest> <name>` or `off=<the same>`, as the page showed it. */
 async function accept(ask: Ask, form: Parameters): Promise<Response> {
 	const { site, visitor, server, path } = ask;
 	const accepted = parseAccepted(form.get("accept") ?? "");
@@ -273,7 +273,7 @@ function shapeOf({
 	request,
 }: Omit<Ask, "path">): ReturnType<typeof shapeNow> {
 	const { userId } = visitor.login;
-	return shapeNow(site, server.slug, "tools", userId, request.signal);
+	return shapeNow(site, server.slug, "tools", userId, briefly(request));
 }
 
 /** Any expected failure, said on the page. */

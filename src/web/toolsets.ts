@@ -21,7 +21,7 @@ import {
 	toolsetServerPage,
 	toolsetsPage,
 } from "./dashboard/toolsets.tsx";
-import { admitForm, admitVisitor } from "./guard.ts";
+import { admitForm, admitVisitor, briefly } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { missingPage, problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
@@ -250,7 +250,7 @@ async function costOf(
 			scopes: ["mcp"],
 		},
 		slug,
-		request.signal,
+		briefly(request),
 	);
 	return { toolCount: tools.filter(({ shown }) => shown).length, tokens };
 }
@@ -262,7 +262,7 @@ async function toolsOf(
 	const { userId } = visitor.login;
 	return viewTools(
 		server,
-		await shapeNow(site, server.slug, "tools", userId, request.signal),
+		await shapeNow(site, server.slug, "tools", userId, briefly(request)),
 	);
 }
 

@@ -153,6 +153,22 @@ test("a changed tool is hidden and refused, shown as a diff, and back once it is
 	expect((await accept(change?.["digest"])).status).toBe(404);
 });
 
+test("a new tool that nobody wants is approved and switched off, and waits no more", async () => {
+	await fixture.send("POST", SERVERS, NOTES);
+	fixture.scripts.set("notes", { tools: [READ, WIPE, '{"name":"spy"}'] });
+	const { body } = await fixture.send("GET", `${SERVERS}/notes/changes`);
+	const [{ kind, name, digest } = {}] = body["changes"] as readonly Record<
+		string,
+		unknown
+	>[];
+	await fixture.send("POST", `${SERVERS}/notes/changes/accept`, {
+		changes: [{ kind, name, digest, off: true }],
+	});
+	expect(await states()).toEqual({ read: null, wipe: null, spy: "off" });
+	const after = await fixture.send("GET", `${SERVERS}/notes/changes`);
+	expect(after.body["changes"]).toEqual([]);
+});
+
 test("adding a server warns of names that clients find too long, as they will see them", async () => {
 	const long = "list_all_the_organisation_wide_deployment_environments";
 	fixture.scripts.set("notes", { tools: [`{"name":"${long}"}`] });

@@ -1,4 +1,4 @@
-/** The page of what a server changed since it was approved. Form field: `accept=<kind> <digest> <name>`, hidden `csrf`. */
+/** The page of what a server changed since it was approved. Form fields: `accept=<kind> <digest> <name>`, `off=<the same>`, hidden `csrf`. */
 import type { VNode } from "preact";
 import type { ChangeView, DiffLine } from "../../ops/tool-changes.ts";
 import { Notice, page } from "../layout.tsx";
@@ -54,6 +54,7 @@ export function changesPage(fields: {
 
 function ChangeSection({ change }: { readonly change: ChangeView }): VNode {
 	const { kind, name, was, digest } = change;
+	const seen = `${kind} ${digest} ${name}`;
 	const title = kind === "instructions" ? "Instructions" : `${kind} ${name}`;
 	return (
 		<section>
@@ -71,10 +72,15 @@ function ChangeSection({ change }: { readonly change: ChangeView }): VNode {
 					<Line key={String(index)} sign={sign} text={text} />
 				))}
 			</pre>
-			<p>
-				<button type="submit" name="accept" value={`${kind} ${digest} ${name}`}>
+			<p class="row">
+				<button type="submit" name="accept" value={seen}>
 					Accept<span class="unseen"> {title}</span>
 				</button>
+				{kind === "tool" ? (
+					<button type="submit" name="off" value={seen} class="plain">
+						Keep it off<span class="unseen"> {title}</span>
+					</button>
+				) : null}
 			</p>
 		</section>
 	);
