@@ -263,3 +263,89 @@ describeWith([executable()], "with files that somebody else renews", () => {
 		},
 	);
 });
+
+describeWith(
+	[executable(), ...pebbleTools()],
+	"with a second CA, where the first is not there",
+	() => {
+		let pebble: Pebble;
+		let gateway: Gateway;
+
+		beforeAll(async () => {
+			const httpPort = await freePort();
+			pebble = await startPebble({ httpPort });
+			await pebble.setAddress(NAME, ["127.0.0.1"]);
+			gateway = await startGateway({
+				compiled: true,
+				publicUrl: (port) => `https://${NAME}:${port}`,
+				flags: [
+					...["--tls", "acme", "--acme-directory", "https://127.0.0.1:1/dir"],
+					...["--acme-fallback-directory", pebble.directory],
+					...["--acme-fallback-ca", write("second.pem", pebble.endpoint.chain)],
+					...["--http-listen", `127.0.0.1:${httpPort}`],
+				],
+			});
+		});
+		afterAll(async () => {
+			await gateway?.stop();
+			await pebble?.stop();
+		});
+
+		test("the third failure in a row is followed by its certificate", async () => {
+			await until(
+				"the first order has failed",
+				async () => (await certificate(gateway)).failure !== null,
+				30_000,
+			);
+			expect((await gateway.tryCli(["certificate", "renew"])).code).toBe(7);
+			expect(await gateway.cli(["certificate", "renew"])).toContain("Pebble");
+			const { trusted, failure } = await certificate(gateway);
+			expect(trusted).toBe(true);
+			expect(failure).toBeNull();
+			const { status } = await reachHere(await pebble.root())(
+				`${gateway.url}/readyz`,
+			);
+			expect(status).toBe(200);
+		});
+	},
+);
+
+describeWith([executable()], "with a certificate in its last tenth", () => {
+	test("a webhook hears of it as soon as the gateway serves", async () => {
+		const { promise: heard, resolve } =
+			Promise.withResolvers<Record<string, unknown>>();
+		const webhook = Bun.serve({
+			hostname: "127.0.0.1",
+			port: 0,
+			fetch: async (request) => {
+				resolve((await request.json()) as Record<string, unknown>);
+				return new Response("thanks");
+			},
+		});
+		const NINE_YEARS = 9.5 * 365 * 86_400;
+		const { chain, key } = await createSelfSigned(
+			parseIdentifiers([NAME]),
+			Math.floor(Date.now() / 1000 - NINE_YEARS),
+		);
+		const gateway = await startGateway({
+			compiled: true,
+			publicUrl: (port) => `https://${NAME}:${port}`,
+			flags: [
+				...["--tls", "files", "--tls-cert", write("old.pem", chain)],
+				...["--tls-key", write("old.key", key)],
+			],
+			env: { SALLYPORT_ALERT_WEBHOOK: `${webhook.url}T0K3N` },
+		});
+		expect(await heard).toMatchObject({
+			event: "certificate.ends",
+			gateway: gateway.url,
+			urgent: true,
+			names: [NAME],
+			text: expect.stringContaining(`The certificate of ${NAME} ends in`),
+		});
+		expect(gateway.logs()).toContain('"certificate ends soon"');
+		expect(gateway.logs()).not.toContain("T0K3N");
+		await gateway.stop();
+		await webhook.stop(true);
+	});
+});
