@@ -52,6 +52,8 @@ export const RPC = {
 	internalError: -32603,
 	/** Legacy only: resource not found. */
 	resourceNotFound: -32002,
+	/** 2025-11-25 only: the user must visit a page first. */
+	urlElicitationRequired: -32042,
 	/** Modern: a header says something else than the body. */
 	headerMismatch: -32020,
 	missingClientCapability: -32021,

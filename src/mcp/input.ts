@@ -20,6 +20,7 @@ import {
 	splice,
 	textOf,
 	toBytes,
+	withoutMember,
 } from "../message.ts";
 import { mintNonce } from "../mint.ts";
 import { RPC } from "../protocol.ts";
@@ -212,8 +213,15 @@ export function createInput(deps: {
 	const park = async (interactive: Interactive): Promise<Reply> => {
 		const { params } = interactive.call;
 		const state = params && memberOf(params, 0, "requestState");
-		if (!params || !state)
-			return next(mintNonce(), begin(interactive), interactive);
+		if (!params || !state) {
+			// Answers to what no call here waits for, such as that a page was visited, are nothing to a legacy server.
+			const own = params && withoutMember(params, "inputResponses");
+			const begun = begin({
+				...interactive,
+				call: { ...interactive.call, params: own },
+			});
+			return next(mintNonce(), begun, interactive);
+		}
 		const handle = open(interactive.purpose, parseJson(params, state));
 		const waiting = parked.get(handle);
 		if (!waiting)

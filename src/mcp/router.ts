@@ -37,6 +37,7 @@ import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input, Interactive } from "./input.ts";
 import { createLists, type Merged } from "./lists.ts";
 import { loggedBy } from "./logging.ts";
+import { pagesAsked } from "./pages.ts";
 import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, toolErrorReply } from "./rpc.ts";
@@ -218,7 +219,11 @@ export function createRouter(deps: {
 						),
 					}
 				: reply;
-		const asked = view.only ? exposed : questionsFrom(slug, exposed);
+		const answered =
+			routed.era === "modern" && era === "legacy"
+				? pagesAsked(exposed, view.capabilities)
+				: exposed;
+		const asked = view.only ? answered : questionsFrom(slug, answered);
 		const adapted = adaptResult(routed, era, asked);
 		if (routed.method === "resources/read" && upstream.identity !== SHARED)
 			return withPrivateCache(adapted);

@@ -65,6 +65,8 @@ let key: string;
 let modern: ScriptedServer;
 let legacy: ScriptedServer;
 let asking: ScriptedServer;
+let visits: ScriptedServer;
+let visited = false;
 
 beforeAll(async () => {
 	modern = startScripted((asked) =>
@@ -105,8 +107,36 @@ beforeAll(async () => {
 			},
 		});
 	});
+	visits = startScripted((asked) => {
+		const { id, method } = asked;
+		if (method !== "tools/call" || visited)
+			return legacyStart(asked) ?? shared(asked);
+		return Response.json({
+			jsonrpc: "2.0",
+			id,
+			error: {
+				code: -32042,
+				message: "visit first",
+				data: {
+					elicitations: [
+						{
+							mode: "url",
+							elicitationId: "e1",
+							message: "Sign in",
+							url: "https://example.org/sign-in",
+						},
+					],
+				},
+			},
+		});
+	});
 	gateway = await startGateway();
-	for (const [slug, { url }] of Object.entries({ modern, legacy, asking }))
+	for (const [slug, { url }] of Object.entries({
+		modern,
+		legacy,
+		asking,
+		visits,
+	}))
 		await gateway.cli(["servers", "add", slug, "--url", url]);
 	key = (
 		await gateway.cli([
@@ -118,7 +148,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
 	await gateway?.stop();
-	for (const server of [modern, legacy, asking]) server.stop();
+	for (const server of [modern, legacy, asking, visits]) server.stop();
 });
 
 function ask(
@@ -256,6 +286,39 @@ test("among several servers a question says whose it is, to clients of both eras
 	expect(own.last?.result?.["inputRequests"]).toMatchObject({
 		who: { params: { message: "Who?" } },
 	});
+});
+
+test("a legacy server's wish that the user visits a page is a question to a modern client that can, and no error of its era", async () => {
+	const call = { name: "visits_numbers", arguments: {} };
+	const able = { elicitation: { form: {}, url: {} } };
+	const first = await ask("tools/call", call, able);
+	expect(first.last?.result).toEqual({
+		resultType: "input_required",
+		inputRequests: {
+			page1: {
+				method: "elicitation/create",
+				params: {
+					mode: "url",
+					message: "visits: Sign in",
+					url: "https://example.org/sign-in",
+				},
+			},
+		},
+	});
+	visited = true;
+	const inputResponses = { page1: { action: "accept" } };
+	const again = await ask("tools/call", { ...call, inputResponses }, able);
+	expect(again.last?.result).toMatchObject({ resultType: "complete" });
+	expect(visits.asked.at(-1)?.body).not.toContain("inputResponses");
+	visited = false;
+	const unable = await ask("tools/call", call, { elicitation: {} });
+	expect(unable.last?.error).toMatchObject({
+		code: -32603,
+		message: "visit first",
+	});
+	const session = await openLegacySession(gateway.endpoint(), key);
+	const old = await session.request("tools/call", call);
+	expect(old.last?.error?.code).toBe(-32042);
 });
 
 test("what nobody knows is unknown in the words of each era", async () => {
