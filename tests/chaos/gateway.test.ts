@@ -6,7 +6,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { signedIn } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import { fixtureCommand, type Running, run } from "../support/processes.ts";
+import {
+	fixtureCommand,
+	type Running,
+	run,
+	stdioFlags,
+} from "../support/processes.ts";
 import { describeWith, executable, REPOSITORY } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import {
@@ -43,12 +48,10 @@ describeWith([executable()], "the executable", () => {
 			"0",
 		]);
 		const [, port] = await chaos.printed(/^listening (\d+)$/m);
-		const [command, ...args] = fixtureCommand("modern", "stdio");
-		for (const [slug, ...how] of [
-			["http", "--url", `http://127.0.0.1:${port}/mcp`],
-			["stdio", "--command", command, "--", ...args],
-		])
-			await gateway.cli(["servers", "add", String(slug), ...how]);
+		await gateway.addServers({
+			http: ["--url", `http://127.0.0.1:${port}/mcp`],
+			stdio: stdioFlags(fixtureCommand("modern", "stdio")),
+		});
 	});
 
 	afterAll(async () => {
@@ -141,12 +144,7 @@ describeWith([executable()], "the executable", () => {
 	}
 
 	test("100,000 notifications pass through without staying, whether their client reads them or not", async () => {
-		const key = (
-			await gateway.cli([
-				...["keys", "create", "memory"],
-				...["--user", gateway.owner.email],
-			])
-		).trim();
+		const key = await gateway.apiKey("memory");
 		const flood = {
 			name: "http_notify",
 			arguments: { count: 100_000 },

@@ -44,12 +44,7 @@ beforeAll(async () => {
 			nowMs: () => performance.now() + aheadMs,
 		},
 	});
-	key = (
-		await gateway.cli([
-			...["keys", "create", "chaos"],
-			...["--user", gateway.owner.email],
-		])
-	).trim();
+	key = await gateway.apiKey("chaos");
 });
 
 afterAll(async () => {

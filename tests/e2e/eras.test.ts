@@ -131,19 +131,13 @@ beforeAll(async () => {
 		});
 	});
 	gateway = await startGateway();
-	for (const [slug, { url }] of Object.entries({
-		modern,
-		legacy,
-		asking,
-		visits,
-	}))
-		await gateway.cli(["servers", "add", slug, "--url", url]);
-	key = (
-		await gateway.cli([
-			...["keys", "create", "eras"],
-			...["--user", gateway.owner.email],
-		])
-	).trim();
+	const servers = { modern, legacy, asking, visits };
+	await gateway.addServers(
+		Object.fromEntries(
+			Object.entries(servers).map(([slug, { url }]) => [slug, ["--url", url]]),
+		),
+	);
+	key = await gateway.apiKey("eras");
 });
 
 afterAll(async () => {

@@ -16,66 +16,48 @@ import {
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { META } from "../../src/protocol.ts";
 import { ODD_RESULT } from "../fixtures/odd.ts";
+import {
+	BOTH_ERAS,
+	type FixtureServers,
+	signInBoth,
+	startBothEras,
+} from "../support/both-eras.ts";
 import { createBrowser } from "../support/browser.ts";
 import { createSdk1Client, type Sdk1Client } from "../support/clients/sdk1.ts";
-import { type Sdk2Client, signedIn } from "../support/clients/sdk2.ts";
+import type { Sdk2Client } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import {
-	type FixtureServer,
-	fixtureCommand,
-	startFixture,
-} from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { openLegacySession, openModern, sendModern } from "../support/wire.ts";
 
 setDefaultTimeout(60_000);
 
 let gateway: Gateway;
-let modernHttp: FixtureServer;
-let legacyHttp: FixtureServer;
+let fixtures: FixtureServers;
 let modern: Sdk2Client;
 let legacy: Sdk1Client;
 
 beforeAll(async () => {
-	[modernHttp, legacyHttp, gateway] = await Promise.all([
-		startFixture("modern"),
-		startFixture("legacy"),
-		startGateway(),
-	]);
-	const stdio = (name: "modern" | "legacy"): readonly string[] => {
-		const [command, ...args] = fixtureCommand(name, "stdio");
-		return ["--command", command, "--", ...args];
-	};
-	const all: Readonly<Record<string, readonly string[]>> = {
-		"modern-http": ["--url", `${modernHttp.url}/mcp`],
-		"modern-stdio": stdio("modern"),
-		"legacy-http": ["--url", `${legacyHttp.url}/mcp`],
-		"legacy-stdio": stdio("legacy"),
-	};
+	[fixtures, gateway] = await Promise.all([startBothEras(), startGateway()]);
 	// These servers change their tools, and answer for tools that they do not list.
-	for (const [slug, how] of Object.entries(all))
-		await gateway.cli(["servers", "add", slug, "--pinning", "off", ...how]);
-	modern = await signedIn(gateway.endpoint(), gateway.owner);
-	legacy = createSdk1Client(gateway.endpoint());
-	await legacy.signIn(createBrowser(gateway.owner));
+	await gateway.addServers(
+		Object.fromEntries(
+			Object.entries(fixtures.flags).map(([slug, flags]) => [
+				slug,
+				["--pinning", "off", ...flags],
+			]),
+		),
+	);
+	({ modern, legacy } = await signInBoth(gateway));
 }, 120_000);
 
 afterAll(async () => {
 	await modern?.close();
 	await legacy?.close();
 	await gateway?.stop();
-	await modernHttp?.stop();
-	await legacyHttp?.stop();
+	await fixtures?.stop();
 });
 
-const FIXTURES = [
-	"modern-http",
-	"modern-stdio",
-	"legacy-http",
-	"legacy-stdio",
-] as const;
-
-describe.each(FIXTURES.map((slug) => ({ slug })))(
+describe.each(BOTH_ERAS.map((slug) => ({ slug })))(
 	"through $slug",
 	({ slug }) => {
 		test("an answer of tomorrow arrives as it was written", async () => {
@@ -250,7 +232,7 @@ test("a resource that nobody has is -32602 to a modern client and -32002 to a le
 });
 
 // These change a list for good, so they come last.
-describe.each(FIXTURES.map((slug) => ({ slug })))(
+describe.each(BOTH_ERAS.map((slug) => ({ slug })))(
 	"when the tools of $slug change",
 	({ slug }) => {
 		test("clients of both eras hear of it and see the new list", async () => {

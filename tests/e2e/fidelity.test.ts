@@ -76,12 +76,7 @@ beforeAll(async () => {
 		])
 			await gateway.cli(["servers", "add", ...how]);
 	}
-	key = (
-		await gateway.cli([
-			...["keys", "create", "fidelity"],
-			...["--user", gateway.owner.email],
-		])
-	).trim();
+	key = await gateway.apiKey("fidelity");
 }, 60_000);
 
 afterAll(async () => {

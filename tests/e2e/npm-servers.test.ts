@@ -85,7 +85,7 @@ describeWith([executable(), ...inspectorTools()], "servers from npm", () => {
 			"--npm",
 			`@modelcontextprotocol/server-${name}@${REFERENCE}`,
 		];
-		const servers: Readonly<Record<string, readonly string[]>> = {
+		await gateway.addServers({
 			everything: [...reference("everything"), "--", "stdio"],
 			filesystem: [...reference("filesystem"), "--", join(directory, "files")],
 			memory: [
@@ -102,9 +102,7 @@ describeWith([executable(), ...inspectorTools()], "servers from npm", () => {
 				...["--npm", "@allpepper/memory-bank-mcp@0.2.2"],
 				...["--env", `MEMORY_BANK_ROOT=${join(directory, "bank")}`],
 			],
-		};
-		for (const [slug, how] of Object.entries(servers))
-			await gateway.cli(["servers", "add", slug, ...how]);
+		});
 	}, 180_000);
 
 	afterAll(async () => {
@@ -139,12 +137,7 @@ describeWith([executable(), ...inspectorTools()], "servers from npm", () => {
 	);
 
 	test("the one without its key says which is missing; with one that is wrong, the server itself says what is wrong", async () => {
-		const key = (
-			await gateway.cli([
-				...["keys", "create", "npm"],
-				...["--user", gateway.owner.email],
-			])
-		).trim();
+		const key = await gateway.apiKey("npm");
 		const { text } = await sendModern(
 			gateway.endpoint("airtable"),
 			key,

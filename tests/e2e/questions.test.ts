@@ -14,6 +14,7 @@ import {
 } from "bun:test";
 import { fixtureCommand } from "../conformance/fixtures.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
+import { stdioFlags } from "../support/processes.ts";
 import {
 	openLegacySession,
 	openStream,
@@ -36,28 +37,17 @@ let gateway: Gateway;
 let key: string;
 let other: string;
 
-async function keyOf(email: string): Promise<string> {
-	return (
-		await gateway.cli(["keys", "create", "questions", "--user", email])
-	).trim();
-}
-
 beforeAll(async () => {
 	gateway = await startGateway();
-	for (const kind of ["stdio-legacy", "stdio-modern"] as const) {
-		const [command, ...args] = fixtureCommand(kind);
-		await gateway.cli([
-			"servers",
-			"add",
-			kind,
-			"--command",
-			command,
-			"--",
-			...args,
-		]);
-	}
-	key = await keyOf(gateway.owner.email);
-	other = await keyOf((await gateway.addUser("bob@example.org")).email);
+	await gateway.addServers({
+		"stdio-legacy": stdioFlags(fixtureCommand("stdio-legacy")),
+		"stdio-modern": stdioFlags(fixtureCommand("stdio-modern")),
+	});
+	key = await gateway.apiKey("questions");
+	other = await gateway.apiKey(
+		"questions",
+		await gateway.addUser("bob@example.org"),
+	);
 });
 
 afterAll(() => gateway.stop());

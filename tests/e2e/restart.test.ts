@@ -10,6 +10,7 @@ import {
 	descendantsOf,
 	fixtureCommand,
 	isAlive,
+	stdioFlags,
 } from "../support/processes.ts";
 import { describeWith, executable } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -41,32 +42,11 @@ describeWith([executable()], "after kill -9 during a call", () => {
 
 	beforeAll(async () => {
 		gateway = await startGateway({ compiled: true });
-		for (const name of ["modern", "legacy"] as const) {
-			const [command, ...args] = fixtureCommand(name, "stdio");
-			await gateway.cli([
-				"servers",
-				"add",
-				name,
-				"--command",
-				command,
-				"--",
-				...args,
-			]);
-		}
-		const [stubborn, ...stubbornArgs] = fixtureCommand(
-			"hostile",
-			"stdio",
-			"stubborn",
-		);
-		await gateway.cli([
-			"servers",
-			"add",
-			"stubborn",
-			"--command",
-			stubborn,
-			"--",
-			...stubbornArgs,
-		]);
+		await gateway.addServers({
+			modern: stdioFlags(fixtureCommand("modern", "stdio")),
+			legacy: stdioFlags(fixtureCommand("legacy", "stdio")),
+			stubborn: stdioFlags(fixtureCommand("hostile", "stdio", "stubborn")),
+		});
 		client = await signedIn(gateway.endpoint(), gateway.owner);
 		token = client.credentials().accessToken;
 		session = await openLegacySession(gateway.endpoint(), token);

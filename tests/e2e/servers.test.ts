@@ -21,16 +21,15 @@ import {
 } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { exposeNames } from "../../src/mcp/names.ts";
-import { createBrowser } from "../support/browser.ts";
-import { createSdk1Client, type Sdk1Client } from "../support/clients/sdk1.ts";
+import {
+	type FixtureServers,
+	signInBoth,
+	startBothEras,
+} from "../support/both-eras.ts";
+import type { Sdk1Client } from "../support/clients/sdk1.ts";
 import { type Sdk2Client, signedIn } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import {
-	type FixtureServer,
-	fixtureCommand,
-	startEverything,
-	startFixture,
-} from "../support/processes.ts";
+import { type FixtureServer, startEverything } from "../support/processes.ts";
 import { REPOSITORY } from "../support/tools.ts";
 import { sendModern } from "../support/wire.ts";
 
@@ -42,8 +41,7 @@ let gateway: Gateway;
 let directory: string;
 let everythingHttp: FixtureServer;
 let everythingSse: FixtureServer;
-let modernHttp: FixtureServer;
-let legacyHttp: FixtureServer;
+let fixtures: FixtureServers;
 let modern: Sdk2Client;
 let legacy: Sdk1Client;
 
@@ -51,23 +49,17 @@ beforeAll(async () => {
 	directory = mkdtempSync(join(tmpdir(), "sallyport-files-"));
 	mkdirSync(join(directory, "shared"));
 	writeFileSync(join(directory, "shared/note.txt"), "a note");
-	[everythingHttp, everythingSse, modernHttp, legacyHttp, gateway] =
-		await Promise.all([
-			startEverything("streamableHttp"),
-			startEverything("sse"),
-			startFixture("modern"),
-			startFixture("legacy"),
-			startGateway(),
-		]);
+	[everythingHttp, everythingSse, fixtures, gateway] = await Promise.all([
+		startEverything("streamableHttp"),
+		startEverything("sse"),
+		startBothEras(),
+		startGateway(),
+	]);
 	const npm = (name: string): readonly string[] => [
 		"--npm",
 		`@modelcontextprotocol/server-${name}@${VERSION}`,
 	];
-	const stdio = (name: "modern" | "legacy"): readonly string[] => {
-		const [command, ...args] = fixtureCommand(name, "stdio");
-		return ["--command", command, "--", ...args];
-	};
-	const all: Readonly<Record<string, readonly string[]>> = {
+	await gateway.addServers({
 		"everything-sse": ["--url", everythingSse.url],
 		everything: [...npm("everything"), "--", "stdio"],
 		"everything-http": ["--url", everythingHttp.url],
@@ -77,23 +69,16 @@ beforeAll(async () => {
 			`MEMORY_FILE_PATH=${join(directory, "memory.json")}`,
 		],
 		filesystem: [...npm("filesystem"), "--", join(directory, "shared")],
-		"modern-http": ["--url", `${modernHttp.url}/mcp`],
-		"modern-stdio": stdio("modern"),
-		"legacy-http": ["--url", `${legacyHttp.url}/mcp`],
-		"legacy-stdio": stdio("legacy"),
-	};
-	for (const [slug, how] of Object.entries(all))
-		await gateway.cli(["servers", "add", slug, ...how]);
-	modern = await signedIn(gateway.endpoint(), gateway.owner);
-	legacy = createSdk1Client(gateway.endpoint());
-	await legacy.signIn(createBrowser(gateway.owner));
+		...fixtures.flags,
+	});
+	({ modern, legacy } = await signInBoth(gateway));
 }, 180_000);
 
 afterAll(async () => {
 	await modern?.close();
 	await legacy?.close();
 	await gateway?.stop();
-	for (const server of [everythingHttp, everythingSse, modernHttp, legacyHttp])
+	for (const server of [everythingHttp, everythingSse, fixtures])
 		await server?.stop();
 	rmSync(directory, { recursive: true, force: true });
 });
@@ -148,7 +133,7 @@ describe("tools/list at /mcp", () => {
 		const everything = await reference("everything", "stdio");
 		const fixture = await directTools((client) =>
 			client.connect(
-				new StreamableHTTPClientTransport(new URL(`${modernHttp.url}/mcp`)),
+				new StreamableHTTPClientTransport(new URL(fixtures.modernUrl)),
 			),
 		);
 		const expected: Readonly<Record<string, readonly string[]>> = {

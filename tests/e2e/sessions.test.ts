@@ -14,6 +14,7 @@ import {
 	type FixtureServer,
 	fixtureCommand,
 	startFixture,
+	stdioFlags,
 } from "../support/processes.ts";
 import {
 	type LegacySession,
@@ -35,22 +36,12 @@ beforeAll(async () => {
 		startFixture("legacy"),
 		startGateway(),
 	]);
-	const [command, ...args] = fixtureCommand("legacy", "stdio");
-	for (const [slug, ...how] of [
-		["stdio", "--command", command, "--", ...args],
-		["http", "--url", `${legacyHttp.url}/mcp`],
-	])
-		await gateway.cli(["servers", "add", String(slug), ...how]);
-	[key, otherKey] = (await Promise.all(
-		["one", "two"].map(async (name) =>
-			(
-				await gateway.cli([
-					...["keys", "create", name],
-					...["--user", gateway.owner.email],
-				])
-			).trim(),
-		),
-	)) as [string, string];
+	await gateway.addServers({
+		stdio: stdioFlags(fixtureCommand("legacy", "stdio")),
+		http: ["--url", `${legacyHttp.url}/mcp`],
+	});
+	key = await gateway.apiKey("one");
+	otherKey = await gateway.apiKey("two");
 });
 
 afterAll(async () => {

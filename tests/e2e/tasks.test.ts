@@ -25,7 +25,11 @@ import {
 	startFixture as startModernHttp,
 } from "../conformance/fixtures.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import { type FixtureServer, startEverything } from "../support/processes.ts";
+import {
+	type FixtureServer,
+	startEverything,
+	stdioFlags,
+} from "../support/processes.ts";
 import { REPOSITORY } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import {
@@ -57,20 +61,16 @@ beforeAll(async () => {
 		startModernHttp("http-modern"),
 		startGateway(),
 	]);
-	const [command, ...args] = fixtureCommand("stdio-modern");
 	const own = `${REPOSITORY}/node_modules/@modelcontextprotocol/server-everything/dist/index.js`;
-	for (const [slug, ...how] of [
-		["legacy-http", "--url", everything.url],
-		["legacy-stdio", "--command", process.execPath, "--", own, "stdio"],
-		["modern-http", "--url", modern.url],
-		["modern-stdio", "--command", command, "--", ...args],
-	])
-		await gateway.cli(["servers", "add", String(slug), ...how]);
-	const keyOf = async (name: string, email: string): Promise<string> =>
-		(await gateway.cli(["keys", "create", name, "--user", email])).trim();
-	ada = await keyOf("one", gateway.owner.email);
-	adaElsewhere = await keyOf("two", gateway.owner.email);
-	bob = await keyOf("one", (await gateway.addUser("bob@example.org")).email);
+	await gateway.addServers({
+		"legacy-http": ["--url", everything.url],
+		"legacy-stdio": stdioFlags([process.execPath, own, "stdio"]),
+		"modern-http": ["--url", modern.url],
+		"modern-stdio": stdioFlags(fixtureCommand("stdio-modern")),
+	});
+	ada = await gateway.apiKey("one");
+	adaElsewhere = await gateway.apiKey("two");
+	bob = await gateway.apiKey("one", await gateway.addUser("bob@example.org"));
 }, 120_000);
 
 afterAll(async () => {

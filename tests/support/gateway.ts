@@ -32,6 +32,12 @@ export type Gateway = {
 	) => Promise<CliResult>;
 	/** The command line; anything but 0 throws what it said. @returns standard output */
 	readonly cli: (args: readonly string[], input?: string) => Promise<string>;
+	/** Adds servers, each with its flags. */
+	readonly addServers: (
+		servers: Readonly<Record<string, readonly string[]>>,
+	) => Promise<void>;
+	/** A new API key; the owner's if nobody is named. */
+	readonly apiKey: (name: string, person?: Person) => Promise<string>;
 	readonly addUser: (email: string, password?: string) => Promise<Person>;
 	/** What the compiled gateway has logged, over all its starts; empty for one in this process. */
 	readonly logs: () => string;
@@ -172,6 +178,12 @@ export async function startGateway(
 		tryCli,
 		cli,
 		endpoint: (slug) => `${url}/mcp${slug === undefined ? "" : `/${slug}`}`,
+		async addServers(servers) {
+			for (const [slug, flags] of Object.entries(servers))
+				await cli(["servers", "add", slug, ...flags]);
+		},
+		apiKey: async (name, { email } = owner) =>
+			(await cli(["keys", "create", name, "--user", email])).trim(),
 		async addUser(email, password = "a password of a member") {
 			await cli(
 				["users", "add", email, "--role", "member", "--password-file", "-"],

@@ -129,6 +129,14 @@ export function fixtureCommand(
 	];
 }
 
+/** The flags that add a server that is this command. */
+export function stdioFlags([command, ...args]: readonly [
+	string,
+	...string[],
+]): readonly string[] {
+	return ["--command", command, "--", ...args];
+}
+
 /** A fixture that listens; `url` has no path. */
 export async function startFixture(
 	name: "modern" | "legacy" | "hostile",

@@ -14,7 +14,7 @@ import {
 } from "bun:test";
 import { type Sdk2Client, signedIn } from "../../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../../support/gateway.ts";
-import { fixtureCommand } from "../../support/processes.ts";
+import { fixtureCommand, stdioFlags } from "../../support/processes.ts";
 import {
 	modernRequest,
 	openLegacySession,
@@ -32,16 +32,9 @@ let endpoint: string;
 
 beforeAll(async () => {
 	gateway = await startGateway();
-	const [command, ...args] = fixtureCommand("modern", "stdio");
-	await gateway.cli([
-		"servers",
-		"add",
-		"good",
-		"--command",
-		command,
-		"--",
-		...args,
-	]);
+	await gateway.addServers({
+		good: stdioFlags(fixtureCommand("modern", "stdio")),
+	});
 	endpoint = gateway.endpoint();
 	client = await signedIn(endpoint, gateway.owner);
 	token = client.credentials().accessToken;

@@ -17,6 +17,7 @@ import {
 	fixtureCommand,
 	freePort,
 	startFixture,
+	stdioFlags,
 } from "../../support/processes.ts";
 import { sendModern } from "../../support/wire.ts";
 
@@ -33,16 +34,9 @@ beforeAll(async () => {
 		startFixture("hostile"),
 		startGateway(),
 	]);
-	const [command, ...args] = fixtureCommand("modern", "stdio");
-	await gateway.cli([
-		"servers",
-		"add",
-		"good",
-		"--command",
-		command,
-		"--",
-		...args,
-	]);
+	await gateway.addServers({
+		good: stdioFlags(fixtureCommand("modern", "stdio")),
+	});
 	endpoint = gateway.endpoint();
 	client = await signedIn(endpoint, gateway.owner);
 	token = client.credentials().accessToken;
