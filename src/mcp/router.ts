@@ -219,22 +219,7 @@ export function createRouter(deps: {
 						),
 					}
 				: reply;
-		const answered =
-			routed.era === "modern" && era === "legacy"
-				? pagesAsked(exposed, view.capabilities)
-				: exposed;
-		const asked = view.only ? answered : questionsFrom(slug, answered);
-		const adapted = adaptResult(routed, era, asked);
-		if (routed.method === "resources/read" && upstream.identity !== SHARED)
-			return withPrivateCache(adapted);
-		return routed.method === "tools/call" &&
-			routed.era === "legacy" &&
-			era === "modern"
-			? withObjectResult(
-					adapted,
-					wrapsOutput(upstream.lastList("tools") ?? [], target.name ?? ""),
-				)
-			: adapted;
+		return worded(view, routed, era, target, upstream, exposed);
 	};
 
 	/** A page of a result that was kept, when that is what is called; null for any other call. */
@@ -431,6 +416,32 @@ function mayReadOn(params: Bytes | null): params is Bytes {
 
 /** What each of its names ends with. */
 const READ_MORE = Buffer.from(READ_MORE_NAMES[0]);
+
+/** The reply as the client's era, and the endpoint, want it said. */
+function worded(
+	view: View,
+	routed: Routed,
+	era: Era,
+	{ server, name }: Target,
+	upstream: Upstream,
+	reply: Reply,
+): Reply | Promise<Reply> {
+	const { method } = routed;
+	const paged =
+		routed.era === "modern" && era === "legacy"
+			? pagesAsked(reply, view.capabilities)
+			: reply;
+	const asked = view.only ? paged : questionsFrom(server.slug, paged);
+	const adapted = adaptResult(routed, era, asked);
+	if (method === "resources/read" && upstream.identity !== SHARED)
+		return withPrivateCache(adapted);
+	return method === "tools/call" && routed.era === "legacy" && era === "modern"
+		? withObjectResult(
+				adapted,
+				wrapsOutput(upstream.lastList("tools") ?? [], name ?? ""),
+			)
+		: adapted;
+}
 
 /** A request whose notifications and questions say which server they are from. */
 function saidBy(slug: string, routed: Routed): Routed {
