@@ -2,6 +2,7 @@
  * Bytes that arrive one after another: whoever reads asks for the next piece, so a slow reader slows the sender down.
  * A web stream says the same with four promises a piece; these are made into one at the very end only.
  */
+import { SallyportError } from "./errors.ts";
 import type { Bytes } from "./message.ts";
 
 export type Pieces = {
@@ -52,4 +53,22 @@ export function piecesOf(stream: ReadableStream<Bytes>): Pieces {
 		next: async () => (await reader.read()).value ?? null,
 		cancel: () => void reader.cancel().catch(() => {}), // it is of no interest how it ends
 	};
+}
+
+/** All of them, in one. @throws SallyportError `upstream` when they are more than `bytesMax`; the rest is not read */
+export async function wholeOf(
+	pieces: Pieces,
+	bytesMax: number,
+): Promise<Bytes> {
+	const parts: Bytes[] = [];
+	let held = 0;
+	for (let part = await pieces.next(); part; part = await pieces.next()) {
+		held += part.length;
+		if (held > bytesMax) {
+			pieces.cancel();
+			throw new SallyportError("upstream", "the server's answer is too large");
+		}
+		parts.push(part);
+	}
+	return Buffer.concat(parts);
 }

@@ -14,6 +14,7 @@ import type { Egress } from "../egress.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { mintNonce } from "../mint.ts";
+import { createOAuthFetch } from "../oauth-fetch.ts";
 import type { Database } from "../store/database.ts";
 import {
 	consumeProviderVisit,
@@ -24,7 +25,7 @@ import {
 	type VisitPurpose,
 } from "../store/identities.ts";
 import type { Place, Vault } from "../vault.ts";
-import { createProviderFetch } from "./provider-fetch.ts";
+import { VERSION } from "../version.ts";
 
 /** What an administrator sets. */
 export type ProviderSettings = Omit<IdentityProvider, "secretSealed"> & {
@@ -94,7 +95,7 @@ export function createProvider(deps: {
 	readonly log: Log;
 }): Provider {
 	const { db, vault, clock } = deps;
-	const fetch = createProviderFetch(deps.egress);
+	const fetch = createOAuthFetch(deps.egress, `sallyport/${VERSION}`);
 	let known:
 		| { readonly until: number; readonly as: oauth.AuthorizationServer }
 		| undefined;

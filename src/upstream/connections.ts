@@ -5,6 +5,7 @@
 import { delay } from "../clock.ts";
 import { createEgress, type KeptEgress } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
+import { createOAuthFetch } from "../oauth-fetch.ts";
 import { recordAudit } from "../store/audit.ts";
 import {
 	deleteConnection,
@@ -31,7 +32,6 @@ import {
 } from "./connect.ts";
 import { createLocator } from "./locate.ts";
 import { signInNeeded } from "./needs-person.ts";
-import { createOAuthFetch } from "./oauth-fetch.ts";
 import { listProviders } from "./providers.ts";
 import { createRefresher } from "./refresh.ts";
 import {

@@ -11,7 +11,7 @@ import type { AuthorizationServer } from "oauth4webapi";
 import type { Permit } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
 import { objectOf } from "../message.ts";
-import type { OAuthFetch } from "./oauth-fetch.ts";
+import type { OAuthFetch } from "../oauth-fetch.ts";
 
 /** What was found: who issues tokens for a server, and how to ask there. */
 export type Discovered = {

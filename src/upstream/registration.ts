@@ -10,6 +10,7 @@ import * as oauth from "oauth4webapi";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { objectOf } from "../message.ts";
+import type { OAuthFetch } from "../oauth-fetch.ts";
 import type { Database } from "../store/database.ts";
 import {
 	findRegistration,
@@ -19,7 +20,6 @@ import {
 import type { Service } from "../store/server-services.ts";
 import type { Vault } from "../vault.ts";
 import { hostOf } from "./discovery.ts";
-import type { OAuthFetch } from "./oauth-fetch.ts";
 import type { Provider } from "./providers.ts";
 import {
 	openRegistrationSecret,

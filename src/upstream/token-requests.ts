@@ -8,7 +8,7 @@
 import * as oauth from "oauth4webapi";
 import { SallyportError } from "../errors.ts";
 import { objectOf } from "../message.ts";
-import type { OAuthFetch } from "./oauth-fetch.ts";
+import type { OAuthFetch } from "../oauth-fetch.ts";
 import type { Provider } from "./providers.ts";
 import { parseScopes } from "./scopes.ts";
 

@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, test } from "bun:test";
 import { createEgress } from "../../src/egress.ts";
-import { createOAuthFetch } from "../../src/upstream/oauth-fetch.ts";
+import { createOAuthFetch } from "../../src/oauth-fetch.ts";
 import {
 	findProvider,
 	listProviders,

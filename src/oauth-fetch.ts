@@ -1,11 +1,10 @@
 /**
- * The fetch of everything that concerns signing in: through the egress that sends credentials in clear to nobody,
- * with a bound on time and on size, redirects not followed. It stands in for the platform's in `oauth4webapi`.
+ * The fetch of everything that concerns signing in elsewhere: through the egress it is given, with a bound on time and
+ * on size, redirects not followed. It stands in for the platform's in `oauth4webapi`.
  */
-import type { Egress } from "../egress.ts";
-import { SallyportError } from "../errors.ts";
-import { piecesOf } from "../pieces.ts";
-import { wholeBody } from "./reply.ts";
+import type { Egress } from "./egress.ts";
+import { SallyportError } from "./errors.ts";
+import { piecesOf, wholeOf } from "./pieces.ts";
 
 /** What `oauth4webapi` calls, in the part of `RequestInit` that it uses. */
 export type OAuthFetch = (
@@ -37,9 +36,7 @@ export function createOAuthFetch(
 			signal: AbortSignal.timeout(TIMEOUT_MS),
 		});
 		const bytes = response.body
-			? await wholeBody(piecesOf(response.body), BODY_BYTES_MAX).catch(
-					brokenOff,
-				)
+			? await wholeOf(piecesOf(response.body), BODY_BYTES_MAX).catch(brokenOff)
 			: new Uint8Array();
 		return new Response(
 			WITHOUT_BODY.has(response.status) ? null : (bytes as BodyInit),
