@@ -76,7 +76,7 @@ async function examine(patient: Patient): Promise<readonly Finding[]> {
 	const { db, place } = patient;
 	const now = patient.clock.now();
 	const [outside, address] = await Promise.all([
-		judgeOutside(patient.egress, readClientPolicy(db)),
+		judgeOutside(patient.egress, readClientPolicy(db), now),
 		judgeAddress(patient.publicUrl, listAddresses),
 	]);
 	return worstFirst([
@@ -87,7 +87,7 @@ async function examine(patient: Patient): Promise<readonly Finding[]> {
 		...judgeCertificates(patient.certificates, now),
 		...judgeServers(listServers(db), patient.upstreams.live),
 		judgeBackups(patient.backups),
-		outside,
+		...outside,
 		...address,
 	]);
 }

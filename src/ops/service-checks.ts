@@ -13,6 +13,8 @@ const HTTPS_PORT = "";
 /** Where a known client's document is: what the gateway would fetch itself. */
 const OUTSIDE = "https://claude.ai/oauth/mcp-oauth-client-metadata";
 const OUTSIDE_TIMEOUT_MS = 4000;
+/** Less than what certificates and codes of authenticator apps forgive. */
+const SKEW_SECONDS_MAX = 60;
 const isPublic = createJudge([]);
 
 /** Certificates: until when, whether they are trusted, and the CA's last word. */
@@ -68,34 +70,58 @@ export function judgeServers(
 	);
 }
 
-/** Whether the gateway gets out to the web sites of clients, and what that means for them. */
+/**
+ * Whether the gateway gets out to the web sites of clients, and what that means for them; and how far its clock is
+ * from theirs.
+ */
 export async function judgeOutside(
 	egress: Egress,
 	{ documents }: Pick<ClientPolicy, "documents">,
-): Promise<Finding> {
+	now: number,
+): Promise<readonly Finding[]> {
 	try {
 		const response = await egress.fetch(OUTSIDE, {
 			timeoutMs: OUTSIDE_TIMEOUT_MS,
 			signal: AbortSignal.timeout(OUTSIDE_TIMEOUT_MS),
 		});
 		await response.body?.cancel();
-		return well("outside", "the gateway reaches the web over https");
+		return [
+			well("outside", "the gateway reaches the web over https"),
+			...judgeSkew(response.headers.get("Date"), now),
+		];
 	} catch {
 		// Why is of no use: a name that is not resolved, a port that is closed, a proxy that is not there.
-		return documents
-			? ill(
-					"warning",
-					"outside",
-					"the gateway does not reach the web over https, and tells clients that their own documents are read. Bundled copies stand in for known clients; others cannot connect",
-					"allow DNS and TCP 443 outwards; in a network without a way out: sallyport clients policy --documents off",
-				)
-			: ill(
-					"notice",
-					"outside",
-					"the gateway does not reach the web over https; servers elsewhere and certificates from a CA need that",
-					"allow DNS and TCP 443 outwards, if they should work",
-				);
+		return [
+			documents
+				? ill(
+						"warning",
+						"outside",
+						"the gateway does not reach the web over https, and tells clients that their own documents are read. Bundled copies stand in for known clients; others cannot connect",
+						"allow DNS and TCP 443 outwards; in a network without a way out: sallyport clients policy --documents off",
+					)
+				: ill(
+						"notice",
+						"outside",
+						"the gateway does not reach the web over https; servers elsewhere and certificates from a CA need that",
+						"allow DNS and TCP 443 outwards, if they should work",
+					),
+		];
 	}
+}
+
+/** RFC 9110 6.6.1: when the other side thinks it is. */
+function judgeSkew(date: string | null, now: number): readonly Finding[] {
+	const there = Date.parse(date ?? "") / 1000;
+	const skewSeconds = Math.abs(now - there);
+	if (!(skewSeconds > SKEW_SECONDS_MAX)) return [];
+	return [
+		ill(
+			"error",
+			"clock-skew",
+			`this machine's clock is ${Math.round(skewSeconds / 60)} minutes ${now > there ? "ahead of" : "behind"} the web's`,
+			"set it right: timedatectl set-ntp true, or install chrony",
+		),
+	];
 }
 
 /** The public URL, as clients will see it. */

@@ -294,10 +294,29 @@ describe("the service", () => {
 		const judge = async (
 			egress: Parameters<typeof judgeOutside>[0],
 			documents: boolean,
-		): Promise<string> => (await judgeOutside(egress, { documents })).severity;
+		): Promise<string> =>
+			severity(await judgeOutside(egress, { documents }, 0), "outside");
 		expect(await judge(blocked, true)).toBe("warning");
 		expect(await judge(blocked, false)).toBe("notice");
 		expect(await judge(open, true)).toBe("ok");
+	});
+
+	test("outside: a clock that is not the web's is an error", async () => {
+		const judge = async (date: string): Promise<string> => {
+			const fetch = async (): Promise<Response> =>
+				new Response("", { headers: { Date: date } });
+			const found = await judgeOutside(
+				{ fetch },
+				{ documents: true },
+				1_795_600_000,
+			);
+			return severity(found, "clock-skew");
+		};
+		const now = new Date(1_795_600_000_000);
+		expect(await judge(now.toUTCString())).toBe("none");
+		expect(await judge("not a date")).toBe("none");
+		const later = new Date(now.getTime() + 7_200_000);
+		expect(await judge(later.toUTCString())).toBe("error");
 	});
 
 	test("the public URL: what hosted clients cannot reach is said", async () => {

@@ -73,16 +73,23 @@ export function consentPage(fields: {
 					after 30 days without use. You can end it sooner under{" "}
 					<a href="/clients">Clients</a>. You are signed in as {fields.email}.
 				</p>
-				<p class="actions">
-					<button type="submit" name="decision" value="deny">
-						Not now
-					</button>
-					<button type="submit" name="decision" value="allow" class="primary">
-						Allow
-					</button>
-				</p>
+				<Decision />
 			</form>
 		</>,
+	);
+}
+
+/** The two buttons, of equal size. */
+export function Decision(): VNode {
+	return (
+		<p class="actions">
+			<button type="submit" name="decision" value="deny">
+				Not now
+			</button>
+			<button type="submit" name="decision" value="allow" class="primary">
+				Allow
+			</button>
+		</p>
 	);
 }
 

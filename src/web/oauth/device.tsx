@@ -5,7 +5,7 @@
 import type { Client } from "../../store/clients.ts";
 import type { DeviceRequest } from "../../store/device-codes.ts";
 import { Field, Notice, page } from "../layout.tsx";
-import { type Choice, Offered } from "./consent.tsx";
+import { type Choice, Decision, Offered } from "./consent.tsx";
 
 /** The page with the field, always empty. */
 export function deviceCodePage(fields: {
@@ -110,14 +110,7 @@ export function deviceConsentPage(fields: {
 					You can end it under <a href="/clients">Clients</a>. You are signed in
 					as {fields.email}.
 				</p>
-				<p class="actions">
-					<button type="submit" name="decision" value="deny">
-						Not now
-					</button>
-					<button type="submit" name="decision" value="allow" class="primary">
-						Allow
-					</button>
-				</p>
+				<Decision />
 			</form>
 		</>,
 	);
