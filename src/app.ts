@@ -406,7 +406,11 @@ function openService(base: Base): Service {
 
 	const directory = createDirectory(db);
 	const bearer = createBearer({ db, vault, clock });
-	const subscriptions = createSubscriptions({ isAlive: bearer.isAlive });
+	const tasks = createTasks({ mac: vault.mac, clock });
+	const subscriptions = createSubscriptions({
+		isAlive: bearer.isAlive,
+		tasks,
+	});
 	const sessions = createSessions({ db, mac: vault.mac, clock });
 	const input = createInput({ vault, clock });
 	const visits = createVisits({ vault, clock });
@@ -415,7 +419,7 @@ function openService(base: Base): Service {
 	const results = createResults({ clock });
 	const router = createRouter({
 		upstreams,
-		tasks: createTasks({ mac: (text) => vault.mac(text), clock }),
+		tasks,
 		onUpstream: subscriptions.hear,
 		pins,
 		shapes,

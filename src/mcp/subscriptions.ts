@@ -20,6 +20,8 @@ import { type Bells, createBells } from "./bells.ts";
 import { type LogLevel, loggedBy, mayShow } from "./logging.ts";
 import { exposeUri } from "./names.ts";
 import type { EventSink } from "./stream.ts";
+import { renameInNotification } from "./task-ids.ts";
+import { isOwner, type Tasks } from "./tasks.ts";
 import type { View } from "./view.ts";
 
 /** What a stream wants to hear. */
@@ -74,6 +76,7 @@ const CHECK_MS = 15_000;
 export function createSubscriptions(deps: {
 	/** Whether what a caller came with is still good. */
 	readonly isAlive: (caller: Caller) => boolean;
+	readonly tasks: Pick<Tasks, "ownerOf">;
 	readonly checkMs?: number;
 }): Subscriptions {
 	const ears = new Set<Ear>();
@@ -85,7 +88,33 @@ export function createSubscriptions(deps: {
 	});
 	const heard = new WeakSet<Upstream>();
 
+	/** A task concerns the one client that has it, in the era that it is of; where that is not known, nobody. */
+	const tellOfTask = (
+		upstream: Upstream,
+		taskId: string,
+		message: Bytes,
+	): void => {
+		const owner = deps.tasks.ownerOf(upstream, taskId);
+		if (owner?.era !== "legacy") return;
+		const renamed = renameInNotification(message, (id) =>
+			id === taskId ? owner.exposed : null,
+		);
+		for (const { stream, wish, view } of ears) {
+			const seen = wish.subscriptionId === null ? view() : null;
+			if (
+				seen &&
+				concerns(seen, upstream) &&
+				isOwner(seen.caller, owner.caller)
+			)
+				stream.send(renamed);
+		}
+	};
+
 	const tell = (upstream: Upstream, event: UpstreamEvent): void => {
+		if (event.type === "task_status") {
+			tellOfTask(upstream, event.taskId, event.message);
+			return;
+		}
 		for (const ear of ears) {
 			const view = ear.view();
 			if (!view || !concerns(view, upstream)) continue;

@@ -142,7 +142,7 @@ export function createTasks(deps: {
 }
 
 /** Whether two credentials are of the same user and client: tokens are renewed while a task runs. */
-function isOwner(a: Caller, b: Caller): boolean {
+export function isOwner(a: Caller, b: Caller): boolean {
 	return a.userId === b.userId && a.clientId === b.clientId;
 }
 

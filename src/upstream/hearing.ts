@@ -130,10 +130,15 @@ export function changesOf(
 	const { method, bytes } = notification;
 	const lists = CHANGES[method];
 	if (lists) return lists.map((list) => ({ type: "list_changed", list }));
+	if (method === "notifications/tasks/status") {
+		const taskId = stringIn(notification, "taskId");
+		return taskId === null
+			? []
+			: [{ type: "task_status", taskId, message: bytes }];
+	}
 	if (method !== "notifications/resources/updated") return [];
-	const member = rangeOf(notification, "uri");
-	const uri = member ? parseJson(bytes, member) : null;
-	return typeof uri === "string" ? [{ type: "resource_updated", uri }] : [];
+	const uri = stringIn(notification, "uri");
+	return uri === null ? [] : [{ type: "resource_updated", uri }];
 }
 
 /** Whether all calls are of the same asker. Of one that does not say, nobody knows. */
@@ -191,6 +196,13 @@ function rangeOf(
 	key: string,
 ): Range | undefined {
 	return params ? memberOf(bytes, params.start, key) : undefined;
+}
+
+/** One of its params, if it is a string. */
+function stringIn(notification: Notification, key: string): string | null {
+	const member = rangeOf(notification, key);
+	const value = member && parseJson(notification.bytes, member);
+	return typeof value === "string" ? value : null;
 }
 
 /** The raw JSON of one of its params. */

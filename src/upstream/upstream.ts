@@ -71,6 +71,12 @@ export type Question = {
 export type UpstreamEvent =
 	| { readonly type: "list_changed"; readonly list: ListKind }
 	| { readonly type: "resource_updated"; readonly uri: string }
+	/** What a legacy server says of a task unasked: the whole notification. */
+	| {
+			readonly type: "task_status";
+			readonly taskId: string;
+			readonly message: Bytes;
+	  }
 	/** A log message outside any call: the whole notification. */
 	| { readonly type: "log"; readonly message: Bytes };
 

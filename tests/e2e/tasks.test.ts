@@ -36,6 +36,7 @@ import {
 	type LegacySession,
 	openLegacySession,
 	openModern,
+	openStream,
 	sendModern,
 	type WireAnswer,
 } from "../support/wire.ts";
@@ -317,6 +318,34 @@ describe.each(["legacy-http", "legacy-stdio"])("legacy to %s", (slug) => {
 			expect(await idsOf(bob)).toEqual([]);
 			const cursor = await session.request("tasks/list", { cursor: "none" });
 			expect(cursor.last?.error?.code).toBe(-32602);
+		});
+
+		test("its news reaches its own client's stream, and no other's", async () => {
+			const streams = await Promise.all(
+				[ada, adaElsewhere, bob].map(async (token) => {
+					const its = await openLegacySession(gateway.endpoint(), token);
+					return openStream(gateway.endpoint(), token, null, {
+						...its.headers,
+						Accept: "text/event-stream",
+					});
+				}),
+			);
+			const created = await session.request("tools/call", {
+				name: tool,
+				arguments: { topic: "news" },
+				task: { ttl: 60_000 },
+			});
+			const { task } = resultOf<Created>(created);
+			const [own, ...others] = streams;
+			const told = await own?.next();
+			expect(told?.method).toBe("notifications/tasks/status");
+			expect(told?.params).toMatchObject({ taskId: task.taskId });
+			for (const other of others) {
+				const heard = other.next();
+				other.close();
+				expect(await heard).toBeNull();
+			}
+			own?.close();
 		});
 
 		test("nobody else can ask for it", async () => {

@@ -21,6 +21,8 @@ const view: View = {
 	servers: [],
 };
 
+const tasks = { ownerOf: () => null };
+
 function wish(subscriptionId: string | null): Wish {
 	return {
 		lists: new Set(["tools"]),
@@ -34,6 +36,7 @@ test("an open stream ends when its credential is revoked (attack 105)", async ()
 	let alive = true;
 	const subscriptions = createSubscriptions({
 		isAlive: () => alive,
+		tasks,
 		checkMs: 5,
 	});
 	const stream = createEventStream();
@@ -53,7 +56,7 @@ test("an open stream ends when its credential is revoked (attack 105)", async ()
 });
 
 test("a modern stream ends with the result of its listen request when the gateway stops", async () => {
-	const subscriptions = createSubscriptions({ isAlive: () => true });
+	const subscriptions = createSubscriptions({ isAlive: () => true, tasks });
 	const stream = createEventStream();
 	subscriptions.add(stream, wish('"l1"'), () => view);
 	subscriptions.everythingChanged();
