@@ -19,9 +19,10 @@ import {
 	viewTools,
 } from "../ops/tools.ts";
 import { may } from "../rights.ts";
-import type { Params, Route } from "../route.ts";
+import type { Route } from "../route.ts";
 import { countHeldChanges } from "../store/held-changes.ts";
 import type { Server } from "../store/servers.ts";
+import { type Ask, adminPage, notForYou } from "./admin-pages.ts";
 import { changesPage } from "./dashboard/tool-changes.tsx";
 import { editPage } from "./dashboard/tool-edit.tsx";
 import {
@@ -29,101 +30,63 @@ import {
 	serverToolsPage,
 	toolsPage,
 } from "./dashboard/tools.tsx";
-import { admitForm, admitVisitor, briefly } from "./guard.ts";
+import { admitVisitor, briefly } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { missingPage, problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
 import type { Problem } from "./problem.ts";
-import type { Visitor } from "./visitor.ts";
 
 const PATH = "/tools";
 
 export function toolRoutes(site: Site): readonly Route[] {
-	const get = (path: string, show: Show): Route => ({
-		method: "GET",
-		path,
-		handler: (request, params, { patient }) => {
-			patient(); // a server that sleeps is woken for its list
-			return shown(site, request, params, show);
-		},
-	});
-	const post = (path: string, act: Act): Route => ({
-		method: "POST",
-		path,
-		handler: (request, params, { patient }) => {
-			patient();
-			return acted(site, request, params, act);
-		},
-	});
 	return [
 		{
 			method: "GET",
 			path: PATH,
 			handler: (request, _params, { patient }) => {
-				patient();
+				patient(); // servers that sleep are woken for their lists
 				return showAll(site, request);
 			},
 		},
-		get(`${PATH}/:slug`, showServer),
-		post(`${PATH}/:slug`, decide),
-		get(`${PATH}/:slug/edit`, showEdit),
-		post(`${PATH}/:slug/edit`, edit),
-		get(`${PATH}/:slug/changes`, showChanges),
-		post(`${PATH}/:slug/changes`, accept),
+		...serverPage(site, `${PATH}/:slug`, showServer, decide),
+		...serverPage(site, `${PATH}/:slug/edit`, showEdit, edit),
+		...serverPage(site, `${PATH}/:slug/changes`, showChanges, accept),
 	];
 }
 
-/** One request for a page about a server, by someone who may see it. */
-type Ask = {
-	readonly site: Site;
-	readonly request: Request;
-	readonly visitor: Visitor;
+/** One request for a page about a server. */
+type ServerAsk = Pick<Ask, "site" | "request" | "visitor" | "path"> & {
 	readonly server: Server;
-	/** The page's own path, which is also what its form's token is for. */
-	readonly path: string;
 };
 
-type Show = (ask: Ask, problem?: Problem) => Promise<Response>;
-type Act = (ask: Ask, form: Parameters) => Promise<Response>;
-
-async function shown(
+function serverPage(
 	site: Site,
-	request: Request,
-	params: Params,
-	show: Show,
-): Promise<Response> {
-	const { pathname, search } = new URL(request.url);
-	const visitor = admitVisitor(site, request, {
-		path: pathname + search,
-		dangerous: false,
-	});
-	if (visitor instanceof Response) return visitor;
-	const server = site.directory.server(params["slug"] ?? "");
-	return server && mayLook(visitor)
-		? show({ site, request, visitor, server, path: pathname })
-		: notForYou();
-}
-
-async function acted(
-	site: Site,
-	request: Request,
-	params: Params,
-	act: Act,
-): Promise<Response> {
-	const { pathname: path } = new URL(request.url);
-	const sent = await admitForm(site, request, path, { path, dangerous: false });
-	if (sent instanceof Response) return sent;
-	const { visitor, form } = sent;
-	const server = site.directory.server(params["slug"] ?? "");
-	return server && mayLook(visitor)
-		? act({ site, request, visitor, server, path }, form)
-		: notForYou();
+	path: string,
+	show: (ask: ServerAsk) => Promise<Response>,
+	act: (ask: ServerAsk, form: Parameters) => Promise<Response>,
+): readonly Route[] {
+	const about = ({ params, ...ask }: Ask): ServerAsk | null => {
+		const server = site.directory.server(params["slug"] ?? "");
+		return server && { ...ask, server };
+	};
+	return adminPage(
+		site,
+		path,
+		(ask) => {
+			const one = about(ask);
+			return one ? show(one) : notForYou();
+		},
+		(ask, form) => {
+			const one = about(ask);
+			return one ? act(one, form) : notForYou();
+		},
+	);
 }
 
 async function showAll(site: Site, request: Request): Promise<Response> {
 	const visitor = admitVisitor(site, request, { path: PATH, dangerous: false });
 	if (visitor instanceof Response) return visitor;
-	if (!mayLook(visitor)) return seeOther("/seen");
+	if (!may(visitor.login.role, "run the gateway")) return seeOther("/seen");
 	const held = countHeldChanges(site.db);
 	const servers = await Promise.all(
 		site.directory.servers().map(async (server): Promise<ServerTools> => {
@@ -145,7 +108,10 @@ async function showAll(site: Site, request: Request): Promise<Response> {
 	return toolsPage({ servers });
 }
 
-async function showServer(ask: Ask, problem?: Problem): Promise<Response> {
+async function showServer(
+	ask: ServerAsk,
+	problem?: Problem,
+): Promise<Response> {
 	const { site, visitor, server, path } = ask;
 	const { tools, trouble } = await toolsOf(ask);
 	return serverToolsPage({
@@ -159,7 +125,7 @@ async function showServer(ask: Ask, problem?: Problem): Promise<Response> {
 }
 
 /** A switch: `on=<tool>` or `off=<tool>`; or `reset=<tool>`. */
-async function decide(ask: Ask, form: Parameters): Promise<Response> {
+async function decide(ask: ServerAsk, form: Parameters): Promise<Response> {
 	const { site, visitor, server, path } = ask;
 	const tool = form.get("on") ?? form.get("off") ?? form.get("reset") ?? "";
 	try {
@@ -179,7 +145,7 @@ async function decide(ask: Ask, form: Parameters): Promise<Response> {
 	}
 }
 
-async function showEdit(ask: Ask, problem?: Problem): Promise<Response> {
+async function showEdit(ask: ServerAsk, problem?: Problem): Promise<Response> {
 	const { site, request, visitor, server, path } = ask;
 	const name = new URL(request.url).searchParams.get("tool");
 	const { tools } = await toolsOf(ask);
@@ -195,7 +161,7 @@ async function showEdit(ask: Ask, problem?: Problem): Promise<Response> {
 }
 
 /** An empty field takes back what was decided. */
-async function edit(ask: Ask, form: Parameters): Promise<Response> {
+async function edit(ask: ServerAsk, form: Parameters): Promise<Response> {
 	const { site, request, visitor, server } = ask;
 	const tool = new URL(request.url).searchParams.get("tool") ?? "";
 	try {
@@ -218,7 +184,10 @@ async function edit(ask: Ask, form: Parameters): Promise<Response> {
 }
 
 /** What waits. The server is asked first, if it can be: what it says now is what would be accepted. */
-async function showChanges(ask: Ask, problem?: Problem): Promise<Response> {
+async function showChanges(
+	ask: ServerAsk,
+	problem?: Problem,
+): Promise<Response> {
 	const { site, request, visitor, server, path } = ask;
 	await probeServer(site, server, visitor.login.userId, briefly(request));
 	return changesPage({
@@ -230,7 +199,7 @@ async function showChanges(ask: Ask, problem?: Problem): Promise<Response> {
 }
 
 /** `accept=<kind> <digest> <name>` or `off=<the same>`, as the page showed it. */
-async function accept(ask: Ask, form: Parameters): Promise<Response> {
+async function accept(ask: ServerAsk, form: Parameters): Promise<Response> {
 	const { site, visitor, server, path } = ask;
 	const accepted = parseAccepted(form.get("accept") ?? "");
 	try {
@@ -250,7 +219,7 @@ function parseAccepted(text: string): Accepted | null {
 }
 
 /** A server's tools, or what keeps it from saying them. */
-async function toolsOf(ask: Omit<Ask, "path">): Promise<{
+async function toolsOf(ask: Omit<ServerAsk, "path">): Promise<{
 	readonly tools: readonly ToolView[];
 	readonly trouble: string | null;
 }> {
@@ -271,7 +240,7 @@ function shapeOf({
 	server,
 	visitor,
 	request,
-}: Omit<Ask, "path">): ReturnType<typeof shapeNow> {
+}: Omit<ServerAsk, "path">): ReturnType<typeof shapeNow> {
 	const { userId } = visitor.login;
 	return shapeNow(site, server.slug, "tools", userId, briefly(request));
 }
@@ -281,13 +250,4 @@ function troubleOf(error: unknown): Problem {
 	if (!(error instanceof SallyportError) || error.code === "internal")
 		throw error;
 	return { status: 409, text: sentence(error.message) };
-}
-
-function mayLook({ login }: Visitor): boolean {
-	return may(login.role, "run the gateway");
-}
-
-/** The same for whoever may not look as for what is not there. */
-function notForYou(): Response {
-	return missingPage("This page is for administrators, about a server here.");
 }

@@ -7,8 +7,7 @@ import type { Parameters } from "../oauth/parameters.ts";
 import { effectiveTools } from "../ops/effective.ts";
 import { shapeNow, viewTools } from "../ops/tools.ts";
 import { addToolset, changeToolset, removeToolset } from "../ops/toolsets.ts";
-import { may } from "../rights.ts";
-import type { Params, Route } from "../route.ts";
+import type { Route } from "../route.ts";
 import { requireServer, type Server } from "../store/servers.ts";
 import {
 	findToolset,
@@ -16,76 +15,26 @@ import {
 	type Selection,
 	type Toolset,
 } from "../store/toolsets.ts";
+import { type Ask, adminPage, notForYou } from "./admin-pages.ts";
 import {
 	toolsetPage,
 	toolsetServerPage,
 	toolsetsPage,
 } from "./dashboard/toolsets.tsx";
-import { admitForm, admitVisitor, briefly } from "./guard.ts";
+import { briefly } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
-import { missingPage, problemOf } from "./oauth/error.tsx";
+import { problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
 import type { Problem } from "./problem.ts";
-import type { Visitor } from "./visitor.ts";
 
 const PATH = "/toolsets";
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
 
-type Ask = {
-	readonly site: Site;
-	readonly request: Request;
-	readonly visitor: Visitor;
-	readonly params: Params;
-	readonly path: string;
-};
-type Show = (ask: Ask, problem?: Problem) => Response | Promise<Response>;
-type Act = (ask: Ask, form: Parameters) => Response | Promise<Response>;
-
 export function toolsetRoutes(site: Site): readonly Route[] {
 	return [
-		...pageOf(site, PATH, showAll, add),
-		...pageOf(site, `${PATH}/:slug`, showOne, change),
-		...pageOf(site, `${PATH}/:slug/:server`, showServer, choose),
-	];
-}
-
-/** A page and the form on it, for administrators. */
-function pageOf(
-	site: Site,
-	path: string,
-	show: Show,
-	act: Act,
-): readonly Route[] {
-	return [
-		{
-			method: "GET",
-			path,
-			handler: (request, params, { patient }) => {
-				patient(); // servers that sleep are woken for their lists
-				const { pathname } = new URL(request.url);
-				const place = { path: pathname, dangerous: false };
-				const visitor = admitVisitor(site, request, place);
-				if (visitor instanceof Response) return visitor;
-				return mayLook(visitor)
-					? show({ site, request, visitor, params, path: pathname })
-					: notForYou();
-			},
-		},
-		{
-			method: "POST",
-			path,
-			handler: async (request, params, { patient }) => {
-				patient();
-				const { pathname } = new URL(request.url);
-				const place = { path: pathname, dangerous: false };
-				const sent = await admitForm(site, request, pathname, place);
-				if (sent instanceof Response) return sent;
-				const { visitor, form } = sent;
-				return mayLook(visitor)
-					? act({ site, request, visitor, params, path: pathname }, form)
-					: notForYou();
-			},
-		},
+		...adminPage(site, PATH, showAll, add),
+		...adminPage(site, `${PATH}/:slug`, showOne, change),
+		...adminPage(site, `${PATH}/:slug/:server`, showServer, choose),
 	];
 }
 
@@ -282,13 +231,4 @@ const TITLE_LENGTH_MAX = 100;
 
 function titleIn(form: Parameters): string {
 	return (form.get("title") ?? "").slice(0, TITLE_LENGTH_MAX);
-}
-
-function mayLook({ login }: Visitor): boolean {
-	return may(login.role, "run the gateway");
-}
-
-/** The same for whoever may not look as for what is not there. */
-function notForYou(): Response {
-	return missingPage("This page is for administrators, about a toolset here.");
 }
