@@ -52,22 +52,36 @@ export type Pins = {
 
 const NOTHING: Held = new Map();
 
+type Digests = Omit<Definition, "text">;
+
 export function createPins(deps: {
 	readonly db: Database;
 	readonly clock: Clock;
 	readonly log: Log;
 }): Pins {
 	const { db, clock, log } = deps;
-	const known = new Map<string, ReadonlyMap<string, Definition>>();
+	/** Digests only: the texts are long, and wanted by nobody but people. */
+	const known = new Map<string, ReadonlyMap<string, Digests>>();
 
 	const approved = (
 		{ id }: Server,
 		kind: PinKind,
-	): ReadonlyMap<string, Definition> | null => {
+	): ReadonlyMap<string, Digests> | null => {
 		const key = `${id} ${kind}`;
-		const pins = known.get(key) ?? findPins(db, id, kind);
-		if (pins) known.set(key, pins);
-		return pins;
+		const last = known.get(key);
+		if (last) return last;
+		const pins = findPins(db, id, kind);
+		if (!pins) return null;
+		const digests = new Map(
+			pins
+				.values()
+				.map(({ name, digest, likeness }) => [
+					name,
+					{ name, digest, likeness },
+				]),
+		);
+		known.set(key, digests);
+		return digests;
 	};
 
 	const pin = (
@@ -172,7 +186,7 @@ export function createPins(deps: {
 			const definitions = text === undefined ? [] : [definitionOfText(text)];
 			const held = compare(server, "instructions", definitions);
 			if (held.size === 0) return text;
-			const pinned = approved(server, "instructions")?.get("");
+			const pinned = findPins(db, server.id, "instructions")?.get("");
 			return pinned && String(JSON.parse(pinned.text));
 		},
 		refresh: () => known.clear(),
