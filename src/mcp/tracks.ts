@@ -35,8 +35,6 @@ export type Tracks = {
 /** What all tracks of the process hold together. */
 export type Budget = { bytes: number };
 
-type Kept = { readonly at: number; readonly message: Bytes };
-
 /** How long a stream waits for its client to come back, and an answer for a client that may have missed it. */
 const LINGER_MS = 60_000;
 /** Tracks of one session that can be resumed; the oldest is given up first. */
@@ -52,119 +50,31 @@ const EVENT_ID = /^([\w-]+)\.([\w-]*)\.(\d{1,15})$/;
 
 /** @param primes whether the client knows events without data (2025-11-25) */
 export function createTracks(budget: Budget, primes: boolean): Tracks {
-	const tracks = new Map<
-		string,
-		{
-			readonly track: Track;
-			readonly drop: () => void;
-			readonly forgetAll: () => void;
-		}
-	>();
+	const tracks = new Map<string, Owned>();
 
 	/** It goes on to its connection, and can be resumed no more. */
 	const giveUpOldest = (): void => {
 		const [oldest] = tracks;
 		if (!oldest) return;
 		tracks.delete(oldest[0]);
-		oldest[1].forgetAll();
-	};
-
-	const open: Tracks["open"] = (callId, first) => {
-		const name = mintNonce();
-		const call =
-			callId !== null && callId.length <= CALL_ID_BYTES_MAX
-				? Buffer.from(callId, "utf8").toString("base64url")
-				: "";
-		const listeners: (() => void)[] = [];
-		const kept: Kept[] = [];
-		let keptBytes = 0;
-		let last = 0;
-		let over = false;
-		let connection: EventStream | null = null;
-		let lingering = new AbortController();
-
-		const idOf = (at: number): string => `${name}.${call}.${at}`;
-		const forget = (count: number): void => {
-			for (const { message } of kept.splice(0, count)) {
-				keptBytes -= message.length;
-				budget.bytes -= message.length;
-			}
-		};
-		const keep = (message: Bytes): void => {
-			if (!tracks.has(name)) return;
-			while (
-				kept.length > 0 &&
-				(kept.length >= EVENTS_MAX ||
-					keptBytes + message.length > TRACK_BYTES_MAX)
-			)
-				forget(1);
-			if (budget.bytes + message.length > ALL_BYTES_MAX) return;
-			kept.push({ at: last, message });
-			keptBytes += message.length;
-			budget.bytes += message.length;
-		};
-		const drop = (): void => {
-			lingering.abort();
-			tracks.delete(name);
-			forget(kept.length);
-			end();
-			connection?.end();
-		};
-		const linger = (): void => {
-			lingering.abort();
-			const wait = new AbortController();
-			lingering = wait;
-			void delay(LINGER_MS, wait.signal).then(() => {
-				if (!wait.signal.aborted) drop();
-			});
-		};
-		const end = (): void => {
-			if (over) return;
-			over = true;
-			for (const listener of listeners.splice(0)) listener();
-		};
-		const track: Track = {
-			send: (message) => {
-				if (over) return;
-				last++;
-				keep(message);
-				connection?.send(message, idOf(last));
-			},
-			end: () => {
-				// What is said unasked is over with its stream; an answer may have to be told again.
-				if (callId === null) return drop();
-				end();
-				connection?.end();
-				linger();
-			},
-			onEnd: (listener) => {
-				if (over) listener();
-				else listeners.push(listener);
-			},
-			connect: (fresh, after) => {
-				lingering.abort();
-				const former = connection;
-				connection = fresh;
-				former?.end();
-				if (primes) fresh.prime(idOf(after), RETRY_MS);
-				for (const { at, message } of kept)
-					if (at > after) fresh.send(message, idOf(at));
-				fresh.onEnd(() => {
-					if (connection !== fresh) return;
-					connection = null;
-					if (callId === null || over) linger();
-				});
-				if (over) fresh.end();
-			},
-		};
-		tracks.set(name, { track, drop, forgetAll: () => forget(kept.length) });
-		if (tracks.size > TRACKS_MAX) giveUpOldest();
-		track.connect(first, 0);
-		return track;
+		oldest[1].kept.close();
 	};
 
 	return {
-		open,
+		open: (callId, first) => {
+			const name = mintNonce();
+			const owned = createTrack({
+				prefix: `${name}.${callIn(callId)}`,
+				owesAnswer: callId !== null,
+				kept: createKept(budget),
+				primes,
+				onDrop: () => tracks.delete(name),
+			});
+			tracks.set(name, owned);
+			if (tracks.size > TRACKS_MAX) giveUpOldest();
+			owned.track.connect(first, 0);
+			return owned.track;
+		},
 		resume: (lastEventId) => {
 			const [, name = "", call = "", at] = EVENT_ID.exec(lastEventId) ?? [];
 			const known = tracks.get(name);
@@ -177,6 +87,140 @@ export function createTracks(budget: Budget, primes: boolean): Tracks {
 			for (const { drop } of [...tracks.values()]) drop();
 		},
 	};
+}
+
+type Owned = {
+	readonly track: Track;
+	readonly kept: Kept;
+	/** Ends it for good. */
+	readonly drop: () => void;
+};
+
+function createTrack(deps: {
+	/** What the ids of its events begin with. */
+	readonly prefix: string;
+	/** Whether it answers a call, so that its end may have to be told again. */
+	readonly owesAnswer: boolean;
+	readonly kept: Kept;
+	readonly primes: boolean;
+	readonly onDrop: () => void;
+}): Owned {
+	const { prefix, owesAnswer, kept, primes, onDrop } = deps;
+	const listeners: (() => void)[] = [];
+	let last = 0;
+	let over = false;
+	let connection: EventStream | null = null;
+	let lingering = new AbortController();
+
+	const idOf = (at: number): string => `${prefix}.${at}`;
+	const end = (): void => {
+		if (over) return;
+		over = true;
+		for (const listener of listeners.splice(0)) listener();
+	};
+	const drop = (): void => {
+		lingering.abort();
+		onDrop();
+		kept.close();
+		end();
+		connection?.end();
+	};
+	const linger = (): void => {
+		lingering.abort();
+		const wait = new AbortController();
+		lingering = wait;
+		void delay(LINGER_MS, wait.signal).then(() => {
+			if (!wait.signal.aborted) drop();
+		});
+	};
+
+	const track: Track = {
+		send: (message) => {
+			if (over) return;
+			last++;
+			kept.keep(last, message);
+			connection?.send(message, idOf(last));
+		},
+		end: () => {
+			// What is said unasked is over with its stream.
+			if (!owesAnswer) {
+				drop();
+				return;
+			}
+			end();
+			connection?.end();
+			linger();
+		},
+		onEnd: (listener) => {
+			if (over) listener();
+			else listeners.push(listener);
+		},
+		connect: (fresh, after) => {
+			lingering.abort();
+			const former = connection;
+			connection = fresh;
+			former?.end();
+			if (primes) fresh.prime(idOf(after), RETRY_MS);
+			for (const { at, message } of kept.after(after))
+				fresh.send(message, idOf(at));
+			fresh.onEnd(() => {
+				if (connection !== fresh) return;
+				connection = null;
+				if (!owesAnswer || over) linger();
+			});
+			if (over) fresh.end();
+		},
+	};
+	return { track, kept, drop };
+}
+
+type Event = { readonly at: number; readonly message: Bytes };
+
+/** The last events of one track, within its own bounds and the process's. */
+type Kept = {
+	readonly keep: (at: number, message: Bytes) => void;
+	readonly after: (at: number) => readonly Event[];
+	/** Gives all of it up, and keeps nothing more. */
+	readonly close: () => void;
+};
+
+function createKept(budget: Budget): Kept {
+	const events: Event[] = [];
+	let bytes = 0;
+	let closed = false;
+
+	const forget = (count: number): void => {
+		for (const { message } of events.splice(0, count)) {
+			bytes -= message.length;
+			budget.bytes -= message.length;
+		}
+	};
+	return {
+		keep: (at, message) => {
+			while (
+				events.length > 0 &&
+				(events.length >= EVENTS_MAX ||
+					bytes + message.length > TRACK_BYTES_MAX)
+			)
+				forget(1);
+			if (closed || budget.bytes + message.length > ALL_BYTES_MAX) return;
+			events.push({ at, message });
+			bytes += message.length;
+			budget.bytes += message.length;
+		},
+		after: (at) => events.filter((event) => event.at > at),
+		close: () => {
+			closed = true;
+			forget(events.length);
+		},
+	};
+}
+
+/** A request's id as a part of an event's; empty for what answers none, or one whose id is too long. */
+function callIn(callId: string | null): string {
+	return callId !== null && callId.length <= CALL_ID_BYTES_MAX
+		? Buffer.from(callId, "utf8").toString("base64url")
+		: "";
 }
 
 /** The client tells us its own request's id, and is answered under it: it must be one. */
