@@ -270,6 +270,7 @@ const READ_TOOL: ToolView = {
 	shownAs: "read_note",
 	sharedName: "notes_read_note",
 	clientName: "mcp__sallyport__notes_read_note",
+	hasLongName: false,
 	shown: true,
 	hidden: null,
 	destructive: false,
@@ -449,6 +450,8 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			slug: "airtable",
 			problem: null,
 			tools: TOOLS.map(([name, description, readOnly, destructive]) => ({
+				clientName: `mcp__sallyport__airtable_${name}`,
+				hasLongName: false,
 				name,
 				title: null,
 				description,

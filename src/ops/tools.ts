@@ -60,6 +60,8 @@ export type ToolView = {
 	readonly sharedName: string;
 	/** There, as a client shows it to its model. */
 	readonly clientName: string;
+	/** Whether its own name is too long for some clients, and they see another or none. */
+	readonly hasLongName: boolean;
 	readonly shown: boolean;
 	/** Why it is not shown. */
 	readonly hidden: Reason | null;
@@ -109,7 +111,8 @@ export function viewTools(server: Server, { all }: Shape): readonly ToolView[] {
 	return all.map((entry) => viewTool(server, entry));
 }
 
-function viewTool({ toolSettings }: Server, entry: Entry): ToolView {
+function viewTool(server: Server, entry: Entry): ToolView {
+	const { slug, toolSettings } = server;
 	const tool = objectOf(parseJson(entry.bytes));
 	const annotations = objectOf(tool["annotations"]);
 	const own = objectOf(parseJson(entry.source));
@@ -118,6 +121,7 @@ function viewTool({ toolSettings }: Server, entry: Entry): ToolView {
 		shownAs: entry.name,
 		sharedName: entry.exposed,
 		clientName: clientName(null, entry.exposed),
+		hasLongName: longNameOf(slug, entry) !== null,
 		shown: entry.hidden === null,
 		hidden: entry.hidden,
 		destructive: isDestructive(entry.bytes),
@@ -171,14 +175,16 @@ export function longNames(
 	{ slug }: Pick<Server, "slug">,
 	{ shown }: Shape,
 ): readonly { readonly name: string; readonly clientName: string }[] {
-	return shown.flatMap(({ name, exposed }) => {
-		if (isShortened(slug, name, exposed))
-			return [{ name, clientName: clientName(null, exposed) }];
-		const alone = clientName(slug, name);
-		return alone.length > CLIENT_NAME_LENGTH_MAX
-			? [{ name, clientName: alone }]
-			: [];
+	return shown.flatMap((entry) => {
+		const seen = longNameOf(slug, entry);
+		return seen === null ? [] : [{ name: entry.name, clientName: seen }];
 	});
+}
+
+function longNameOf(slug: string, { name, exposed }: Entry): string | null {
+	if (isShortened(slug, name, exposed)) return clientName(null, exposed);
+	const alone = clientName(slug, name);
+	return alone.length > CLIENT_NAME_LENGTH_MAX ? alone : null;
 }
 
 /**

@@ -106,6 +106,19 @@ describeWith([CHROMIUM], "in Chromium", () => {
 		expect(await toolsListed()).toEqual(["read_note"]);
 	});
 
+	test("a name that is too long is shown as clients see it", async () => {
+		const name = "list_all_the_organisation_wide_deployment_environments";
+		const long = startShifty({
+			tools: [{ name, inputSchema: { type: "object" } }],
+		});
+		await gateway.cli(["servers", "add", "code", "--url", long.url("modern")]);
+		expect(await open("/tools/code")).toMatch(
+			/Its name is too long for some clients\. Clients show it as mcp__sallyport__code_list_all_\w+_[a-z2-7]{10}\./,
+		);
+		await gateway.cli(["servers", "remove", "code", "--yes"]);
+		long.stop();
+	});
+
 	test("a tool is given another name and description, and its own again", async () => {
 		await open("/tools/notes");
 		await press("a[href='/tools/notes/edit?tool=read_note']");

@@ -178,6 +178,7 @@ function ToolRow(props: {
 					<p class="hint">{firstLine(tool.description)}</p>
 				)}
 				<p class="hint">
+					{tool.hasLongName ? "Its name is too long for some clients. " : null}
 					Clients show it as <code>{tool.clientName}</code>.{" "}
 					<a href={`/tools/${slug}/edit?${query}`}>Change name or text</a>
 				</p>

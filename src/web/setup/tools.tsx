@@ -1,17 +1,21 @@
 /** Step 4, its end: which tools of the server clients may use. Form fields: `tool:<name>` (a tick box each), `slug`, `csrf`. */
 import type { VNode } from "preact";
+import type { ToolView } from "../../ops/tools.ts";
 import { page } from "../layout.tsx";
 import { Onward, Step, stepTitle } from "./step.tsx";
 
 /** A tool as this page shows it. */
-export type OfferedTool = {
-	readonly name: string;
-	readonly title: string | null;
-	readonly description: string | null;
-	readonly shown: boolean;
-	readonly destructive: boolean;
-	readonly readOnly: boolean;
-};
+export type OfferedTool = Pick<
+	ToolView,
+	| "name"
+	| "title"
+	| "description"
+	| "shown"
+	| "destructive"
+	| "readOnly"
+	| "clientName"
+	| "hasLongName"
+>;
 
 const DESCRIPTION_LENGTH_MAX = 160;
 
@@ -86,6 +90,13 @@ function Tool({ tool }: { readonly tool: OfferedTool }): VNode {
 			</label>
 			<p class="hint" id={hintId}>
 				{shortened(description ?? "It does not say what it does.")}
+				{tool.hasLongName ? (
+					<>
+						{" "}
+						Its name is too long for some clients; they see{" "}
+						<code>{tool.clientName}</code>.
+					</>
+				) : null}
 			</p>
 		</li>
 	);
