@@ -6,7 +6,6 @@
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { openTarget, type Target } from "../attacks/target.ts";
 import { appCode } from "../support/authenticator.ts";
@@ -14,16 +13,13 @@ import type { Person } from "../support/browser.ts";
 import {
 	addVirtualAuthenticator,
 	launchChromium,
+	violations,
 } from "../support/chromium.ts";
-import { describeWith, REPOSITORY, systemTool } from "../support/tools.ts";
+import { describeWith, systemTool } from "../support/tools.ts";
 
 setDefaultTimeout(20_000);
 
 const CHROMIUM = systemTool("chromium", "chromium");
-const AXE = readFileSync(
-	join(REPOSITORY, "node_modules/axe-core/axe.min.js"),
-	"utf8",
-);
 
 describeWith([CHROMIUM], "in Chromium", () => {
 	let target: Target;
@@ -221,19 +217,4 @@ describeWith([CHROMIUM], "in Chromium", () => {
 
 function press(page: Page, name: string): Promise<void> {
 	return page.getByRole("button", { name, exact: true }).click();
-}
-
-/** What axe calls serious or critical. Evaluated, not loaded: the page's own policy lets no other script in. */
-async function violations(page: Page): Promise<readonly string[]> {
-	await page.evaluate(AXE);
-	const results = (await page.evaluate("axe.run()")) as {
-		readonly violations: readonly {
-			readonly id: string;
-			readonly impact: string;
-			readonly nodes: readonly { readonly html: string }[];
-		}[];
-	};
-	return results.violations
-		.filter(({ impact }) => impact === "serious" || impact === "critical")
-		.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }

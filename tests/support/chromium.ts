@@ -1,4 +1,5 @@
-/** A real Chromium that reaches this machine alone, and an authenticator that lives in it. */
+/** A real Chromium that reaches this machine alone, an authenticator that lives in it, and a look for barriers. */
+import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 /** Nothing leaves this machine, whatever a page asks for. */
@@ -26,4 +27,13 @@ export async function addVirtualAuthenticator(page: Page): Promise<void> {
 			automaticPresenceSimulation: true,
 		},
 	});
+}
+
+/** What axe calls serious or critical. Evaluated, not loaded: the page's own policy lets no other script in. */
+export async function violations(page: Page): Promise<readonly string[]> {
+	await page.evaluate(axe.source);
+	const results = (await page.evaluate("axe.run()")) as axe.AxeResults;
+	return results.violations
+		.filter(({ impact }) => impact === "serious" || impact === "critical")
+		.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }

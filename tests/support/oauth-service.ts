@@ -40,6 +40,8 @@ export type OAuthServiceOptions = {
 	/** Seconds; nothing is said of it if absent. */
 	readonly expiresIn?: number | string;
 	readonly refreshes?: boolean;
+	/** How it calls itself; its address if absent. */
+	readonly host?: string;
 	readonly scope?: string;
 	/** What the metadata says beside, or instead: undefined takes a member away. */
 	readonly metadata?: Readonly<Record<string, unknown>>;
@@ -157,7 +159,7 @@ export function startOAuthService(
 			);
 		},
 	});
-	const origin = `http://127.0.0.1:${server.port}`;
+	const origin = `http://${options.host ?? "127.0.0.1"}:${server.port}`;
 
 	return {
 		origin,
