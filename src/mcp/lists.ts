@@ -11,6 +11,7 @@ import type { Log } from "../log.ts";
 import { type Bytes, join, withoutMember } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import { withoutBadMarks } from "../upstream/mirror.ts";
+import { NeedsPerson } from "../upstream/needs-person.ts";
 import { runsTasks, withoutTasks } from "../upstream/tasks.ts";
 import type {
 	Item,
@@ -79,6 +80,8 @@ export function createLists(deps: {
 
 	const skipped = (server: Server, kind: ListKind, error: unknown): Shape => {
 		if (!(error instanceof SallyportError)) throw error;
+		// Nobody who runs the gateway can do anything about it, and its person is told elsewhere.
+		if (error instanceof NeedsPerson) return EMPTY_SHAPE;
 		deps.log.warn("list skipped", {
 			slug: server.slug,
 			method: kind,

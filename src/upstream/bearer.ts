@@ -41,6 +41,7 @@ export type BearerDeps = RefreshDeps & {
 
 /** Times in a row that a server may want more than it was given. */
 const STEP_UPS_MAX = 5;
+const SILENT_SECONDS = 300;
 
 type Held = { readonly connection: Connection; readonly accessToken: string };
 
@@ -57,6 +58,8 @@ export function signEgress(
 			? server.transport.url
 			: null;
 	let held: Held | null = null;
+	/** Until when a server that said nothing of a sign-in is not asked again. */
+	let silentUntil = 0;
 
 	const hold = (connection: Connection): Held => {
 		held = {
@@ -117,6 +120,7 @@ export function signEgress(
 	/** A call without a token was refused. @throws NeedsPerson when the server says where to get one */
 	const learn = async (challenge: Challenge | null): Promise<void> => {
 		const metadataUrl = challenge?.resourceMetadata ?? null;
+		if (metadataUrl === null && clock.now() < silentUntil) return;
 		const located = await deps.locator
 			.find(server, { fresh: true, metadataUrl })
 			.catch((error: unknown) => {
@@ -124,8 +128,13 @@ export function signEgress(
 				return error;
 			});
 		// Where nothing points to a sign-in, a failure to find one says nothing either: it is a plain refusal.
-		if (!located || (located instanceof SallyportError && metadataUrl === null))
+		if (
+			!located ||
+			(located instanceof SallyportError && metadataUrl === null)
+		) {
+			silentUntil = clock.now() + SILENT_SECONDS;
 			return;
+		}
 		note(challenge);
 		deps.onService(server);
 		throw located instanceof SallyportError ? located : signIn("sign in");

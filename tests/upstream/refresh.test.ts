@@ -287,6 +287,35 @@ test("a program that was started with a token is started anew with the next one"
 	);
 });
 
+test("a server that refuses without a word of signing in is looked at once, not at every call", async () => {
+	service = startOAuthService({});
+	// Its handshake needs no token, and its calls want one that nobody can get.
+	service.tokens.add("");
+	for (const name of [
+		"oauth-protected-resource/mcp",
+		"oauth-authorization-server",
+	])
+		service.on(
+			`/.well-known/${name}`,
+			() => new Response(null, { status: 404 }),
+		);
+	service.on("/mcp", ({ body }) =>
+		body.includes("tools/call")
+			? new Response(null, { status: 401 })
+			: undefined,
+	);
+	const upstream = pool.upstream("silent", {
+		...{ kind: "http", url: service.url, mode: "auto", headers: {} },
+	});
+	for (let calls = 0; calls < 3; calls++)
+		await expect(callTool(upstream, "whose")).rejects.toThrow(
+			"refused our credentials (401)",
+		);
+	const looks = service.heard.filter(({ path }) => path.includes("well-known"));
+	expect(new Set(looks.map(({ path }) => path)).size).toBe(looks.length);
+	expect(looks.length).toBeGreaterThan(0);
+});
+
 test("a server that is moved to another origin takes no token along", async () => {
 	await put({});
 	await signIn();
