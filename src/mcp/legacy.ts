@@ -169,6 +169,7 @@ export function legacyStream(
 		{
 			lists: new Set(["tools", "prompts", "resources"]),
 			resources: session.watched,
+			tasks: new Map(),
 			logLevel: () => session.logLevel ?? "debug",
 			subscriptionId: null,
 		},

@@ -69,20 +69,26 @@ export async function modern(
 	});
 }
 
+/** The view of a client that has said with this request what it can be asked. */
+function askingView({ envelope, view }: Exchange): View {
+	const declared = metaOf(envelope)[META.clientCapabilities];
+	return {
+		...view,
+		capabilities: canonicalCapabilities(declared),
+		tasks: "modern",
+	};
+}
+
 async function reply(
 	deps: McpDeps,
 	exchange: Exchange,
 	signal: AbortSignal,
 	notify: (message: Bytes) => void,
 ): Promise<Reply> {
-	const { envelope, params, view } = exchange;
+	const { envelope, params } = exchange;
 	const { method } = envelope;
 	const meta = metaOf(envelope);
-	const asking: View = {
-		...view,
-		capabilities: canonicalCapabilities(meta[META.clientCapabilities]),
-		tasks: "modern",
-	};
+	const asking = askingView(exchange);
 	if (method === "server/discover") return discover(deps, asking);
 	const kind = LIST_OF.get(method);
 	if (!kind) {
@@ -135,32 +141,45 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 
 /** A stream of changes: acknowledged first, with the part of the wish that will be heard. */
 async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
-	const { envelope, id, view, patient } = exchange;
+	const { envelope, id, patient, request } = exchange;
+	const view = askingView(exchange);
 	const wished = objectOf(envelope.params["notifications"]);
 	const lists = CHANGES.filter((list) => wished[`${list}ListChanged`] === true);
 	const uris = stringsIn(wished["resourceSubscriptions"]);
-	if (stringsIn(wished["taskIds"]).length > 0) requireTasks(exchange);
+	const taskIds = stringsIn(wished["taskIds"]);
+	if (taskIds.length > 0) requireTasks(exchange);
 	patient();
 	const stream = createEventStream();
-	exchange.request.signal.addEventListener("abort", stream.end, { once: true });
-	const watched = new Map<string, () => void>();
-	stream.onEnd(() => {
-		for (const stop of watched.values()) stop();
-	});
-	await Promise.all(
-		uris.map(async (uri) => {
-			const stop = await deps.router
-				.watch(view, uri, exchange.request.signal)
-				.catch((error: unknown) => {
-					if (asRpcError(error)) return null; // what cannot be watched is left out of the acknowledgement
-					throw error;
-				});
-			if (stop) watched.set(uri, stop);
-		}),
-	);
+	request.signal.addEventListener("abort", stream.end, { once: true });
+	/** Watches what can be watched; the rest is left out of the acknowledgement. */
+	const watching = async (
+		wanted: readonly string[],
+		watch: McpDeps["router"]["watch"],
+	): Promise<ReadonlyMap<string, () => void>> => {
+		const watched = new Map<string, () => void>();
+		await Promise.all(
+			wanted.map(async (name) => {
+				const stop = await watch(view, name, request.signal).catch(
+					(error: unknown) => {
+						if (asRpcError(error)) return null;
+						throw error;
+					},
+				);
+				if (!stop) return;
+				watched.set(name, stop);
+				stream.onEnd(stop);
+			}),
+		);
+		return watched;
+	};
+	const [resources, tasks] = await Promise.all([
+		watching(uris, deps.router.watch),
+		watching(taskIds, deps.router.watchTask),
+	]);
 	const honoured = {
 		...Object.fromEntries(lists.map((list) => [`${list}ListChanged`, true])),
-		...(uris.length > 0 ? { resourceSubscriptions: [...watched.keys()] } : {}),
+		...(uris.length > 0 && { resourceSubscriptions: [...resources.keys()] }),
+		...(tasks.size > 0 && { taskIds: [...tasks.keys()] }),
 	};
 	stream.send(
 		tagged(
@@ -173,7 +192,8 @@ async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
 		stream,
 		{
 			lists: new Set(lists),
-			resources: watched,
+			resources,
+			tasks,
 			logLevel: () => null,
 			subscriptionId: id,
 		},

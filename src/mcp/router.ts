@@ -16,7 +16,7 @@ import {
 	textOf,
 	toBytes,
 } from "../message.ts";
-import type { Era } from "../protocol.ts";
+import { type Era, RPC } from "../protocol.ts";
 import type { CallRecord, CallRecorder } from "../store/calls.ts";
 import { SHARED } from "../store/secrets.ts";
 import type { Server } from "../store/servers.ts";
@@ -40,7 +40,7 @@ import { loggedBy } from "./logging.ts";
 import { pagesAsked } from "./pages.ts";
 import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
-import { explain, toolErrorReply } from "./rpc.ts";
+import { explain, RpcError, toolErrorReply } from "./rpc.ts";
 import type { Entry, Shapes } from "./shape.ts";
 import { withObjectResult, wrapsOutput } from "./structured.ts";
 import {
@@ -83,6 +83,12 @@ export type Router = {
 	readonly watch: (
 		view: View,
 		uri: string,
+		signal: AbortSignal,
+	) => Promise<() => void>;
+	/** The same for a modern task by its exposed id. @throws RpcError for a task that is not the caller's */
+	readonly watchTask: (
+		view: View,
+		exposed: string,
 		signal: AbortSignal,
 	) => Promise<() => void>;
 	/** What the view's servers can do together, and how to use them. */
@@ -135,7 +141,10 @@ export function createRouter(deps: {
 	});
 
 	/** Who is asked: a task is asked for where it runs. */
-	const askedOf = (view: View, { server, task }: Target): Upstream => {
+	const askedOf = (
+		view: View,
+		{ server, task }: Pick<Target, "server" | "task">,
+	): Upstream => {
 		const usual = upstreamOf(view, server);
 		if (!task || deps.tasks.variantOf(usual) === task.variant) return usual;
 		const running = deps.upstreams
@@ -351,7 +360,17 @@ export function createRouter(deps: {
 		const owned = view.only
 			? { server: view.only, name: uri }
 			: await ownerOf(view, "legacy", uri, listerOf);
-		return upstreamOf(view, owned.server).watch(owned.name, signal);
+		return upstreamOf(view, owned.server).watch(
+			`resource ${owned.name}`,
+			signal,
+		);
+	};
+
+	const watchTask: Router["watchTask"] = async (view, exposed, signal) => {
+		const task = deps.tasks.open(view, "modern", exposed);
+		if (!task) throw new RpcError(RPC.invalidParams, "the task is not known");
+		const { server, taskId } = task;
+		return askedOf(view, { server, task }).watch(`task ${taskId}`, signal);
 	};
 
 	const mirrored: Router["mirrored"] = async (view, tool, signal) => {
@@ -387,6 +406,7 @@ export function createRouter(deps: {
 		request,
 		tasks,
 		watch,
+		watchTask,
 		mirrored,
 		describe: (view) => describe(view, upstreamOf, deps.pins, deps.log),
 		awake: (view) =>

@@ -9,7 +9,14 @@
  */
 import type { Caller } from "../caller.ts";
 import { every } from "../clock.ts";
-import { type Bytes, toBytes } from "../message.ts";
+import {
+	type Bytes,
+	memberOf,
+	type Range,
+	textOf,
+	toBytes,
+	withoutMember,
+} from "../message.ts";
 import { META } from "../protocol.ts";
 import type {
 	ListKind,
@@ -17,10 +24,11 @@ import type {
 	UpstreamEvent,
 } from "../upstream/upstream.ts";
 import { type Bells, createBells } from "./bells.ts";
+import { exposeResult } from "./exposure.ts";
 import { type LogLevel, loggedBy, mayShow } from "./logging.ts";
 import { exposeUri } from "./names.ts";
 import type { EventSink } from "./stream.ts";
-import { renameInNotification } from "./task-ids.ts";
+import { renameInNotification, renameInResult } from "./task-ids.ts";
 import { isOwner, type Tasks } from "./tasks.ts";
 import type { View } from "./view.ts";
 
@@ -29,6 +37,8 @@ export type Wish = {
 	readonly lists: ReadonlySet<ListChange>;
 	/** Watched resources by their exposed URI; asked anew for each change. */
 	readonly resources: ReadonlyMap<string, unknown>;
+	/** Watched modern tasks by their exposed id. */
+	readonly tasks: ReadonlyMap<string, unknown>;
 	/** The level from which on log lines are heard; null: none. */
 	readonly logLevel: () => LogLevel | null;
 	/** The raw JSON id of the modern `listen` request; null in the legacy era. */
@@ -76,7 +86,7 @@ const CHECK_MS = 15_000;
 export function createSubscriptions(deps: {
 	/** Whether what a caller came with is still good. */
 	readonly isAlive: (caller: Caller) => boolean;
-	readonly tasks: Pick<Tasks, "ownerOf">;
+	readonly tasks: Pick<Tasks, "ownerOf" | "expose">;
 	readonly checkMs?: number;
 }): Subscriptions {
 	const ears = new Set<Ear>();
@@ -88,25 +98,29 @@ export function createSubscriptions(deps: {
 	});
 	const heard = new WeakSet<Upstream>();
 
-	/** A task concerns the one client that has it, in the era that it is of; where that is not known, nobody. */
+	/**
+	 * A task concerns the one client that has it: a modern one says which it watches, a legacy one started it here, and
+	 * where that is not known nobody is told.
+	 */
 	const tellOfTask = (
 		upstream: Upstream,
 		taskId: string,
 		message: Bytes,
 	): void => {
 		const owner = deps.tasks.ownerOf(upstream, taskId);
-		if (owner?.era !== "legacy") return;
-		const renamed = renameInNotification(message, (id) =>
-			id === taskId ? owner.exposed : null,
-		);
 		for (const { stream, wish, view } of ears) {
-			const seen = wish.subscriptionId === null ? view() : null;
-			if (
-				seen &&
-				concerns(seen, upstream) &&
-				isOwner(seen.caller, owner.caller)
-			)
-				stream.send(renamed);
+			const seen = view();
+			if (!seen || !concerns(seen, upstream)) continue;
+			if (wish.subscriptionId !== null) {
+				if (wish.tasks.size === 0) continue;
+				const place = { caller: seen.caller, era: "modern", upstream } as const;
+				const exposed = deps.tasks.expose(place, taskId);
+				if (wish.tasks.has(exposed))
+					stream.send(
+						taskNews(seen, upstream, message, exposed, wish.subscriptionId),
+					);
+			} else if (owner?.era === "legacy" && isOwner(seen.caller, owner.caller))
+				stream.send(renameInNotification(message, () => owner.exposed));
 		}
 	};
 
@@ -198,6 +212,24 @@ function sendChange({ stream, wish, bells }: Ear, list: ListChange): void {
 			tagged(`notifications/${list}/list_changed`, wish.subscriptionId),
 		),
 	);
+}
+
+/** What a modern server says of a task, in the words of whoever watches it. */
+function taskNews(
+	{ only }: View,
+	{ server }: Upstream,
+	message: Bytes,
+	exposed: string,
+	subscriptionId: string,
+): Bytes {
+	const params = memberOf(message, 0, "params") as Range;
+	const renamed = renameInResult(
+		message.subarray(params.start, params.end),
+		() => exposed,
+	);
+	const shown = only ? renamed : exposeResult(server.slug, renamed, true);
+	const said = textOf(withoutMember(shown, "_meta"));
+	return tagged("notifications/tasks", subscriptionId, said.slice(1, -1));
 }
 
 /** A notification of ours, tagged for a modern stream. */

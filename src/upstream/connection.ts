@@ -19,6 +19,7 @@ import {
 import { mirrorHeaders, type ParamHeaders } from "./mirror.ts";
 import { Patience } from "./patience.ts";
 import { createSubscription, LISTEN } from "./subscription.ts";
+import { type Topic, topicOf } from "./topic.ts";
 import type { Call, Reply, ServerFacts } from "./upstream.ts";
 
 export type Connection = {
@@ -33,9 +34,9 @@ export type Connection = {
 	/** Hears of changes until the connection ends, where the server tells of any. Returns at once. */
 	readonly listen: () => void;
 	/** Has the server tell of changes of one resource. @throws LinkError when it refuses */
-	readonly watch: (uri: string) => Promise<void>;
+	readonly watch: (topic: Topic) => Promise<void>;
 	/** Nobody wants to know of it any more. */
-	readonly unwatch: (uri: string) => void;
+	readonly unwatch: (topic: Topic) => void;
 	readonly close: () => Promise<void>;
 	readonly closed: Promise<string>;
 };
@@ -148,8 +149,8 @@ export function createConnection(talk: Talk, facts: ServerFacts): Connection {
 /** How a connection hears of changes, whatever its era. */
 export type Changes = {
 	readonly open: () => void;
-	readonly watch: (uri: string) => Promise<void>;
-	readonly unwatch: (uri: string) => void;
+	readonly watch: (topic: Topic) => Promise<void>;
+	readonly unwatch: (topic: Topic) => void;
 };
 
 function legacyChanges(
@@ -177,11 +178,16 @@ function legacyChanges(
 				talk.self.capabilities !== "{}";
 			if (speaks) talk.link.listen(speaking);
 		},
-		watch: async (uri) => {
+		watch: async (topic) => {
+			const uri = topicOf("resource", topic);
+			// Of its tasks a legacy server tells unasked, if at all.
+			if (uri === null) throw unwatchable();
 			const { member } = await say("resources/subscribe", uri);
 			if (member === "error") throw unwatchable();
 		},
-		unwatch: (uri) => {
+		unwatch: (topic) => {
+			const uri = topicOf("resource", topic);
+			if (uri === null) return;
 			say("resources/unsubscribe", uri).catch((error: unknown) => {
 				// A server that is gone tells of nothing more either.
 				if (!(error instanceof SallyportError)) throw error;

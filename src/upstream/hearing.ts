@@ -41,6 +41,9 @@ type Ends = Set<() => void>;
 /** Questions of one server that wait at once. */
 const QUESTIONS_MAX = 100;
 
+/** In the legacy era and in the modern one. */
+const TASK_NEWS = ["notifications/tasks/status", "notifications/tasks"];
+
 const CHANGES: Readonly<Record<string, readonly ListKind[]>> = {
 	"notifications/tools/list_changed": ["tools"],
 	"notifications/prompts/list_changed": ["prompts"],
@@ -130,7 +133,7 @@ export function changesOf(
 	const { method, bytes } = notification;
 	const lists = CHANGES[method];
 	if (lists) return lists.map((list) => ({ type: "list_changed", list }));
-	if (method === "notifications/tasks/status") {
+	if (TASK_NEWS.includes(method)) {
 		const taskId = stringIn(notification, "taskId");
 		return taskId === null
 			? []

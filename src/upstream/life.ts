@@ -14,6 +14,7 @@ import { isSafe, LinkError, unless } from "./link.ts";
 import { EMPTY, fetchList, type Listing, sameItems } from "./lists.ts";
 import type { ParamHeaders } from "./mirror.ts";
 import type { Lines } from "./stderr.ts";
+import { topicOf } from "./topic.ts";
 import type {
 	Call,
 	ListKind,
@@ -170,7 +171,10 @@ export function createUpstream(deps: {
 
 	const watches = createWatches({
 		connect,
-		onDoubt: (uri) => emit({ type: "resource_updated", uri }),
+		onDoubt: (topic) => {
+			const uri = topicOf("resource", topic);
+			if (uri !== null) emit({ type: "resource_updated", uri });
+		},
 		onLost: ({ message }) =>
 			log.warn("watch failed", { slug: server.slug, reason: message }),
 	});
@@ -335,9 +339,9 @@ export function createUpstream(deps: {
 			listeners.add(listener);
 			return () => void listeners.delete(listener);
 		},
-		watch: (uri, signal) =>
+		watch: (topic, signal) =>
 			awake(() =>
-				watches.add(uri, signal).catch((error: unknown) => {
+				watches.add(topic, signal).catch((error: unknown) => {
 					throw named(server, error);
 				}),
 			),

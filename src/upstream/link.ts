@@ -137,9 +137,9 @@ export function timedOut({
 	);
 }
 
-/** The server does not tell of changes of that resource. */
+/** The server does not tell of changes of that. */
 export function unwatchable(): LinkError {
-	return new LinkError("final", "the server refused to watch the resource");
+	return new LinkError("final", "the server refused to tell of changes");
 }
 
 /** Does the first work on a link, and closes it when that fails. */

@@ -1,5 +1,6 @@
 /**
- * The `subscriptions/listen` stream of a modern connection: changes of lists, and of the resources that are watched.
+ * The `subscriptions/listen` stream of a modern connection: changes of lists, and of the resources and
+ * tasks that are watched.
  *
  * What is wished for is said when a stream begins, so another wish is another stream. The older one is let go when the
  * newer is acknowledged: between them nothing is missed, and something may be heard twice.
@@ -8,7 +9,7 @@
  */
 import { delay } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
-import { type Bytes, parseJson, toBytes } from "../message.ts";
+import { type Bytes, objectOf, parseJson, toBytes } from "../message.ts";
 import type { Changes, Talk } from "./connection.ts";
 import {
 	cancelled,
@@ -17,6 +18,7 @@ import {
 	type Speaking,
 	unwatchable,
 } from "./link.ts";
+import { type Topic, topicsOf } from "./topic.ts";
 
 export const LISTEN = "subscriptions/listen";
 
@@ -37,9 +39,9 @@ export function createSubscription(
 	speaking: Speaking,
 	lists: readonly string[],
 ): Changes {
-	const watched = new Set<string>();
+	const watched = new Set<Topic>();
 	/** Watched, and not acknowledged yet. */
-	const waiting = new Map<string, PromiseWithResolvers<void>>();
+	const waiting = new Map<Topic, PromiseWithResolvers<void>>();
 	/** Oldest first. */
 	const streams: Stream[] = [];
 	let release: (() => void) | null = null;
@@ -49,24 +51,23 @@ export function createSubscription(
 	const wish = (): string =>
 		[
 			...lists.map((list) => `"${list}ListChanged":true`),
-			...(watched.size > 0
-				? [`"resourceSubscriptions":${JSON.stringify([...watched])}`]
-				: []),
+			...listed("resourceSubscriptions", topicsOf("resource", watched)),
+			...listed("taskIds", topicsOf("task", watched)),
 		].join(",");
 
-	const refuse = (uris: Iterable<string>, error: LinkError): void => {
-		for (const uri of [...uris]) {
-			const wanted = waiting.get(uri);
+	const refuse = (topics: Iterable<Topic>, error: LinkError): void => {
+		for (const topic of [...topics]) {
+			const wanted = waiting.get(topic);
 			if (!wanted) continue;
-			waiting.delete(uri);
-			watched.delete(uri);
+			waiting.delete(topic);
+			watched.delete(topic);
 			wanted.reject(error);
 		}
 	};
 
 	const acknowledge = (
 		stream: Stream,
-		uris: readonly string[],
+		topics: readonly Topic[],
 		message: Bytes,
 	): void => {
 		stream.acknowledged = true;
@@ -74,12 +75,12 @@ export function createSubscription(
 			older.abort.abort();
 		const honoured = honouredIn(message);
 		refuse(
-			uris.filter((uri) => !honoured.has(uri)),
+			topics.filter((topic) => !honoured.has(topic)),
 			unwatchable(),
 		);
-		for (const uri of uris) {
-			waiting.get(uri)?.resolve();
-			waiting.delete(uri);
+		for (const topic of topics) {
+			waiting.get(topic)?.resolve();
+			waiting.delete(topic);
 		}
 	};
 
@@ -87,20 +88,20 @@ export function createSubscription(
 	const follow = async (stream: Stream): Promise<void> => {
 		const { signal } = stream.abort;
 		for (let attempt = 0; !signal.aborted && wish() !== ""; attempt++) {
-			const uris = [...watched];
+			const topics = [...watched];
 			try {
 				const reply = await talk.request(
 					{
 						method: LISTEN,
 						params: toBytes(`{"notifications":{${wish()}}}`),
 						signal,
-						onNotification: (message) => acknowledge(stream, uris, message),
+						onNotification: (message) => acknowledge(stream, topics, message),
 					},
 					speaking,
 					FOREVER_MS,
 				);
 				if (reply.member === "error" && !stream.acknowledged)
-					return refuse(uris, unwatchable());
+					return refuse(topics, unwatchable());
 			} catch (error) {
 				if (!(error instanceof SallyportError)) throw error;
 			}
@@ -147,35 +148,45 @@ export function createSubscription(
 
 	return {
 		open,
-		watch: async (uri) => {
-			const known = waiting.get(uri);
+		watch: async (topic) => {
+			const known = waiting.get(topic);
 			if (known) return known.promise;
-			if (watched.has(uri)) return;
+			if (watched.has(topic)) return;
 			if (ended) throw new LinkError("unsent", "the connection was closed");
 			const wanted = Promise.withResolvers<void>();
-			watched.add(uri);
-			waiting.set(uri, wanted);
+			watched.add(topic);
+			waiting.set(topic, wanted);
 			renew();
 			const timer = setTimeout(
-				() => refuse([uri], silent()),
+				() => refuse([topic], silent()),
 				ACKNOWLEDGE_TIMEOUT_MS,
 			);
 			await wanted.promise.finally(() => clearTimeout(timer));
 		},
-		unwatch: (uri) => {
-			refuse([uri], cancelled());
-			if (watched.delete(uri)) renew();
+		unwatch: (topic) => {
+			refuse([topic], cancelled());
+			if (watched.delete(topic)) renew();
 		},
 	};
 }
 
-/** The resources that a server has agreed to tell of. */
-function honouredIn(message: Bytes): ReadonlySet<unknown> {
-	const { params } = parseJson(message) as {
-		params?: { notifications?: { resourceSubscriptions?: unknown } } | null;
+/** What a server has agreed to tell of. */
+function honouredIn(message: Bytes): ReadonlySet<Topic> {
+	const { params } = objectOf(parseJson(message));
+	const agreed = objectOf(objectOf(params)["notifications"]);
+	const of = (key: string): readonly unknown[] => {
+		const list = agreed[key];
+		return Array.isArray(list) ? list : [];
 	};
-	const uris = params?.notifications?.resourceSubscriptions;
-	return new Set(Array.isArray(uris) ? uris : []);
+	return new Set([
+		...of("resourceSubscriptions").map((uri): Topic => `resource ${uri}`),
+		...of("taskIds").map((id): Topic => `task ${id}`),
+	]);
+}
+
+/** A member of the wish; none for an empty list. */
+function listed(key: string, values: readonly string[]): readonly string[] {
+	return values.length > 0 ? [`"${key}":${JSON.stringify(values)}`] : [];
 }
 
 function noPlace(): LinkError {

@@ -8,6 +8,7 @@ import type { Bytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import type { Era } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
+import type { Topic } from "./topic.ts";
 
 /** What a server said of itself when we connected. */
 export type ServerFacts = {
@@ -71,7 +72,7 @@ export type Question = {
 export type UpstreamEvent =
 	| { readonly type: "list_changed"; readonly list: ListKind }
 	| { readonly type: "resource_updated"; readonly uri: string }
-	/** What a legacy server says of a task unasked: the whole notification. */
+	/** What a server says of a task outside any call: the whole notification. */
 	| {
 			readonly type: "task_status";
 			readonly taskId: string;
@@ -111,11 +112,11 @@ export type Upstream = {
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;
 	readonly subscribe: (listener: (event: UpstreamEvent) => void) => () => void;
 	/**
-	 * Asks the server to tell of changes of a resource (`resource_updated`), over reconnects too, until the returned
-	 * function is called. Several watchers of one resource are one subscription at the server.
+	 * Asks the server to tell of changes of a resource (`resource_updated`) or of a modern task (`task_status`), over
+	 * reconnects too, until the returned function is called. Several watchers of one are one subscription at the server.
 	 * @throws SallyportError `upstream` when the server refuses
 	 */
-	readonly watch: (uri: string, signal?: AbortSignal) => Promise<() => void>;
+	readonly watch: (topic: Topic, signal?: AbortSignal) => Promise<() => void>;
 	/** Something goes on at the server although nobody waits for an answer: its process is not stopped meanwhile. */
 	readonly keepAwake: (ms: number) => void;
 	readonly state: () => "asleep" | "starting" | "ready" | "failed";

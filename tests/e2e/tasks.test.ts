@@ -30,10 +30,17 @@ import {
 	startEverything,
 	stdioFlags,
 } from "../support/processes.ts";
+import {
+	type Asked,
+	result,
+	type ScriptedServer,
+	startScripted,
+} from "../support/scripted-server.ts";
 import { REPOSITORY } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 import {
 	type LegacySession,
+	type OpenStream,
 	openLegacySession,
 	openModern,
 	openStream,
@@ -209,20 +216,105 @@ test("a modern client is told of the extension, and must declare it to speak of 
 	expect(listening.last?.error?.code).toBe(-32021);
 });
 
-test("news of tasks is not promised: the acknowledgement leaves it out, and polling is what there is", async () => {
-	const listening = await openModern(
-		gateway.endpoint(),
-		ada,
-		"subscriptions/listen",
-		{
-			notifications: { taskIds: ["x"], toolsListChanged: true },
-			_meta: { [META.clientCapabilities]: DECLARED },
-		},
-	);
-	expect((await listening.next())?.params?.["notifications"]).toEqual({
-		toolsListChanged: true,
+describe("news of a modern task", () => {
+	/** Tells of tasks on its listen stream when it is told to. */
+	let server: ScriptedServer;
+	const streams = new Set<ReadableStreamDefaultController<string>>();
+
+	beforeAll(async () => {
+		const about = `"capabilities":{"tools":{},"resources":{},"extensions":{"${TASKS}":{}}},"ttlMs":0,"cacheScope":"public"`;
+		server = startScripted((asked) => {
+			switch (asked.method) {
+				case "server/discover":
+					return result(
+						asked,
+						`{"resultType":"complete","supportedVersions":["2026-07-28"],${about}}`,
+					);
+				case "tools/list":
+					return result(
+						asked,
+						'{"resultType":"complete","tools":[{"name":"work"}],"ttlMs":60000,"cacheScope":"public"}',
+					);
+				case "tools/call":
+					return result(
+						asked,
+						'{"resultType":"task","taskId":"t1","status":"working","ttlMs":60000}',
+					);
+				case "subscriptions/listen":
+					return listening(asked);
+				default:
+					return undefined;
+			}
+		});
+		await gateway.addServers({ telling: ["--url", server.url] });
 	});
-	listening.close();
+
+	afterAll(() => server?.stop());
+
+	function listening(asked: Asked): Response {
+		const { params } = JSON.parse(asked.body) as {
+			params: { notifications: Record<string, unknown> };
+		};
+		const acknowledged = JSON.stringify({
+			jsonrpc: "2.0",
+			method: "notifications/subscriptions/acknowledged",
+			params: { notifications: params.notifications },
+		});
+		const body = new ReadableStream<string>({
+			start(controller) {
+				controller.enqueue(`data: ${acknowledged}\n\n`);
+				streams.add(controller);
+			},
+		});
+		return new Response(body.pipeThrough(new TextEncoderStream()), {
+			headers: { "content-type": "text/event-stream" },
+		});
+	}
+
+	function tell(taskId: string): void {
+		const news = `{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"${taskId}","status":"completed","result":{"content":[{"type":"resource_link","uri":"x://1"}]},"_meta":{"${META.subscriptionId}":9}}}`;
+		for (const stream of streams) stream.enqueue(`data: ${news}\n\n`);
+	}
+
+	function listen(token: string, taskId: unknown): Promise<OpenStream> {
+		return openModern(gateway.endpoint(), token, "subscriptions/listen", {
+			notifications: { taskIds: [taskId], toolsListChanged: true },
+			_meta: { [META.clientCapabilities]: DECLARED },
+		});
+	}
+
+	test("reaches the stream that asks for it, in its own words, and no other's", async () => {
+		const { last } = await ask("tools/call", {
+			name: "telling_work",
+			arguments: {},
+		});
+		const taskId = last?.result?.["taskId"];
+		const own = await listen(ada, taskId);
+		const foreign = await listen(bob, taskId);
+		expect((await own.next())?.params?.["notifications"]).toEqual({
+			taskIds: [taskId],
+			toolsListChanged: true,
+		});
+		expect((await foreign.next())?.params?.["notifications"]).toEqual({
+			toolsListChanged: true,
+		});
+		const heard = foreign.next();
+		tell("another");
+		tell("t1");
+		const told = await own.next();
+		expect(told).toMatchObject({
+			method: "notifications/tasks",
+			params: {
+				taskId,
+				status: "completed",
+				result: { content: [{ uri: "telling+x://1" }] },
+				_meta: { [META.subscriptionId]: 1 },
+			},
+		});
+		own.close();
+		foreign.close();
+		expect(await heard).toBeNull();
+	});
 });
 
 test("a modern task outlives the gateway where its server does", async () => {

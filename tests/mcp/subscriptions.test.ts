@@ -21,12 +21,13 @@ const view: View = {
 	servers: [],
 };
 
-const tasks = { ownerOf: () => null };
+const tasks = { ownerOf: () => null, expose: () => "" };
 
 function wish(subscriptionId: string | null): Wish {
 	return {
 		lists: new Set(["tools"]),
 		resources: new Map(),
+		tasks: new Map(),
 		logLevel: () => null,
 		subscriptionId,
 	};

@@ -79,7 +79,7 @@ test("of one server's variants the idlest is closed for a ninth; the plain one a
 	const [watched, idlest, asked, ...others] = [0, 1, 2, 3, 4, 5, 6, 7].map(
 		(n) => variant(pool, server, n),
 	) as [Upstream, Upstream, Upstream, ...Upstream[]];
-	await watched.watch("test://watched-resource");
+	await watched.watch("resource test://watched-resource");
 	await ask(asked, "ping");
 	expect(pool.upstreams.live(server.id)).toHaveLength(9);
 	const ninth = variant(pool, server, 8);

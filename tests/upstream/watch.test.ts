@@ -71,7 +71,7 @@ test("server-everything tells of a watched resource", async () => {
 	const upstream = pooled().upstream("everything", overHttp(server.url));
 	const updates = updatesOf(upstream);
 	const [uri] = (await upstream.list("resources")).map(({ key }) => key);
-	await upstream.watch(uri as string);
+	await upstream.watch(`resource ${uri}`);
 	await callTool(upstream, "toggle-subscriber-updates");
 	await until("an update came", () => updates.length > 0);
 	expect(updates[0]).toBe(uri as string);
@@ -84,10 +84,10 @@ describe("legacy", () => {
 				legacyStart(asked, { capabilities: SUBSCRIBE }) ?? result(asked, "{}"),
 		);
 		const [a, b] = await Promise.all([
-			upstream.watch("x:1"),
-			upstream.watch("x:1"),
+			upstream.watch("resource x:1"),
+			upstream.watch("resource x:1"),
 		]);
-		const other = await upstream.watch("x:2");
+		const other = await upstream.watch("resource x:2");
 		expect(paramsOf("resources/subscribe")).toEqual([
 			{ uri: "x:1" },
 			{ uri: "x:2" },
@@ -105,7 +105,7 @@ describe("legacy", () => {
 				(params) => (params as { uri: string }).uri === "x:1",
 			),
 		);
-		(await upstream.watch("x:1"))();
+		(await upstream.watch("resource x:1"))();
 		expect(paramsOf("resources/subscribe")).toHaveLength(3);
 	});
 
@@ -120,12 +120,12 @@ describe("legacy", () => {
 					)
 				: result(asked, "{}");
 		});
-		await expect(upstream.watch("x:1")).rejects.toMatchObject({
+		await expect(upstream.watch("resource x:1")).rejects.toMatchObject({
 			code: "upstream",
-			message: "it: the server refused to watch the resource",
+			message: "it: the server refused to tell of changes",
 		});
 		refuses = false;
-		await upstream.watch("x:1");
+		await upstream.watch("resource x:1");
 		expect(paramsOf("resources/subscribe")).toHaveLength(2);
 		expect(paramsOf("resources/unsubscribe")).toEqual([]);
 	});
@@ -146,7 +146,7 @@ describe("legacy", () => {
 		});
 		let watching = false;
 		const updates = updatesOf(upstream);
-		await upstream.watch("x:1");
+		await upstream.watch("resource x:1");
 		watching = true;
 		await until("the new session was told", () => updates.length > 0);
 		expect(updates).toEqual(["x:1"]);
@@ -164,7 +164,7 @@ describe("legacy", () => {
 			asCommand(fixtureCommand("stdio-legacy")),
 		);
 		const updates = updatesOf(upstream);
-		await upstream.watch("test://watched-resource");
+		await upstream.watch("resource test://watched-resource");
 		const children = pool.db.query<{ pid: number }, []>(
 			"SELECT pid FROM children",
 		);
@@ -179,7 +179,7 @@ describe("legacy", () => {
 		const command = asCommand(fixtureCommand("stdio-legacy"));
 		const upstream = pool.upstream("awake", command);
 		const other = pool.upstream("asleep", command);
-		const stop = await upstream.watch("test://watched-resource");
+		const stop = await upstream.watch("resource test://watched-resource");
 		await ask(other, "ping");
 		await until("the other one slept", () => other.state() === "asleep");
 		expect(upstream.state()).toBe("ready");
@@ -245,7 +245,7 @@ describe("modern", () => {
 		expect(streams()).toEqual([[]]);
 		const updates = updatesOf(upstream);
 		const stops = await Promise.all(
-			["x:1", "x:2", "x:1"].map((uri) => upstream.watch(uri)),
+			["x:1", "x:2", "x:1"].map((uri) => upstream.watch(`resource ${uri}`)),
 		);
 		await until("the first stream ended", () => streams().length === 1);
 		expect(streams()).toEqual([["x:1", "x:2"]]);
@@ -267,15 +267,15 @@ describe("modern", () => {
 	test("what the server does not acknowledge is refused, and not wished for again", async () => {
 		const { upstream, paramsOf } = listening();
 		const [yes, no] = await Promise.allSettled([
-			upstream.watch("x:yes"),
-			upstream.watch("x:no"),
+			upstream.watch("resource x:yes"),
+			upstream.watch("resource x:no"),
 		]);
 		expect(yes.status).toBe("fulfilled");
 		expect(no).toMatchObject({
 			status: "rejected",
 			reason: { code: "upstream" },
 		});
-		await upstream.watch("x:other");
+		await upstream.watch("resource x:other");
 		expect(paramsOf("subscriptions/listen").at(-1)).toEqual({
 			notifications: {
 				toolsListChanged: true,
@@ -293,7 +293,7 @@ describe("modern", () => {
 			pool.upstream("stdio", asCommand(fixtureCommand("stdio-modern"))),
 		]) {
 			expect(await upstream.facts()).toMatchObject({ era: "modern" });
-			(await upstream.watch("test://watched-resource"))();
+			(await upstream.watch("resource test://watched-resource"))();
 		}
 	}, 20_000);
 
@@ -310,10 +310,10 @@ describe("modern", () => {
 				`{"jsonrpc":"2.0","id":${each.id},"error":{"code":-32601,"message":"no"}}`,
 			);
 		});
-		await expect(upstream.watch("x:1")).rejects.toMatchObject({
+		await expect(upstream.watch("resource x:1")).rejects.toMatchObject({
 			code: "upstream",
 		});
-		await expect(upstream.watch("x:1")).rejects.toMatchObject({
+		await expect(upstream.watch("resource x:1")).rejects.toMatchObject({
 			code: "upstream",
 		});
 		expect(asked).toBe(2);
