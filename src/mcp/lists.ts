@@ -62,6 +62,9 @@ export type Merged = {
 	readonly ttlMs: number;
 };
 
+/** One server's part of a list, and how long it holds. */
+type Source = { readonly shape: Shape; readonly ttlMs: number };
+
 type Prepared = {
 	readonly sources: readonly Shape[];
 	readonly toolset: View["toolset"];
@@ -88,6 +91,22 @@ export function createLists(deps: {
 			reason: error.message,
 		});
 		return EMPTY_SHAPE;
+	};
+
+	/** The list as it is known now; null when its server must be asked. */
+	const known = (view: View, server: Server, kind: ListKind): Source | null => {
+		try {
+			const upstream = upstreamOf(view, server);
+			const items = upstream.knownList(kind);
+			return (
+				items && {
+					shape: shapes.of(server, kind, items),
+					ttlMs: upstream.holdsForMs(kind),
+				}
+			);
+		} catch (error) {
+			return { shape: skipped(server, kind, error), ttlMs: LIST_TTL_MS };
+		}
 	};
 
 	const of: Lists["of"] = async (view, server, kind) => {
@@ -155,9 +174,36 @@ export function createLists(deps: {
 		}
 	};
 
+	const sourceOf = async (
+		view: View,
+		server: Server,
+		kind: ListKind,
+	): Promise<Source> => {
+		const shape = await of(view, server, kind);
+		return {
+			shape,
+			ttlMs:
+				shape === EMPTY_SHAPE
+					? LIST_TTL_MS
+					: upstreamOf(view, server).holdsForMs(kind),
+		};
+	};
+
 	const merged: Lists["merged"] = async (view, kind) => {
-		const sources = await Promise.all(
-			view.servers.map((server) => of(view, server, kind)),
+		// Where nothing must be asked nothing is waited for: a warm list of fifty servers is fifty looks.
+		const found = view.servers.map((server) => known(view, server, kind));
+		const asked = found.includes(null)
+			? await Promise.all(
+					view.servers.map(
+						async (server, index) =>
+							found[index] ?? sourceOf(view, server, kind),
+					),
+				)
+			: (found as readonly Source[]);
+		const sources = asked.map(({ shape }) => shape);
+		const ttlMs = asked.reduce(
+			(least, source) => Math.min(least, source.ttlMs),
+			LIST_TTL_MS,
 		);
 		const { toolset } = view;
 		const key = [
@@ -168,17 +214,9 @@ export function createLists(deps: {
 			view.tasks,
 			kind,
 		].join(" ");
-		const known = prepared.get(key);
-		const ttlMs = Math.min(
-			LIST_TTL_MS,
-			...view.servers.flatMap((server, index) =>
-				sources[index] === EMPTY_SHAPE
-					? []
-					: [upstreamOf(view, server).holdsForMs(kind)],
-			),
-		);
-		if (known && known.toolset === toolset && same(known.sources, sources))
-			return { bytes: known.bytes, ttlMs };
+		const last = prepared.get(key);
+		if (last && last.toolset === toolset && same(last.sources, sources))
+			return { bytes: last.bytes, ttlMs };
 		const more = kind === "tools" ? await readMoreName(view) : null;
 		const bytes = prepare(view, kind, sources, more, (server) =>
 			carriesTasks(view, upstreamOf(view, server).knownFacts()),
