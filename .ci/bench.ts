@@ -33,7 +33,7 @@ const ROWS: readonly (readonly [
 ];
 
 install();
-if (!process.env["NOBUILD"]) run([".ci/build.ts"]);
+run([".ci/build.ts"]);
 if (!Bun.which("wrk")) {
 	console.error("wrk is missing: apt-get install wrk");
 	process.exit(1);

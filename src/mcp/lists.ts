@@ -24,7 +24,7 @@ import { splitName } from "./names.ts";
 import { READ_MORE_NAMES, readMoreTool, resultLimit } from "./results.ts";
 import { EMPTY_SHAPE, type Entry, type Shape, type Shapes } from "./shape.ts";
 import { withObjectOutput } from "./structured.ts";
-import { slugOf, type View } from "./view.ts";
+import { serverIn, slugOf, type View } from "./view.ts";
 
 /** How long a list waits for its slowest server; a later one arrives by `list_changed`. */
 const LIST_DEADLINE_MS = 10_000;
@@ -162,7 +162,7 @@ export function createLists(deps: {
 	/** Whether a server of the view has a tool of that name: only the one that the name says can. */
 	const isTaken = async (view: View, name: string): Promise<boolean> => {
 		const slug = splitName(name)?.slug;
-		const owner = view.only ?? view.servers.find((each) => each.slug === slug);
+		const owner = view.only ?? serverIn(view, slug);
 		if (!owner) return false;
 		const signal = AbortSignal.timeout(LIST_DEADLINE_MS);
 		try {

@@ -20,7 +20,7 @@ import { isWebAddress, splitName, splitUri } from "./names.ts";
 import { RpcError } from "./rpc.ts";
 import { type Entry, heldReason, type Shape } from "./shape.ts";
 import type { Task } from "./tasks.ts";
-import type { View } from "./view.ts";
+import { serverIn, type View } from "./view.ts";
 
 /** What is asked of the lists to find out who is meant. */
 export type Listings = {
@@ -282,8 +282,7 @@ function placeIn(kind: Kind, params: Bytes): Place | null {
 
 /** The server whose name a tool or prompt begins with; undefined when the view has none. */
 export function serverOf(view: View, exposed: string): Server | undefined {
-	const slug = splitName(exposed)?.slug;
-	return view.servers.find((candidate) => candidate.slug === slug);
+	return serverIn(view, splitName(exposed)?.slug);
 }
 
 /** The same. @throws RpcError when there is none */
@@ -305,8 +304,7 @@ export async function ownerOf(
 		if (server) return { server, name: exposed };
 	}
 	const owned = splitUri(exposed);
-	const server =
-		owned && view.servers.find((candidate) => candidate.slug === owned.slug);
+	const server = serverIn(view, owned?.slug);
 	if (!owned || !server) throw resourceNotFound(era, exposed);
 	return { server, name: owned.name };
 }

@@ -14,7 +14,7 @@ import type { Clock } from "../clock.ts";
 import type { Era } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import type { View } from "./view.ts";
+import { serverIn, type View } from "./view.ts";
 
 /** A task as its server knows it. */
 export type Task = {
@@ -103,7 +103,7 @@ export function createTasks(deps: {
 		variantOf,
 		open: (view, era, exposed) => {
 			const [slug, variant, tag, inner, ...more] = exposed.split(".");
-			const server = view.servers.find((each) => each.slug === slug);
+			const server = serverIn(view, slug);
 			if (!server || !variant || !tag || !inner || more.length > 0) return null;
 			const taskId = Buffer.from(inner, "base64url").toString("utf8");
 			const expected = tagOf(view.caller, era, server, variant, taskId);

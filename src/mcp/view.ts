@@ -135,6 +135,21 @@ function makeView(
 		: null;
 }
 
+/** The servers of a view by their slugs, found out once for as long as the view holds. */
+const bySlug = new WeakMap<readonly Server[], ReadonlyMap<string, Server>>();
+
+/** A server of the view; undefined for one that is not in it. */
+export function serverIn(
+	{ servers }: View,
+	slug: string | undefined,
+): Server | undefined {
+	const known =
+		bySlug.get(servers) ??
+		new Map(servers.map((server) => [server.slug, server]));
+	bySlug.set(servers, known);
+	return slug === undefined ? undefined : known.get(slug);
+}
+
 /** The slug of a view's endpoint; null at `/mcp`. */
 export function slugOf({ only, toolset }: View): string | null {
 	return only?.slug ?? toolset?.slug ?? null;
