@@ -213,7 +213,7 @@ test("a thousand tools are listed in order, and each can be called", async () =>
 
 test("headers without an end hold up nobody else, and are let go when the caller goes", async () => {
 	const loris = dripping(endlessHeaders, 20);
-	await add("loris", loris.url);
+	await addByApi("loris", loris.url);
 	await addChaos("beside");
 	const abort = new AbortController();
 	const stuck = sendModern(
