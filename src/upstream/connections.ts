@@ -14,6 +14,7 @@ import {
 	listConnections,
 } from "../store/connections.ts";
 import { transaction } from "../store/database.ts";
+import { SHARED } from "../store/secrets.ts";
 import {
 	findService,
 	type ServiceSettings,
@@ -140,7 +141,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 		documentUrl: deps.documentUrl,
 	};
 	/** Not in the midst of the call that found out: it is told first. */
-	const changeSoon = (serverId: string, userId?: string): void =>
+	const changeSoon = (serverId: string, userId: string): void =>
 		void delay(0).then(() => deps.onChange(serverId, userId));
 	const onLost = (server: Server, userId: string): void =>
 		changeSoon(server.id, userId);
@@ -149,7 +150,8 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 		...{ ...connect, log, onLost, refresher, linkTo },
 		onService: (server) => {
 			deps.onService();
-			changeSoon(server.id);
+			// Only what was everyone's: a user may have signed in before the last of several callers found out.
+			changeSoon(server.id, SHARED);
 		},
 	};
 
