@@ -73,6 +73,26 @@ test("a streamed result is passed on as it comes", async () => {
 	});
 });
 
+test("a long result arrives whole, whatever its length", async () => {
+	let length = 0;
+	const server = Bun.serve({
+		hostname: "127.0.0.1",
+		port: 0,
+		fetch: () =>
+			answering(async () => ({
+				member: "result",
+				body: toBytes(JSON.stringify("é".repeat(length))),
+			})),
+	});
+	for (length of [7_000, 7_600, 8_200, 50_000, 1_000_000]) {
+		const response = await fetch(server.url);
+		expect(response.headers.get("content-type")).toBe("application/json");
+		const { result } = (await response.json()) as { result: string };
+		expect(result).toBe("é".repeat(length));
+	}
+	await server.stop(true);
+});
+
 test("a client that leaves an open stream is noticed", async () => {
 	const gone = Promise.withResolvers<void>();
 	const never = Promise.withResolvers<Reply>();
