@@ -2,7 +2,7 @@
  * A clock that a test can move, for a program that is not in this process: libfaketime answers its questions for the
  * time, and asks a file how far off it is. Both clocks move, the wall's and the monotonic one, as after a suspend.
  */
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,8 +13,9 @@ export type MovedClock = {
 	readonly moveTo: (offsetSeconds: number) => void;
 };
 
+/** The one for programs of many threads: without its lock a thread may read another's half of the offset. */
 const LIBRARIES = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(
-	(machine) => `/usr/lib/${machine}/faketime/libfaketime.so.1`,
+	(machine) => `/usr/lib/${machine}/faketime/libfaketimeMT.so.1`,
 );
 
 /** @throws when the library is not there: an attack that waits must not be skipped in silence */
@@ -23,11 +24,12 @@ export function createMovedClock(): MovedClock {
 	if (library === undefined)
 		throw new Error("libfaketime is absent: apt-get install faketime");
 	const file = join(mkdtempSync(join(tmpdir(), "sallyport-clock-")), "offset");
-	const moveTo = (offsetSeconds: number): void =>
-		writeFileSync(
-			file,
-			`${offsetSeconds < 0 ? "-" : "+"}${Math.abs(offsetSeconds)}s\n`,
-		);
+	// In one go: a program that looks while the file is empty would be back in the present for a moment.
+	const moveTo = (offsetSeconds: number): void => {
+		const sign = offsetSeconds < 0 ? "-" : "+";
+		writeFileSync(`${file}.next`, `${sign}${Math.abs(offsetSeconds)}s\n`);
+		renameSync(`${file}.next`, file);
+	};
 	moveTo(0);
 	return {
 		env: {
