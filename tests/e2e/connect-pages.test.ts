@@ -49,23 +49,23 @@ describeWith([CHROMIUM], "connecting in Chromium", () => {
 		await page.fill("[name=password]", gateway.owner.password);
 		await page.click("button.primary");
 		await page.waitForURL(`${gateway.url}/connect/linear`);
-		const text = await page.innerText("main");
+		const text = await page.textContent("main");
 		expect(text).toContain("read");
 		expect(text).toContain(new URL(service.url).host);
 		expect(await violations(page)).toEqual([]);
 		await page.click("button[value=sign-in]");
 		await page.waitForURL(/\/callback\?/);
-		expect(await page.innerText("h1")).toBe("linear is connected");
+		expect(await page.textContent("h1")).toBe("linear is connected");
 		expect(await violations(page)).toEqual([]);
 	});
 
 	test("what is connected can be seen and ended", async () => {
 		await page.goto(`${gateway.url}/connections`);
-		expect(await page.innerText("main")).toContain("connected");
+		expect(await page.textContent("main")).toContain("connected");
 		expect(await violations(page)).toEqual([]);
 		await page.click("button[name=disconnect]");
 		await page.waitForURL(`${gateway.url}/connections`);
-		expect(await page.innerText("main")).toContain("not connected");
+		expect(await page.textContent("main")).toContain("not connected");
 		expect(service.at("/revoke").length).toBeGreaterThan(0);
 		expect(complaints).toEqual([]);
 	});
