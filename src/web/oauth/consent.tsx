@@ -49,16 +49,7 @@ export function consentPage(fields: {
 		<>
 			<h1>{asker(destination)} asks for access</h1>
 			<p class="quiet">
-				{client.name === "" ? (
-					"It gives itself no name."
-				) : (
-					<>
-						It calls itself “<bdi>{client.name}</bdi>”.
-					</>
-				)}
-				{client.kind === "document"
-					? ` It is described at ${new URL(client.id).host}.`
-					: ""}
+				<Claims client={client} />
 			</p>
 			<Warning destination={destination} />
 			{fields.problem === undefined ? null : (
@@ -90,6 +81,25 @@ export function Decision(): VNode {
 				Allow
 			</button>
 		</p>
+	);
+}
+
+/** What a client says of itself, in quotes, and who describes it. */
+export function Claims(props: {
+	readonly client: AuthorizationRequest["client"];
+}): VNode {
+	const { kind, id, name } = props.client;
+	return (
+		<>
+			{name === "" ? (
+				"It gives itself no name."
+			) : (
+				<>
+					It calls itself “<bdi>{name}</bdi>”.
+				</>
+			)}
+			{kind === "document" ? ` It is described at ${new URL(id).host}.` : ""}
+		</>
 	);
 }
 

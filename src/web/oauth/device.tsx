@@ -5,7 +5,7 @@
 import type { Client } from "../../store/clients.ts";
 import type { DeviceRequest } from "../../store/device-codes.ts";
 import { Field, Notice, page } from "../layout.tsx";
-import { type Choice, Decision, Offered } from "./consent.tsx";
+import { type Choice, Claims, Decision, Offered } from "./consent.tsx";
 
 /** The page with the field, always empty. */
 export function deviceCodePage(fields: {
@@ -69,20 +69,9 @@ export function deviceConsentPage(fields: {
 		<>
 			<h1>A device at {request.address} asks for access</h1>
 			<p class="quiet">
-				{client.name === "" ? (
-					"It gives itself no name."
-				) : (
-					<>
-						It calls itself “<bdi>{client.name}</bdi>”.
-					</>
-				)}
-				{client.kind === "document"
-					? ` It is described at ${new URL(client.id).host}.`
-					: client.kind === "made"
-						? " An administrator made this client."
-						: ""}{" "}
-				It asked {minutes === 0 ? "less than a minute" : `${minutes} minutes`}{" "}
-				ago
+				<Claims client={client} />
+				{client.kind === "made" ? " An administrator made this client." : ""} It
+				asked {minutes === 0 ? "less than a minute" : `${minutes} minutes`} ago
 				{request.agent === "" ? null : (
 					<>
 						{" "}
