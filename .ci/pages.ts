@@ -20,10 +20,10 @@ const [flag, folder, only = ""] = process.argv.slice(2);
 const assets = new Map(
 	Object.values(listAssets()).map((asset) => [asset.path, asset]),
 );
-const server = Bun.serve({
+const server: Bun.Server<undefined> = Bun.serve({
 	hostname: "localhost",
 	port: flag === "--shots" ? 0 : PORT,
-	fetch: (request) => {
+	fetch: (request): Response => {
 		const { pathname } = new URL(request.url);
 		const asset = assets.get(pathname);
 		if (asset)

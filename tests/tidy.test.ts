@@ -283,3 +283,23 @@ test("no file names a package registry's host", () => {
 		everything.filter(({ text }) => host.test(text)).map(({ path }) => path),
 	).toEqual([]);
 });
+
+test("the type checker reads every file", () => {
+	// A folder whose name begins with a dot is passed over unless a pattern names its files.
+	const { stdout } = Bun.spawnSync(
+		[
+			join(ROOT, "node_modules/.bin/tsc"),
+			...["-p", ROOT, "--listFilesOnly", "--noEmit"],
+		],
+		{ stdout: "pipe" },
+	);
+	const read = new Set(
+		stdout
+			.toString()
+			.split("\n")
+			.map((path) => relative(ROOT, path)),
+	);
+	expect(
+		everything.map(({ path }) => path).filter((path) => !read.has(path)),
+	).toEqual([]);
+});
