@@ -8,13 +8,8 @@
  *
  * @see https://www.jsonrpc.org/specification 5
  */
-import {
-	type Bytes,
-	DEPTH_MAX,
-	join,
-	MalformedMessage,
-	parseJson,
-} from "../message.ts";
+import { type Bytes, join, MalformedMessage, parseJson } from "../message.ts";
+import { createValueScan, isSpace, type ValueScan } from "../value-scan.ts";
 
 export type Cutter = {
 	/** Which member it is, once that is known. */
@@ -29,7 +24,6 @@ export type Cutter = {
 const ENVELOPE_BYTES_MAX = 64 * 1024;
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 type State =
 	| "start"
@@ -158,108 +152,6 @@ export function createCutter(id: string): Cutter {
 			if (!idSeen) throw broken("the response does not say what it answers");
 		},
 	};
-}
-
-type ValueScan = {
-	readonly started: () => boolean;
-	readonly ended: () => boolean;
-	/** Scans from `at`; gives where the value ends in this chunk, or the chunk's length. */
-	readonly push: (chunk: Bytes, at: number) => number;
-};
-
-/** Follows one JSON value over chunks: nesting, strings and their escapes. */
-function createValueScan(): ValueScan {
-	let started = false;
-	let ended = false;
-	let inString = false;
-	let escaped = false;
-	const closers: number[] = [];
-
-	/** Scans inside a string; gives where it ends, or the chunk's length. */
-	const string = (chunk: Bytes, start: number): number => {
-		let at = start;
-		if (escaped) {
-			escaped = false;
-			at++;
-		}
-		while (at < chunk.length) {
-			const quote = chunk.indexOf(QUOTE, at);
-			const stop = quote < 0 ? chunk.length : quote;
-			let slashes = 0;
-			while (
-				stop - 1 - slashes >= at &&
-				chunk[stop - 1 - slashes] === BACKSLASH
-			)
-				slashes++;
-			const odd = slashes % 2 === 1;
-			if (quote < 0) {
-				escaped = odd;
-				return stop;
-			}
-			at = quote + 1;
-			if (!odd) {
-				inString = false;
-				ended = closers.length === 0;
-				return at;
-			}
-		}
-		return at;
-	};
-
-	const push = (chunk: Bytes, start: number): number => {
-		let at = start;
-		while (at < chunk.length) {
-			if (inString) {
-				at = string(chunk, at);
-				if (ended) return at;
-				continue;
-			}
-			const byte = chunk[at] as number;
-			if (started && closers.length === 0) {
-				// a number, true, false or null: it ends before what cannot be part of it
-				if (isSpace(byte) || byte === 0x2c || byte === 0x7d || byte === 0x5d) {
-					ended = true;
-					return at;
-				}
-				if (!isScalar(byte)) throw broken();
-				at++;
-				continue;
-			}
-			started = true;
-			at++;
-			if (byte === QUOTE) inString = true;
-			else if (byte === 0x7b) open(0x7d);
-			else if (byte === 0x5b) open(0x5d);
-			else if (byte === 0x7d || byte === 0x5d) {
-				if (closers.pop() !== byte) throw broken();
-				if (closers.length === 0) {
-					ended = true;
-					return at;
-				}
-			} else if (closers.length === 0 && !isScalar(byte)) throw broken();
-		}
-		return at;
-	};
-	const open = (closer: number): void => {
-		if (closers.push(closer) > DEPTH_MAX)
-			throw broken("the message is nested too deeply");
-	};
-	return { started: () => started, ended: () => ended, push };
-}
-
-function isSpace(byte: number): boolean {
-	return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-function isScalar(byte: number): boolean {
-	return (
-		(byte >= 0x30 && byte <= 0x39) ||
-		(byte >= 0x61 && byte <= 0x7a) ||
-		byte === 0x2b ||
-		byte === 0x2d ||
-		byte === 0x2e ||
-		byte === 0x45
-	);
 }
 
 function broken(reason = "the message is not JSON"): MalformedMessage {

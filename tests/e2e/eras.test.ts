@@ -32,6 +32,8 @@ const HOST = {
 };
 const PAGE = "ui://charts/bar.html";
 const CONTENTS = `{"uri":"${PAGE}","mimeType":"text/html;profile=mcp-app","text":"<p>","_meta":{"ui":{"csp":{"connectDomains":["https://example.org"]},"prefersBorder":true}}}`;
+/** More than is held before it is handed on. */
+const LONG = `{"uri":"ui://charts/long","text":"${"x".repeat(300_000)}"}`;
 
 const TOOLS = `{"tools":[
 	{"name":"numbers","inputSchema":{"type":"object"},"outputSchema":{"type":"array","items":{"$ref":"#/$defs/n"},"$defs":{"n":{"type":"number"}}}},
@@ -53,7 +55,7 @@ function shared(asked: Asked): Response | undefined {
 		case "resources/read":
 			return result(
 				asked,
-				`{"resultType":"complete","contents":[${CONTENTS}],"ttlMs":60000,"cacheScope":"public"}`,
+				`{"resultType":"complete","contents":[${asked.body.includes(PAGE) ? CONTENTS : LONG}],"ttlMs":60000,"cacheScope":"public"}`,
 			);
 		default:
 			return undefined;
@@ -231,6 +233,24 @@ test("a list holds as long as the shortest of what it was made of, and is its ca
 	});
 	const old = await ask("resources/read", { uri: PAGE }, {}, "legacy");
 	expect(old.last?.result).toMatchObject({ cacheScope: "private", ttlMs: 0 });
+});
+
+test("what is read with somebody's own secret is theirs alone to keep, whatever its server says of it", async () => {
+	await gateway.addServers({
+		own: ["--url", modern.url, "--slot", "KEY=header:X-Key,personal"],
+	});
+	await gateway.cli(
+		["secrets", "set", "own", "KEY", "--user", gateway.owner.email],
+		"a-key",
+	);
+	for (const uri of [PAGE, "ui://charts/long"])
+		for (const [slug, cacheScope] of [
+			["own", "private"],
+			["modern", "public"],
+		] as const) {
+			const { last } = await ask("resources/read", { uri }, {}, slug);
+			expect(last?.result).toMatchObject({ cacheScope, ttlMs: 60_000 });
+		}
 });
 
 test("among several servers a question says whose it is, to clients of both eras", async () => {

@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { adaptResult } from "../../src/mcp/adapt.ts";
 import { exposeItem, exposeResult } from "../../src/mcp/exposure.ts";
 import { textOf, toBytes } from "../../src/message.ts";
 
@@ -59,40 +58,4 @@ test("prompt messages and read contents are exposed too", () => {
 	expect(textOf(exposeResult("art", toBytes(read)))).toBe(
 		read.replace("x://1", "art+x://1"),
 	);
-});
-
-test("a legacy result becomes a modern one by what is put in front", () => {
-	const adapt = (method: string, text: string): string => {
-		const { body } = adaptResult({ era: "modern", method }, "legacy", {
-			member: "result",
-			body: toBytes(text),
-		});
-		return textOf(body as Uint8Array);
-	};
-	expect(adapt("tools/call", '{ "content":[]}')).toBe(
-		'{"resultType":"complete", "content":[]}',
-	);
-	expect(adapt("tools/call", "{}")).toBe('{"resultType":"complete"}');
-	expect(adapt("resources/read", '{"contents":[]}')).toBe(
-		'{"resultType":"complete","ttlMs":0,"cacheScope":"private","contents":[]}',
-	);
-});
-
-test("a missing resource has the code of the client's era (2026-07-28 changelog)", () => {
-	const error = (
-		era: "modern" | "legacy",
-		from: "modern" | "legacy",
-		code: number,
-	): string => {
-		const body = toBytes(`{"code":${code},"message":"m","data":{"uri":"x"}}`);
-		return textOf(
-			adaptResult({ era, method: "resources/read" }, from, {
-				member: "error",
-				body,
-			}).body as Uint8Array,
-		);
-	};
-	expect(error("modern", "legacy", -32002)).toContain("-32602");
-	expect(error("legacy", "modern", -32602)).toContain("-32002");
-	expect(error("legacy", "legacy", -32602)).toContain("-32602");
 });
