@@ -26,7 +26,7 @@ import { admitForm, admitVisitor } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { type Problem, tooManyAttempts } from "./problem.ts";
+import { type Problem, tooManyAttempts } from "./problem.tsx";
 import { renew, type Visitor } from "./visitor.ts";
 
 const APP = { path: "/account/app", dangerous: true } as const;

@@ -24,7 +24,7 @@ import { seeOther } from "./layout.tsx";
 import { staleFormPage } from "./oauth/error.tsx";
 import { loginPage } from "./oauth/login.tsx";
 import type { Site } from "./pages.ts";
-import { type Problem, tooManyAttempts } from "./problem.ts";
+import { type Problem, tooManyAttempts } from "./problem.tsx";
 import { admit } from "./second-factor.ts";
 import {
 	findVisitor,

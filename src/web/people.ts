@@ -36,7 +36,7 @@ import { admitForm, admitVisitor } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { missingPage, problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem } from "./problem.tsx";
 import type { Visitor } from "./visitor.ts";
 
 const PATH = "/users";

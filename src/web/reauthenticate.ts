@@ -20,7 +20,7 @@ import { seeOther } from "./layout.tsx";
 import { hostOfProvider } from "./login.ts";
 import { staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { type Problem, tooManyAttempts } from "./problem.ts";
+import { type Problem, tooManyAttempts } from "./problem.tsx";
 import { findVisitor, renew, type Visitor } from "./visitor.ts";
 
 const PATH = "/reauthenticate";

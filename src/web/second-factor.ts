@@ -24,7 +24,7 @@ import { isOwnPost, safeNext } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
 import { staleFormPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import { type Problem, tooManyAttempts } from "./problem.ts";
+import { type Problem, tooManyAttempts } from "./problem.tsx";
 import {
 	findHalfVisitor,
 	type HalfVisitor,

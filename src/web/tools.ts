@@ -34,7 +34,7 @@ import { admitVisitor, briefly } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { missingPage, problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem } from "./problem.tsx";
 
 const PATH = "/tools";
 

@@ -25,7 +25,7 @@ import { briefly } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem } from "./problem.tsx";
 
 const PATH = "/toolsets";
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;

@@ -12,6 +12,7 @@ import type { NoticeKind, Notice as Told } from "../../store/notices.ts";
 import type { Passkey } from "../../store/passkeys.ts";
 import type { Totp } from "../../store/totp.ts";
 import { page } from "../layout.tsx";
+import { Table } from "../table.tsx";
 import { Time } from "../time.tsx";
 import { ROLE_NAMES } from "./people.tsx";
 
@@ -139,55 +140,47 @@ function Factors(fields: AccountFields): VNode {
 			{hasAny ? (
 				<form method="post" action="/account/factors">
 					<input type="hidden" name="csrf" value={csrf} />
-					<table>
-						<caption>What you sign in with</caption>
-						<thead>
+					<Table
+						caption="What you sign in with"
+						columns={["What", "Since", "Last used", "Remove"]}
+					>
+						{app === null ? null : (
 							<tr>
-								<th scope="col">What</th>
-								<th scope="col">Since</th>
-								<th scope="col">Last used</th>
-								<th scope="col">Remove</th>
+								<th scope="row">Authenticator app</th>
+								<td data-label="Since">
+									<Time at={app.createdAt} />
+								</td>
+								<td data-label="Last used">
+									<Used at={app.lastUsedAt} />
+								</td>
+								<td>
+									<Remove value="app" what="the authenticator app" />
+								</td>
 							</tr>
-						</thead>
-						<tbody>
-							{app === null ? null : (
-								<tr>
-									<th scope="row">Authenticator app</th>
-									<td data-label="Since">
-										<Time at={app.createdAt} />
-									</td>
-									<td data-label="Last used">
-										<Used at={app.lastUsedAt} />
-									</td>
-									<td>
-										<Remove value="app" what="the authenticator app" />
-									</td>
-								</tr>
-							)}
-							{passkeys.map((passkey) => (
-								<tr key={passkey.id}>
-									<th scope="row">
-										Passkey “<bdi>{passkey.name}</bdi>”
-										{passkey.worksHere ? null : (
-											<span class="quiet"> works at {passkey.rpId} only</span>
-										)}
-									</th>
-									<td data-label="Since">
-										<Time at={passkey.createdAt} />
-									</td>
-									<td data-label="Last used">
-										<Used at={passkey.lastUsedAt} />
-									</td>
-									<td>
-										<Remove
-											value={passkey.id}
-											what={`the passkey ${passkey.name}`}
-										/>
-									</td>
-								</tr>
-							))}
-						</tbody>
-					</table>
+						)}
+						{passkeys.map((passkey) => (
+							<tr key={passkey.id}>
+								<th scope="row">
+									Passkey “<bdi>{passkey.name}</bdi>”
+									{passkey.worksHere ? null : (
+										<span class="quiet"> works at {passkey.rpId} only</span>
+									)}
+								</th>
+								<td data-label="Since">
+									<Time at={passkey.createdAt} />
+								</td>
+								<td data-label="Last used">
+									<Used at={passkey.lastUsedAt} />
+								</td>
+								<td>
+									<Remove
+										value={passkey.id}
+										what={`the passkey ${passkey.name}`}
+									/>
+								</td>
+							</tr>
+						))}
+					</Table>
 				</form>
 			) : null}
 			<p class="actions">
@@ -263,47 +256,38 @@ function Logins({ logins, loginId, csrf }: AccountFields): VNode {
 		<form method="post" action="/account/logins">
 			<input type="hidden" name="csrf" value={csrf} />
 			<h2>Where you are signed in</h2>
-			<table>
-				<caption>Browsers. One that is not used ends after 12 hours.</caption>
-				<thead>
-					<tr>
-						<th scope="col">Browser</th>
-						<th scope="col">From</th>
-						<th scope="col">Signed in</th>
-						<th scope="col">Last used</th>
-						<th scope="col">End it</th>
+			<Table
+				caption="Browsers. One that is not used ends after 12 hours."
+				columns={["Browser", "From", "Signed in", "Last used", "End it"]}
+			>
+				{logins.map((login) => (
+					<tr key={login.id}>
+						<th scope="row">{nameAgent(login.agent)}</th>
+						<td data-label="From">{login.address}</td>
+						<td data-label="Signed in">
+							<Time at={login.createdAt} /> {METHODS[login.method]}
+						</td>
+						<td data-label="Last used">
+							<Time at={login.lastSeenAt} />
+						</td>
+						<td>
+							{login.id === loginId ? (
+								"this one"
+							) : (
+								<button
+									type="submit"
+									name="revoke"
+									value={login.id}
+									class="plain"
+									aria-label={`Sign out ${nameAgent(login.agent)} at ${login.address}`}
+								>
+									Sign out
+								</button>
+							)}
+						</td>
 					</tr>
-				</thead>
-				<tbody>
-					{logins.map((login) => (
-						<tr key={login.id}>
-							<th scope="row">{nameAgent(login.agent)}</th>
-							<td data-label="From">{login.address}</td>
-							<td data-label="Signed in">
-								<Time at={login.createdAt} /> {METHODS[login.method]}
-							</td>
-							<td data-label="Last used">
-								<Time at={login.lastSeenAt} />
-							</td>
-							<td>
-								{login.id === loginId ? (
-									"this one"
-								) : (
-									<button
-										type="submit"
-										name="revoke"
-										value={login.id}
-										class="plain"
-										aria-label={`Sign out ${nameAgent(login.agent)} at ${login.address}`}
-									>
-										Sign out
-									</button>
-								)}
-							</td>
-						</tr>
-					))}
-				</tbody>
-			</table>
+				))}
+			</Table>
 			{logins.length > 1 ? (
 				<p class="actions">
 					<button type="submit" name="revoke" value="others">

@@ -5,8 +5,8 @@
 import type { VNode } from "preact";
 import encodeQR from "qr";
 import type { TotpOffer } from "../../people/totp.ts";
-import { Field, Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { Field, page } from "../layout.tsx";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
 export function appPage(fields: {
 	readonly csrf: string;
@@ -22,9 +22,7 @@ export function appPage(fields: {
 				Scan this with the app on your phone. It then shows six digits that
 				change every 30 seconds; you are asked for them after your password.
 			</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<Picture text={offer.uri} />
 			<p>
 				No camera? Type this key into the app, or{" "}

@@ -1,6 +1,7 @@
 /** The page where an invited person chooses a password. Form fields: `password`, and hidden `csrf`. */
 import type { Role } from "../../caller.ts";
-import { Notice, page } from "../layout.tsx";
+import { page } from "../layout.tsx";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { AccountName, NewPassword } from "./password.tsx";
 import { ROLE_NAMES } from "./people.tsx";
 
@@ -10,13 +11,13 @@ export function invitePage(fields: {
 	readonly role: Role;
 	readonly csrf: string;
 	readonly cookie: string | null;
-	readonly problem?: { readonly status: number; readonly text: string };
+	readonly problem?: Problem;
 }): Response {
 	const { problem } = fields;
 	return page(
 		{
 			title: "Choose a password",
-			status: problem?.status ?? 200,
+			...problemOptions(problem),
 			cookie: fields.cookie,
 		},
 		<>
@@ -25,9 +26,7 @@ export function invitePage(fields: {
 				You were invited as <strong>{fields.email}</strong>,{" "}
 				{ROLE_NAMES[fields.role]}. This link works once.
 			</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<form method="post" action={`/invite/${fields.token}`}>
 				<input type="hidden" name="csrf" value={fields.csrf} />
 				<AccountName email={fields.email} />

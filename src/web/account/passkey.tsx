@@ -1,9 +1,9 @@
 /** The page where a person makes a passkey. Form fields: `name`, hidden `csrf` and `passkey`. */
 import type { CredentialOptions } from "../../people/passkeys.ts";
 import { listAssets } from "../assets.tsx";
-import { Field, Notice, page } from "../layout.tsx";
+import { Field, page } from "../layout.tsx";
 import { PasskeyForm, WithoutPasskeys } from "../passkey.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
 export function passkeyPage(fields: {
 	/** The host that passkeys are made for. */
@@ -26,9 +26,7 @@ export function passkeyPage(fields: {
 				your finger, face or PIN signs you in by itself; any of them serves as
 				your second step.
 			</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<WithoutPasskeys>
 				This browser makes no passkeys here: JavaScript is off, or it knows
 				none. An authenticator app needs neither.

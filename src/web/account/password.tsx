@@ -1,8 +1,8 @@
 /** The page where a person changes their password. Form fields: `password`, `everything` (a tick box), hidden `csrf`. */
 import type { VNode } from "preact";
 import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
-import { Field, Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { Field, page } from "../layout.tsx";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
 export function passwordPage(fields: {
 	readonly email: string;
@@ -15,9 +15,7 @@ export function passwordPage(fields: {
 		<>
 			<h1>Choose a new password</h1>
 			<p>Every other browser you are signed in with has to sign in again.</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<form method="post" action="/account/password">
 				<input type="hidden" name="csrf" value={fields.csrf} />
 				<AccountName email={fields.email} />

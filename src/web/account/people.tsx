@@ -6,8 +6,9 @@ import type { ComponentChildren, VNode } from "preact";
 import type { Role } from "../../caller.ts";
 import type { SecondFactors } from "../../people/second-factors.ts";
 import type { User } from "../../store/users.ts";
-import { Field, Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { Field, page } from "../layout.tsx";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
+import { Table } from "../table.tsx";
 import { Time } from "../time.tsx";
 
 export type PersonView = User &
@@ -43,44 +44,34 @@ export function peoplePage(fields: {
 		},
 		<>
 			<h1>Users</h1>
-			<table>
-				<caption>Everyone who may sign in</caption>
-				<thead>
-					<tr>
-						<th scope="col">Who</th>
-						<th scope="col">Role</th>
-						<th scope="col">Second step</th>
-						<th scope="col">Last seen</th>
+			<Table
+				caption="Everyone who may sign in"
+				columns={["Who", "Role", "Second step", "Last seen"]}
+			>
+				{people.map((person) => (
+					<tr key={person.id}>
+						<th scope="row">
+							<a href={`/users/${person.id}`}>{person.email}</a>
+							<State person={person} />
+						</th>
+						<td data-label="Role">{ROLE_NAMES[person.role]}</td>
+						<td data-label="Second step">{nameFactors(person)}</td>
+						<td data-label="Last seen">
+							{person.lastSeenAt === null ? (
+								"not signed in"
+							) : (
+								<Time at={person.lastSeenAt} />
+							)}
+						</td>
 					</tr>
-				</thead>
-				<tbody>
-					{people.map((person) => (
-						<tr key={person.id}>
-							<th scope="row">
-								<a href={`/users/${person.id}`}>{person.email}</a>
-								<State person={person} />
-							</th>
-							<td data-label="Role">{ROLE_NAMES[person.role]}</td>
-							<td data-label="Second step">{nameFactors(person)}</td>
-							<td data-label="Last seen">
-								{person.lastSeenAt === null ? (
-									"not signed in"
-								) : (
-									<Time at={person.lastSeenAt} />
-								)}
-							</td>
-						</tr>
-					))}
-				</tbody>
-			</table>
+				))}
+			</Table>
 			<h2>Invite someone</h2>
 			<p>
 				You get a link to give them. It works once, for seven days, and lets
 				them choose a password.
 			</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<form method="post" action="/users">
 				<input type="hidden" name="csrf" value={csrf} />
 				<Field name="email" label="E-mail" type="email" autocomplete="off" />
@@ -118,9 +109,7 @@ export function personPage(fields: {
 				<State person={person} />, here since <Time at={person.createdAt} />.
 				Second step: {nameFactors(person)}.
 			</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			{isManaged ? (
 				<Changes {...fields} />
 			) : (

@@ -3,8 +3,8 @@
  * `do=set|remove`, hidden `csrf`. The secret is never shown again.
  */
 import type { IdentityProvider } from "../../store/identities.ts";
-import { Field, Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { Field, page } from "../layout.tsx";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
 export function providerSettingsPage(fields: {
 	readonly provider: Omit<IdentityProvider, "secretSealed"> | null;
@@ -26,9 +26,7 @@ export function providerSettingsPage(fields: {
 					? "People sign in with a password or a passkey. If they have accounts at an OpenID provider, they may use those too."
 					: `People may sign in with ${new URL(provider.issuer).host}, once they linked their account.`}
 			</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<p>Tell the provider this address, and it gives you a client id:</p>
 			<p>
 				<code class="copy">{fields.redirectUri}</code>

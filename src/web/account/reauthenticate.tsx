@@ -3,7 +3,7 @@ import type { CredentialOptions } from "../../people/passkeys.ts";
 import { listAssets } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { type Problem, problemOptions } from "../problem.tsx";
 import { AccountName } from "./password.tsx";
 
 export function reauthenticatePage(fields: {

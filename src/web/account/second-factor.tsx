@@ -6,7 +6,7 @@ import type { CredentialOptions } from "../../people/passkeys.ts";
 import { listAssets } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { type Problem, problemOptions } from "../problem.tsx";
 
 export function secondFactorPage(fields: {
 	readonly csrf: string;

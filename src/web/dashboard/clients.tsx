@@ -9,6 +9,7 @@ import type { Client } from "../../store/clients.ts";
 import { DEVICE_GRANT } from "../../store/device-codes.ts";
 import { showDate } from "../dates.ts";
 import { page } from "../layout.tsx";
+import { Table } from "../table.tsx";
 
 /** What one client, as a person knows it, may do. */
 export type AllowedClient = {
@@ -44,25 +45,20 @@ export function clientsPage(fields: {
 			) : (
 				<form method="post" action="/clients">
 					<input type="hidden" name="csrf" value={csrf} />
-					<table>
-						<caption>
-							What you allowed. A client that is revoked must ask again.
-						</caption>
-						<thead>
-							<tr>
-								<th scope="col">Answers go to</th>
-								<th scope="col">May use</th>
-								<th scope="col">Since</th>
-								<th scope="col">Last used</th>
-								<th scope="col">End it</th>
-							</tr>
-						</thead>
-						<tbody>
-							{clients.map((client) => (
-								<Row key={client.id} client={client} />
-							))}
-						</tbody>
-					</table>
+					<Table
+						caption="What you allowed. A client that is revoked must ask again."
+						columns={[
+							"Answers go to",
+							"May use",
+							"Since",
+							"Last used",
+							"End it",
+						]}
+					>
+						{clients.map((client) => (
+							<Row key={client.id} client={client} />
+						))}
+					</Table>
 					<p class="actions">
 						<button type="submit" name="revoke" value="all">
 							Revoke all
@@ -93,14 +89,7 @@ function Row({ client }: { readonly client: AllowedClient }): VNode {
 			</th>
 			<td>{serversOf(client.scope)}</td>
 			<td>{showDate(client.since)}</td>
-			<td>
-				{client.lastUsedAt === null
-					? "not since it was allowed"
-					: showDate(client.lastUsedAt)}
-				{client.lastAddress === null ? null : (
-					<span class="quiet"> from {client.lastAddress}</span>
-				)}
-			</td>
+			<LastUsed of={client} never="not since it was allowed" />
 			<td>
 				<button type="submit" name="revoke" value={client.id} class="plain">
 					Revoke
@@ -122,33 +111,26 @@ function Waiting(props: {
 				Their answers go to places that are not known here. One that is let in
 				may ask people; it still gets nothing that nobody allows.
 			</p>
-			<table>
-				<caption>Let in only what someone here runs or trusts</caption>
-				<thead>
-					<tr>
-						<th scope="col">Answers go to</th>
-						<th scope="col">Came</th>
-						<th scope="col">Let it in</th>
+			<Table
+				caption="Let in only what someone here runs or trusts"
+				columns={["Answers go to", "Came", "Let it in"]}
+			>
+				{props.clients.map(({ id, name, redirectUris, createdAt }) => (
+					<tr key={id}>
+						<th scope="row">
+							{redirectUris.map(placeOf).join(", ")}
+							<Called name={name} />
+							<Connection clientId={id} />
+						</th>
+						<td>{showDate(createdAt)}</td>
+						<td>
+							<button type="submit" name="approve" value={id} class="plain">
+								Let in
+							</button>
+						</td>
 					</tr>
-				</thead>
-				<tbody>
-					{props.clients.map(({ id, name, redirectUris, createdAt }) => (
-						<tr key={id}>
-							<th scope="row">
-								{redirectUris.map(placeOf).join(", ")}
-								<Called name={name} />
-								<Connection clientId={id} />
-							</th>
-							<td>{showDate(createdAt)}</td>
-							<td>
-								<button type="submit" name="approve" value={id} class="plain">
-									Let in
-								</button>
-							</td>
-						</tr>
-					))}
-				</tbody>
-			</table>
+				))}
+			</Table>
 		</form>
 	);
 }
@@ -165,57 +147,57 @@ function Known(props: {
 				All that came to this gateway, whoever allowed them something. One that
 				is forgotten loses everything at once, and must come anew.
 			</p>
-			<table>
-				<caption>Those that nobody uses are forgotten by themselves</caption>
-				<thead>
-					<tr>
-						<th scope="col">Answers go to</th>
-						<th scope="col">Allowed by</th>
-						<th scope="col">Last used</th>
-						<th scope="col">Forget it</th>
+			<Table
+				caption="Those that nobody uses are forgotten by themselves"
+				columns={["Answers go to", "Allowed by", "Last used", "Forget it"]}
+			>
+				{props.clients.map(({ client, ids, grants }) => (
+					<tr key={client.id}>
+						<th scope="row">
+							{placeOf(client.redirectUris[0] ?? "")}
+							<Called name={client.name} />
+							{ids.length > 1 ? (
+								<span class="quiet"> came {ids.length} times</span>
+							) : null}
+							<Connection clientId={client.id} />
+						</th>
+						<td>
+							{grants === 0
+								? "nobody"
+								: grants === 1
+									? "one grant"
+									: `${grants} grants`}
+						</td>
+						<LastUsed of={client} never="never" />
+						<td>
+							<button
+								type="submit"
+								name="forget"
+								value={client.id}
+								class="plain"
+							>
+								Forget
+							</button>
+						</td>
 					</tr>
-				</thead>
-				<tbody>
-					{props.clients.map(({ client, ids, grants }) => (
-						<tr key={client.id}>
-							<th scope="row">
-								{placeOf(client.redirectUris[0] ?? "")}
-								<Called name={client.name} />
-								{ids.length > 1 ? (
-									<span class="quiet"> came {ids.length} times</span>
-								) : null}
-								<Connection clientId={client.id} />
-							</th>
-							<td>
-								{grants === 0
-									? "nobody"
-									: grants === 1
-										? "one grant"
-										: `${grants} grants`}
-							</td>
-							<td>
-								{client.lastUsedAt === null
-									? "never"
-									: showDate(client.lastUsedAt)}
-								{client.lastAddress === null ? null : (
-									<span class="quiet"> from {client.lastAddress}</span>
-								)}
-							</td>
-							<td>
-								<button
-									type="submit"
-									name="forget"
-									value={client.id}
-									class="plain"
-								>
-									Forget
-								</button>
-							</td>
-						</tr>
-					))}
-				</tbody>
-			</table>
+				))}
+			</Table>
 		</form>
+	);
+}
+
+function LastUsed(props: {
+	readonly of: Pick<AllowedClient, "lastUsedAt" | "lastAddress">;
+	readonly never: string;
+}): VNode {
+	const { lastUsedAt, lastAddress } = props.of;
+	return (
+		<td>
+			{lastUsedAt === null ? props.never : showDate(lastUsedAt)}
+			{lastAddress === null ? null : (
+				<span class="quiet"> from {lastAddress}</span>
+			)}
+		</td>
 	);
 }
 

@@ -6,6 +6,7 @@ import type { VNode } from "preact";
 import type { ListedConnection } from "../../store/connections.ts";
 import { showDate } from "../dates.ts";
 import { page } from "../layout.tsx";
+import { Table } from "../table.tsx";
 
 /** One server as it stands for a person. */
 export type Standing = {
@@ -33,23 +34,14 @@ export function connectionsPage(fields: {
 			) : (
 				<form method="post" action="/connections">
 					<input type="hidden" name="csrf" value={csrf} />
-					<table>
-						<caption>
-							What you connected is used for your own calls only
-						</caption>
-						<thead>
-							<tr>
-								<th scope="col">Server</th>
-								<th scope="col">State</th>
-								<th scope="col">Change it</th>
-							</tr>
-						</thead>
-						<tbody>
-							{standings.map((standing) => (
-								<Row key={standing.slug} standing={standing} />
-							))}
-						</tbody>
-					</table>
+					<Table
+						caption="What you connected is used for your own calls only"
+						columns={["Server", "State", "Change it"]}
+					>
+						{standings.map((standing) => (
+							<Row key={standing.slug} standing={standing} />
+						))}
+					</Table>
 				</form>
 			)}
 			<p>

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import type { Notice as Known } from "../../ops/expiry.ts";
 import type { Overview } from "../../ops/overview.ts";
 import { Notice, page } from "../layout.tsx";
+import { Table } from "../table.tsx";
 
 export function homePage(fields: {
 	readonly issuer: string;
@@ -62,53 +63,24 @@ export function homePage(fields: {
 					with <code>sallyport servers add</code>.
 				</p>
 			) : (
-				<table>
-					<caption>Each server also has an address of its own</caption>
-					<thead>
-						<tr>
-							<th scope="col">Server</th>
-							<th scope="col">Address</th>
-						</tr>
-					</thead>
-					<tbody>
-						{slugs.map((slug) => (
-							<tr key={slug}>
-								<th scope="row">{slug}</th>
-								<td>
-									<code class="copy">
-										{issuer}/mcp/{slug}
-									</code>
-								</td>
-							</tr>
-						))}
-					</tbody>
-				</table>
+				<Table
+					caption="Each server also has an address of its own"
+					columns={["Server", "Address"]}
+				>
+					{slugs.map((slug) => (
+						<Address key={slug} issuer={issuer} slug={slug} />
+					))}
+				</Table>
 			)}
 			{fields.toolsets.length === 0 ? null : (
-				<table>
-					<caption>Toolsets: a few tools at an address</caption>
-					<thead>
-						<tr>
-							<th scope="col">Toolset</th>
-							<th scope="col">Address</th>
-						</tr>
-					</thead>
-					<tbody>
-						{fields.toolsets.map(({ slug, title }) => (
-							<tr key={slug}>
-								<th scope="row">
-									{slug}
-									{title === "" ? null : <p class="hint">{title}</p>}
-								</th>
-								<td>
-									<code class="copy">
-										{issuer}/mcp/{slug}
-									</code>
-								</td>
-							</tr>
-						))}
-					</tbody>
-				</table>
+				<Table
+					caption="Toolsets: a few tools at an address"
+					columns={["Toolset", "Address"]}
+				>
+					{fields.toolsets.map(({ slug, title }) => (
+						<Address key={slug} issuer={issuer} slug={slug} title={title} />
+					))}
+				</Table>
 			)}
 			<p>
 				<a href="/connections">Your connections</a>
@@ -125,6 +97,27 @@ export function homePage(fields: {
 				</form>
 			</footer>
 		</>,
+	);
+}
+
+function Address(props: {
+	readonly issuer: string;
+	readonly slug: string;
+	readonly title?: string;
+}): VNode {
+	const { issuer, slug, title = "" } = props;
+	return (
+		<tr>
+			<th scope="row">
+				{slug}
+				{title === "" ? null : <p class="hint">{title}</p>}
+			</th>
+			<td>
+				<code class="copy">
+					{issuer}/mcp/{slug}
+				</code>
+			</td>
+		</tr>
 	);
 }
 

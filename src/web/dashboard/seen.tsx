@@ -4,6 +4,7 @@ import { TOKEN_RULE } from "../../mcp/cost.ts";
 import type { Effective, EffectiveTool } from "../../ops/effective.ts";
 import { countOf } from "../count.ts";
 import { page } from "../layout.tsx";
+import { Table } from "../table.tsx";
 
 export function seenPage(fields: {
 	readonly seen: Effective;
@@ -89,27 +90,23 @@ function ToolTable(props: {
 }): VNode {
 	const hidden = props.tools.some(({ why }) => why !== null);
 	return (
-		<table>
-			<caption>{props.caption}</caption>
-			<thead>
-				<tr>
-					<th scope="col">As the client shows it</th>
-					<th scope="col">Tokens</th>
-					{hidden ? <th scope="col">Why not</th> : null}
+		<Table
+			caption={props.caption}
+			columns={[
+				...["As the client shows it", "Tokens"],
+				...(hidden ? ["Why not"] : []),
+			]}
+		>
+			{props.tools.map((tool) => (
+				<tr key={`${tool.server} ${tool.name}`}>
+					<th scope="row">
+						<code>{tool.clientName}</code>
+						<span class="quiet"> {tool.server}</span>
+					</th>
+					<td data-label="Tokens">{tool.tokens}</td>
+					{hidden ? <td>{tool.why}</td> : null}
 				</tr>
-			</thead>
-			<tbody>
-				{props.tools.map((tool) => (
-					<tr key={`${tool.server} ${tool.name}`}>
-						<th scope="row">
-							<code>{tool.clientName}</code>
-							<span class="quiet"> {tool.server}</span>
-						</th>
-						<td data-label="Tokens">{tool.tokens}</td>
-						{hidden ? <td>{tool.why}</td> : null}
-					</tr>
-				))}
-			</tbody>
-		</table>
+			))}
+		</Table>
 	);
 }

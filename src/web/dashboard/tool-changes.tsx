@@ -1,8 +1,8 @@
 /** The page of what a server changed since it was approved. Form fields: `accept=<kind> <digest> <name>`, `off=<the same>`, hidden `csrf`. */
 import type { VNode } from "preact";
 import type { ChangeView, DiffLine } from "../../ops/tool-changes.ts";
-import { Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { page } from "../layout.tsx";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { Time } from "../time.tsx";
 
 const NAV = { current: "/tools", administers: true } as const;
@@ -18,9 +18,7 @@ export function changesPage(fields: {
 		{ title: `Changes of ${slug}`, nav: NAV, ...problemOptions(problem) },
 		<>
 			<h1>Changes of {slug}</h1>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			{changes.length === 0 ? (
 				<p>
 					Everything is as it was approved. When {slug} changes what a tool, a

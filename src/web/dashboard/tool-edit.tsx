@@ -1,7 +1,7 @@
 /** The page that gives a tool a name and texts of our own. Form fields: `name`, `title`, `description`, hidden `csrf`. */
 import type { ToolView } from "../../ops/tools.ts";
-import { Field, Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { Field, page } from "../layout.tsx";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
 const NAV = { current: "/tools", administers: true } as const;
 
@@ -26,9 +26,7 @@ export function editPage(fields: {
 				What you leave empty stays as {slug} has it. Calls arrive there under
 				the server's own name.
 			</p>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<form method="post" action={`/tools/${slug}/edit?${query}`}>
 				<input type="hidden" name="csrf" value={csrf} />
 				<Field

@@ -8,7 +8,8 @@ import { REASONS } from "../../mcp/shape.ts";
 import type { ToolView } from "../../ops/tools.ts";
 import { countOf } from "../count.ts";
 import { Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
+import { Table } from "../table.tsx";
 
 const NAV = { current: "/tools", administers: true } as const;
 
@@ -42,24 +43,19 @@ export function toolsPage(fields: {
 					switch.
 				</p>
 			) : (
-				<table>
-					<caption>
-						Tokens are {TOKEN_RULE}. <a href="/seen">See what a client sees</a>.
-					</caption>
-					<thead>
-						<tr>
-							<th scope="col">Server</th>
-							<th scope="col">Tools shown</th>
-							<th scope="col">Tokens</th>
-							<th scope="col">Changes</th>
-						</tr>
-					</thead>
-					<tbody>
-						{servers.map((server) => (
-							<ServerRow key={server.slug} server={server} />
-						))}
-					</tbody>
-				</table>
+				<Table
+					caption={
+						<>
+							Tokens are {TOKEN_RULE}.{" "}
+							<a href="/seen">See what a client sees</a>.
+						</>
+					}
+					columns={["Server", "Tools shown", "Tokens", "Changes"]}
+				>
+					{servers.map((server) => (
+						<ServerRow key={server.slug} server={server} />
+					))}
+				</Table>
 			)}
 		</>,
 	);
@@ -103,9 +99,7 @@ export function serverToolsPage(fields: {
 		{ title: `Tools of ${slug}`, nav: NAV, ...problemOptions(problem) },
 		<>
 			<h1>Tools of {slug}</h1>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			{trouble === null ? null : (
 				<Notice word="Cannot be asked now">{trouble}</Notice>
 			)}
@@ -126,25 +120,19 @@ export function serverToolsPage(fields: {
 			) : (
 				<form method="post" action={`/tools/${slug}`}>
 					<input type="hidden" name="csrf" value={csrf} />
-					<table>
-						<caption>
-							{shown.length} of {countOf(tools.length, "tool")} shown,{" "}
-							{countOf(sum(shown), "token")} ({TOKEN_RULE})
-						</caption>
-						<thead>
-							<tr>
-								<th scope="col">Tool</th>
-								<th scope="col">Tokens</th>
-								<th scope="col">State</th>
-								<th scope="col">Switch</th>
-							</tr>
-						</thead>
-						<tbody>
-							{tools.map((tool) => (
-								<ToolRow key={tool.name} slug={slug} tool={tool} />
-							))}
-						</tbody>
-					</table>
+					<Table
+						caption={
+							<>
+								{shown.length} of {countOf(tools.length, "tool")} shown,{" "}
+								{countOf(sum(shown), "token")} ({TOKEN_RULE})
+							</>
+						}
+						columns={["Tool", "Tokens", "State", "Switch"]}
+					>
+						{tools.map((tool) => (
+							<ToolRow key={tool.name} slug={slug} tool={tool} />
+						))}
+					</Table>
 				</form>
 			)}
 			<p>

@@ -8,7 +8,8 @@ import type { ToolView } from "../../ops/tools.ts";
 import type { Selection, Toolset } from "../../store/toolsets.ts";
 import { countOf } from "../count.ts";
 import { Field, Notice, page } from "../layout.tsx";
-import { type Problem, problemOptions } from "../problem.ts";
+import { NotDone, type Problem, problemOptions } from "../problem.tsx";
+import { Table } from "../table.tsx";
 
 type Cost = { readonly toolCount: number; readonly tokens: number };
 
@@ -31,39 +32,29 @@ export function toolsetsPage(fields: {
 				no server to anyone who may not use that server anyway.
 			</p>
 			{toolsets.length === 0 ? null : (
-				<table>
-					<caption>Tokens are {TOKEN_RULE}</caption>
-					<thead>
-						<tr>
-							<th scope="col">Toolset</th>
-							<th scope="col">Address</th>
-							<th scope="col">Tools</th>
-							<th scope="col">Tokens</th>
+				<Table
+					caption={<>Tokens are {TOKEN_RULE}</>}
+					columns={["Toolset", "Address", "Tools", "Tokens"]}
+				>
+					{toolsets.map(({ slug, title, toolCount, tokens }) => (
+						<tr key={slug}>
+							<th scope="row">
+								<a href={`/toolsets/${slug}`}>{slug}</a>
+								{title === "" ? null : <p class="hint">{title}</p>}
+							</th>
+							<td>
+								<code class="copy">
+									{issuer}/mcp/{slug}
+								</code>
+							</td>
+							<td data-label="Tools">{toolCount}</td>
+							<td data-label="Tokens">{tokens}</td>
 						</tr>
-					</thead>
-					<tbody>
-						{toolsets.map(({ slug, title, toolCount, tokens }) => (
-							<tr key={slug}>
-								<th scope="row">
-									<a href={`/toolsets/${slug}`}>{slug}</a>
-									{title === "" ? null : <p class="hint">{title}</p>}
-								</th>
-								<td>
-									<code class="copy">
-										{issuer}/mcp/{slug}
-									</code>
-								</td>
-								<td data-label="Tools">{toolCount}</td>
-								<td data-label="Tokens">{tokens}</td>
-							</tr>
-						))}
-					</tbody>
-				</table>
+					))}
+				</Table>
 			)}
 			<h2>A new toolset</h2>
-			{problem === undefined ? null : (
-				<Notice word="Not done">{problem.text}</Notice>
-			)}
+			<NotDone problem={problem} />
 			<form method="post" action="/toolsets">
 				<input type="hidden" name="csrf" value={csrf} />
 				<Field
@@ -117,24 +108,19 @@ export function toolsetPage(
 			</p>
 			<form method="post" action={`/toolsets/${slug}`}>
 				<input type="hidden" name="csrf" value={csrf} />
-				<table>
-					<caption>
-						{countOf(toolCount, "tool")}, {countOf(tokens, "token")} (
-						{TOKEN_RULE})
-					</caption>
-					<thead>
-						<tr>
-							<th scope="col">Server</th>
-							<th scope="col">In the toolset</th>
-							<th scope="col">Change</th>
-						</tr>
-					</thead>
-					<tbody>
-						{servers.map((server) => (
-							<ServerRow key={server.slug} toolset={slug} server={server} />
-						))}
-					</tbody>
-				</table>
+				<Table
+					caption={
+						<>
+							{countOf(toolCount, "tool")}, {countOf(tokens, "token")} (
+							{TOKEN_RULE})
+						</>
+					}
+					columns={["Server", "In the toolset", "Change"]}
+				>
+					{servers.map((server) => (
+						<ServerRow key={server.slug} toolset={slug} server={server} />
+					))}
+				</Table>
 			</form>
 			<form method="post" action={`/toolsets/${slug}`}>
 				<input type="hidden" name="csrf" value={csrf} />
@@ -238,45 +224,39 @@ export function toolsetServerPage(fields: {
 			)}
 			<form method="post" action={`/toolsets/${slug}/${server}`}>
 				<input type="hidden" name="csrf" value={csrf} />
-				<table>
-					<caption>
-						{chosen.length} of {countOf(tools.length, "tool")},{" "}
-						{countOf(tokens, "token")}
-					</caption>
-					<thead>
-						<tr>
-							<th scope="col">Tool</th>
-							<th scope="col">Tokens</th>
-							<th scope="col">In the toolset</th>
-							<th scope="col">Change</th>
+				<Table
+					caption={
+						<>
+							{chosen.length} of {countOf(tools.length, "tool")},{" "}
+							{countOf(tokens, "token")}
+						</>
+					}
+					columns={["Tool", "Tokens", "In the toolset", "Change"]}
+				>
+					{tools.map(({ tool, chosen }) => (
+						<tr key={tool.name}>
+							<th scope="row">
+								<code>{tool.shownAs}</code>
+								{tool.shown ? null : (
+									<span class="quiet"> hidden from everyone</span>
+								)}
+							</th>
+							<td data-label="Tokens">{tool.tokens}</td>
+							<td data-label="In the toolset">{chosen ? "Yes" : "No"}</td>
+							<td>
+								<button
+									type="submit"
+									name={chosen ? "out" : "in"}
+									value={tool.name}
+									class="plain"
+								>
+									{chosen ? "Leave out" : "Take in"}
+									<span class="unseen"> {tool.shownAs}</span>
+								</button>
+							</td>
 						</tr>
-					</thead>
-					<tbody>
-						{tools.map(({ tool, chosen }) => (
-							<tr key={tool.name}>
-								<th scope="row">
-									<code>{tool.shownAs}</code>
-									{tool.shown ? null : (
-										<span class="quiet"> hidden from everyone</span>
-									)}
-								</th>
-								<td data-label="Tokens">{tool.tokens}</td>
-								<td data-label="In the toolset">{chosen ? "Yes" : "No"}</td>
-								<td>
-									<button
-										type="submit"
-										name={chosen ? "out" : "in"}
-										value={tool.name}
-										class="plain"
-									>
-										{chosen ? "Leave out" : "Take in"}
-										<span class="unseen"> {tool.shownAs}</span>
-									</button>
-								</td>
-							</tr>
-						))}
-					</tbody>
-				</table>
+					))}
+				</Table>
 			</form>
 			<p>
 				<a href={`/toolsets/${slug}`}>Back to the toolset</a>

@@ -4,7 +4,7 @@ import { OAuthError } from "../../oauth/oauth-error.ts";
 import { destinationOf } from "../../oauth/redirect-uris.ts";
 import type { Client } from "../../store/clients.ts";
 import { page } from "../layout.tsx";
-import type { Problem } from "../problem.ts";
+import type { Problem } from "../problem.tsx";
 
 /** The page for an authorization request that must not be answered to its client. */
 export function refusedPage(error: OAuthError): Response {

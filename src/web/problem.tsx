@@ -1,4 +1,6 @@
 /** What keeps a form from being done, as its page says it when it is shown again. */
+import type { VNode } from "preact";
+import { Notice } from "./layout.tsx";
 
 export type Problem = {
 	readonly status: number;
@@ -18,6 +20,15 @@ export function problemOptions(problem: Problem | undefined): {
 				? {}
 				: { "Retry-After": String(problem.retryAfterSeconds) },
 	};
+}
+
+/** The line of a form that was not done; nothing on a form that is shown for the first time. */
+export function NotDone(props: {
+	readonly problem: Problem | undefined;
+}): VNode | null {
+	return props.problem === undefined ? null : (
+		<Notice word="Not done">{props.problem.text}</Notice>
+	);
 }
 
 /** For someone who must wait before the next attempt. */
