@@ -1,6 +1,7 @@
 /**
  * Whether a name is ready for a certificate, as far as the DNS can say: each record judged against this machine's
- * addresses, with what to do about it. What the DNS cannot say (port 80, a firewall) only an order can.
+ * addresses, with what to do about it. What the DNS cannot say (port 80, a firewall) only an order can. The words are
+ * those of an error: the thing first, and no full stop.
  */
 import ipaddr from "ipaddr.js";
 import { createJudge } from "../addresses.ts";
@@ -56,6 +57,18 @@ export function checkName(
 	own: readonly string[],
 	caIdentity: string | null,
 ): readonly NameCheck[] {
+	return [
+		...checkAddresses(name, records, own),
+		checkCaa(name, records.caa, caIdentity),
+	];
+}
+
+/** Whether a name leads here: its A and AAAA records alone. */
+export function checkAddresses(
+	name: string,
+	records: Pick<NameRecords, "a" | "aaaa">,
+	own: readonly string[],
+): readonly NameCheck[] {
 	const checks = [checkFamily(name, "A", records.a, own)];
 	// Without IPv6 nothing is missing; with a wrong one the CA fails although IPv4 is right.
 	if (records.aaaa.length > 0)
@@ -65,8 +78,7 @@ export function checkName(
 		records.a.length === 0 &&
 		checks[1] !== undefined &&
 		checks[1].verdict !== "bad";
-	const shown = isV6Only ? checks.filter((check) => check !== v4) : checks;
-	return [...shown, checkCaa(name, records.caa, caIdentity)];
+	return isV6Only ? checks.filter((check) => check !== v4) : checks;
 }
 
 /** Whether an order is worth its while. */
@@ -89,18 +101,18 @@ function checkFamily(
 		return {
 			record,
 			verdict: "bad",
-			text: `${name} has no address yet.`,
+			text: `${name} has no address yet`,
 			remedy:
 				line === null
-					? "Create an A record with the public address of this machine, then check again."
-					: "Create this record where the domain is managed, then check again. New records can take some minutes.",
+					? "create an A record with the public address of this machine, then check again"
+					: "create its record where the domain is managed, then check again; new records can take some minutes",
 			line,
 		};
 	if (strangers.length === 0)
 		return {
 			record,
 			verdict: "good",
-			text: `${found.join(", ")} is this machine.`,
+			text: `${found.join(", ")} is this machine`,
 			remedy: null,
 			line: null,
 		};
@@ -109,27 +121,27 @@ function checkFamily(
 		return {
 			record,
 			verdict: "bad",
-			text: `${where} is Cloudflare, which stands before this name.`,
+			text: `${name} leads to ${where}, which is Cloudflare and stands before it`,
 			remedy:
-				"Set the record to “DNS only” (the grey cloud), or serve behind it as behind a proxy of your own.",
+				"set the record to “DNS only” (the grey cloud), or serve behind it as behind a proxy of your own",
 			line,
 		};
-	if (ours.length === 0 && !isV6)
+	if (ours.length === 0 && !(isV6 && own.some(isPublic)))
 		return {
 			record,
 			verdict: "open",
-			text: `${where}. This machine has private addresses only, so it cannot tell whether that is its own.`,
+			text: `${name} leads to ${where}; this machine has private addresses only, so it cannot tell whether that is its own`,
 			remedy: null,
 			line: null,
 		};
 	return {
 		record,
 		verdict: "bad",
-		text: `${where} is not this machine.`,
+		text: `${name} leads to ${where}, which is not this machine`,
 		remedy:
 			isV6 && ours.length === 0
-				? "Remove the AAAA record: a CA tries it first, and this machine has no such address."
-				: "Point the record at this machine, then check again.",
+				? "remove the AAAA record: a CA tries it first, and this machine has no such address"
+				: "point the record at this machine, then check again",
 		line,
 	};
 }
@@ -147,7 +159,7 @@ function checkCaa(
 		return {
 			...base,
 			verdict: "good",
-			text: "No CAA record: every CA may issue.",
+			text: "there is no such record, so every CA may issue",
 			remedy: null,
 		};
 	const allowed = issuers.filter(Boolean).join(", ") || "nobody";
@@ -155,21 +167,21 @@ function checkCaa(
 		return {
 			...base,
 			verdict: "open",
-			text: `Only ${allowed} may issue. Whether that is your CA, it will say itself.`,
+			text: `only ${allowed} may issue; whether that is your CA, it will say itself`,
 			remedy: null,
 		};
 	if (issuers.includes(caIdentity))
 		return {
 			...base,
 			verdict: "good",
-			text: `${caIdentity} may issue.`,
+			text: `${caIdentity} may issue`,
 			remedy: null,
 		};
 	return {
 		...base,
 		verdict: "bad",
-		text: `Only ${allowed} may issue for this name, and the certificate comes from ${caIdentity}.`,
-		remedy: "Add this record beside the others, then check again.",
+		text: `only ${allowed} may issue for this name, and the certificate comes from ${caIdentity}`,
+		remedy: "add this record beside the others, then check again",
 		line: `${name}. CAA 0 issue "${caIdentity}"`,
 	};
 }

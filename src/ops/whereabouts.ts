@@ -9,6 +9,7 @@ import { lookup } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 import { createJudge } from "../addresses.ts";
 import { SallyportError } from "../errors.ts";
+import { checkAddresses } from "./name-checks.ts";
 
 /** Every address of this machine. */
 export type Addresses = () => readonly string[];
@@ -38,25 +39,18 @@ export async function findDetour(
 	addresses: Addresses,
 ): Promise<SallyportError | null> {
 	const found = await resolve(name);
-	const own = addresses();
-	const here = findPublicAddress(addresses);
-	const records =
-		here === null
-			? "point its A record (and AAAA, if there is one) at this machine"
-			: `point its ${here.includes(":") ? "AAAA" : "A"} record at ${here}`;
-	if (found.length === 0)
-		return new SallyportError("invalid", `${name} is not in the DNS`, {
-			hint: `${records}; new records may take minutes to be seen`,
-		});
-	const elsewhere = found.filter(
-		(address) => !own.includes(address) && !isLocal(address),
+	const records = found.filter((address) => !isLocal(address));
+	if (found.length > 0 && records.length === 0) return null;
+	const a = records.filter((address) => !address.includes(":"));
+	const aaaa = records.filter((address) => address.includes(":"));
+	const bad = checkAddresses(name, { a, aaaa }, addresses()).find(
+		({ verdict }) => verdict === "bad",
 	);
-	if (here === null || elsewhere.length === 0) return null;
-	return new SallyportError(
-		"invalid",
-		`${name} leads to ${elsewhere.join(", ")}, and this machine is ${here}`,
-		{ hint: `${records}, and remove what leads elsewhere` },
-	);
+	if (bad === undefined) return null;
+	const line = bad.line === null ? [] : [`the right record: ${bad.line}`];
+	return new SallyportError("invalid", bad.text, {
+		hint: [bad.remedy, ...line].join("; "),
+	});
 }
 
 /** A machine often has its own name in its hosts file, at a loopback address. */

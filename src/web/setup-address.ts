@@ -188,8 +188,11 @@ async function lookUp(
 		for (const { record, verdict, text, remedy, line } of checks)
 			report(
 				verdict === "bad" ? "bad" : verdict === "good" ? "done" : "note",
-				`${record}: ${text}`,
-				{ remedy: remedy ?? undefined, copy: line ?? undefined },
+				`${record}: ${text}.`,
+				{
+					remedy: remedy === null ? undefined : sentence(remedy),
+					copy: line ?? undefined,
+				},
 			);
 		return isReady(checks);
 	} catch (error) {

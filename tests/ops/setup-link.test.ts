@@ -94,8 +94,8 @@ test("a name that is not in the DNS is told, the link is at the address, and a t
 	const link = await ask();
 	expect(link.setupUrl).toStartWith(`https://9.9.9.9:${port}/setup#sp_su_`);
 	expect(link.failure).toEqual({
-		detail: `${name} is not in the DNS`,
-		remedy: expect.stringContaining("point its A record at 9.9.9.9"),
+		detail: `${name} has no address yet`,
+		remedy: expect.stringContaining(`${name}. A 9.9.9.9`),
 	});
 	expect(link.fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
 	expect(new URL(link.tunnelUrl ?? "").hash).toBe(new URL(link.setupUrl).hash);

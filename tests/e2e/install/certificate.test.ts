@@ -197,9 +197,9 @@ describeWith(
 			const { code, stdout, stderr } = await install(`--domain ${NAME}`);
 			expect(code).toBe(0);
 			expect(stderr).toContain(
-				`${NAME} leads to 9.9.9.9, and this machine is ${machine.address}`,
+				`${NAME} leads to 9.9.9.9, which is not this machine`,
 			);
-			expect(stderr).toContain(`point its A record at ${machine.address}`);
+			expect(stderr).toContain(`${NAME}. A ${machine.address}`);
 			expect(linkOf(stdout)).toStartWith(
 				`https://${machine.address}/setup#sp_su_`,
 			);
