@@ -224,6 +224,16 @@ function envelopeOf(bytes: Bytes, start: number): Envelope {
 	return found;
 }
 
+/** Whether the value that begins at `start` is an object. */
+export function isObject(bytes: Bytes, start: number): boolean {
+	return bytes[start] === OPEN_OBJECT;
+}
+
+/** Whether the value that begins at `start` is an array. */
+export function isArray(bytes: Bytes, start: number): boolean {
+	return bytes[start] === OPEN_ARRAY;
+}
+
 /**
  * The members of the object that begins at `start`, in order.
  * @throws MalformedMessage when there is no object, it is not closed, or a key stands twice

@@ -8,6 +8,7 @@ import {
 	type Bytes,
 	type Edit,
 	holds,
+	isObject,
 	memberOf,
 	membersOf,
 	parseJson,
@@ -17,7 +18,6 @@ import {
 import type { Reply } from "../upstream/upstream.ts";
 import type { Ask } from "./input.ts";
 
-const OBJECT = 0x7b;
 const ELICITATION = "elicitation/create";
 
 /** Asks as before, in the server's name. */
@@ -39,9 +39,9 @@ export function questionsFrom(slug: string, reply: Reply): Reply {
 	if (!holds(body, '"inputRequests"') || !holds(body, '"input_required"'))
 		return reply;
 	const requests = memberOf(body, 0, "inputRequests");
-	if (!requests || body[requests.start] !== OBJECT) return reply;
+	if (!requests || !isObject(body, requests.start)) return reply;
 	const edits = membersOf(body, requests.start).flatMap(({ start }) => {
-		if (body[start] !== OBJECT) return [];
+		if (!isObject(body, start)) return [];
 		const method = memberOf(body, start, "method");
 		const params = memberOf(body, start, "params");
 		return params && method && textOf(body, method) === `"${ELICITATION}"`
@@ -56,7 +56,7 @@ function messageEdits(
 	bytes: Bytes,
 	start: number,
 ): readonly Edit[] {
-	if (bytes[start] !== OBJECT) return [];
+	if (!isObject(bytes, start)) return [];
 	const message = memberOf(bytes, start, "message");
 	const said = message && parseJson(bytes, message);
 	if (!message || typeof said !== "string") return [];

@@ -8,6 +8,8 @@ import {
 	type Edit,
 	elementsOf,
 	holds,
+	isArray,
+	isObject,
 	type Member,
 	memberOf,
 	membersOf,
@@ -22,8 +24,6 @@ import { exposeUri } from "./names.ts";
 /** An entry, and the name that a tool or prompt has there. */
 type Exposed = Item & { readonly exposed: string };
 
-const OBJECT = 0x7b;
-const ARRAY = 0x5b;
 const URI_KEY = Buffer.from('"uri"');
 
 /** An entry of a list under its exposed name: a tool's or prompt's own, a resource's URI. */
@@ -57,10 +57,10 @@ export function mayHoldUris(method: string): boolean {
  * @param isTask it is a task, and the result stands in it
  */
 export function exposeResult(slug: string, body: Bytes, isTask = false): Bytes {
-	if (!holds(body, URI_KEY) || body[0] !== OBJECT) return body;
+	if (!holds(body, URI_KEY) || !isObject(body, 0)) return body;
 	// A task that has ended holds its result.
 	const result = isTask ? memberOf(body, 0, "result") : undefined;
-	if (isTask && (!result || body[result.start] !== OBJECT)) return body;
+	if (isTask && (!result || !isObject(body, result.start))) return body;
 	return splice(body, resultEdits(slug, body, result?.start ?? 0));
 }
 
@@ -71,7 +71,7 @@ function resultEdits(
 ): readonly Edit[] {
 	const edits: Edit[] = [];
 	for (const member of membersOf(body, start)) {
-		if (body[member.start] !== ARRAY) continue;
+		if (!isArray(body, member.start)) continue;
 		if (member.key === "contents")
 			for (const content of objects(body, member))
 				edits.push(...uriEdits(slug, body, content));
@@ -81,7 +81,7 @@ function resultEdits(
 		if (member.key === "messages")
 			for (const message of objects(body, member)) {
 				const block = memberOf(body, message.start, "content");
-				if (block && body[block.start] === OBJECT)
+				if (block && isObject(body, block.start))
 					edits.push(...blockEdits(slug, body, block));
 			}
 	}
@@ -95,7 +95,7 @@ function blockEdits(slug: string, bytes: Bytes, block: Range): readonly Edit[] {
 	const name = type && textOf(bytes, type);
 	if (name === '"resource_link"') return uriEdits(slug, bytes, block);
 	const resource = members.find((member) => member.key === "resource");
-	return name === '"resource"' && resource && bytes[resource.start] === OBJECT
+	return name === '"resource"' && resource && isObject(bytes, resource.start)
 		? uriEdits(slug, bytes, resource)
 		: [];
 }
@@ -110,10 +110,10 @@ function uriEdits(slug: string, bytes: Bytes, object: Range): readonly Edit[] {
 
 /** MCP Apps name their page in `_meta.ui.resourceUri`, and in an older spelling. */
 function uiEdits(slug: string, bytes: Bytes, meta: Member): readonly Edit[] {
-	if (bytes[meta.start] !== OBJECT) return [];
+	if (!isObject(bytes, meta.start)) return [];
 	return membersOf(bytes, meta.start).flatMap((member) => {
 		if (member.key === "ui/resourceUri") return stringEdit(slug, bytes, member);
-		if (member.key !== "ui" || bytes[member.start] !== OBJECT) return [];
+		if (member.key !== "ui" || !isObject(bytes, member.start)) return [];
 		const uri = memberOf(bytes, member.start, "resourceUri");
 		return uri ? stringEdit(slug, bytes, uri) : [];
 	});
@@ -131,7 +131,7 @@ function renamed(range: Range, name: string): Edit {
 }
 
 function objects(bytes: Bytes, array: Range): readonly Range[] {
-	return elementsOf(bytes, array.start).filter(
-		(element) => bytes[element.start] === OBJECT,
+	return elementsOf(bytes, array.start).filter((element) =>
+		isObject(bytes, element.start),
 	);
 }

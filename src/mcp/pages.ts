@@ -7,6 +7,7 @@
 import {
 	type Bytes,
 	elementsOf,
+	isArray,
 	join,
 	memberOf,
 	objectOf,
@@ -18,7 +19,6 @@ import { RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 
 const OBJECT = 0x7b;
-const ARRAY = 0x5b;
 /** Pages that one refusal may name. */
 const PAGES_MAX = 16;
 
@@ -51,7 +51,7 @@ function pagesIn(error: Bytes): readonly Bytes[] {
 	const data = memberOf(error, 0, "data");
 	if (!data || error[data.start] !== OBJECT) return [];
 	const list = memberOf(error, data.start, "elicitations");
-	if (!list || error[list.start] !== ARRAY) return [];
+	if (!list || !isArray(error, list.start)) return [];
 	return elementsOf(error, list.start)
 		.filter(({ start }) => error[start] === OBJECT)
 		.slice(0, PAGES_MAX)

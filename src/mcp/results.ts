@@ -17,6 +17,7 @@ import { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
 	elementsOf,
+	isArray,
 	join,
 	MalformedMessage,
 	type Member,
@@ -270,7 +271,7 @@ function pagesOf(
 		const find = (key: string): Member | undefined =>
 			members.find((member) => member.key === key);
 		const content = find("content");
-		if (!content || body[content.start] !== 0x5b) return null;
+		if (!content || !isArray(body, content.start)) return null;
 		const units = elementsOf(body, content.start).map((range) =>
 			unitOf(body.subarray(range.start, range.end)),
 		);

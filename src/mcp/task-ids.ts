@@ -8,6 +8,7 @@ import {
 	type Bytes,
 	type Edit,
 	holds,
+	isObject,
 	type Member,
 	memberOf,
 	membersOf,
@@ -16,8 +17,6 @@ import {
 	textOf,
 } from "../message.ts";
 import { type Era, META } from "../protocol.ts";
-
-const OBJECT = 0x7b;
 
 /** How one task's id becomes another's; null: it stays as it is. */
 export type Rename = (taskId: string) => string | null;
@@ -39,7 +38,7 @@ export function createdTask(era: Era, result: Bytes): Created | null {
 			: null;
 	}
 	const task = find(members, "task");
-	return task && result[task.start] === OBJECT && !find(members, "content")
+	return task && isObject(result, task.start) && !find(members, "content")
 		? readTask(result, membersOf(result, task.start), "ttl")
 		: null;
 }
@@ -65,10 +64,10 @@ function readTask(
 
 /** A result about tasks with every id of one renamed. */
 export function renameInResult(result: Bytes, rename: Rename): Bytes {
-	if (result[0] !== OBJECT) return result;
+	if (!isObject(result, 0)) return result;
 	const edits = membersOf(result, 0).flatMap((member) => {
 		if (member.key === "taskId") return idEdit(result, member, rename);
-		if (result[member.start] !== OBJECT) return [];
+		if (!isObject(result, member.start)) return [];
 		if (member.key === "task") return idEditIn(result, member, rename);
 		return member.key === "_meta" ? relatedEdits(result, member, rename) : [];
 	});
@@ -85,7 +84,7 @@ export function renameInParams(params: Bytes, rename: Rename): Bytes {
 export function renameInNotification(message: Bytes, rename: Rename): Bytes {
 	if (!holds(message, '"taskId"')) return message;
 	const params = memberOf(message, 0, "params");
-	if (!params || message[params.start] !== OBJECT) return message;
+	if (!params || !isObject(message, params.start)) return message;
 	const renamed = renameInResult(
 		message.subarray(params.start, params.end),
 		rename,
@@ -100,7 +99,7 @@ function relatedEdits(
 	rename: Rename,
 ): readonly Edit[] {
 	const related = memberOf(bytes, meta.start, META.relatedTask);
-	return related && bytes[related.start] === OBJECT
+	return related && isObject(bytes, related.start)
 		? idEditIn(bytes, related, rename)
 		: [];
 }

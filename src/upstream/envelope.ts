@@ -8,6 +8,7 @@
 import {
 	type Bytes,
 	type Edit,
+	isObject,
 	join,
 	type Member,
 	memberOf,
@@ -41,8 +42,6 @@ export type Enveloped = {
 	/** The client's own progress token as raw JSON; null when it wants no progress. */
 	readonly progressToken: string | null;
 };
-
-const OPEN_OBJECT = 0x7b;
 
 /** Wraps a request. @throws MalformedMessage when the params are not an object, or a member stands twice */
 export function wrapRequest(envelope: Envelope): Enveloped {
@@ -109,7 +108,7 @@ function rewriteParams(envelope: Envelope): {
 	}
 	const members = membersOf(params, 0);
 	const meta = members.find(({ key }) => key === "_meta");
-	if (!meta || params[meta.start] !== OPEN_OBJECT) {
+	if (!meta || !isObject(params, meta.start)) {
 		const own = ownMeta(envelope, envelope.logLevel);
 		if (own === "") return { params, progressToken: null };
 		const comma = members.length > (meta ? 1 : 0) ? "," : "";

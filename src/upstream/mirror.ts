@@ -11,6 +11,8 @@ import {
 	type Edit,
 	elementsOf,
 	holds,
+	isArray,
+	isObject,
 	memberOf,
 	membersOf,
 	parseJson,
@@ -37,8 +39,6 @@ export const NAMED_BY: Readonly<Record<string, string>> = {
 const MARK = "x-mcp-header";
 /** What stands under these is somebody's value, and no schema. */
 const DATA = ["const", "enum", "default", "examples"];
-const OPEN_OBJECT = 0x7b;
-const OPEN_ARRAY = 0x5b;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const PLAIN = /^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$/;
 const SENTINEL = /^=\?base64\?.*\?=$/;
@@ -97,11 +97,11 @@ function markEdits(
 	depth: number,
 ): readonly Edit[] {
 	if (depth > 2 * SCHEMA_DEPTH_MAX) return [];
-	if (bytes[start] === OPEN_ARRAY)
+	if (isArray(bytes, start))
 		return elementsOf(bytes, start).flatMap((element) =>
 			markEdits(bytes, element.start, depth + 1),
 		);
-	if (bytes[start] !== OPEN_OBJECT) return [];
+	if (!isObject(bytes, start)) return [];
 	const members = membersOf(bytes, start);
 	return members.flatMap((member, at): readonly Edit[] => {
 		if (member.key !== MARK)
