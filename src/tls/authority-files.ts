@@ -4,14 +4,14 @@
  *
  * @see RFC 8555 7.3.4 (external account binding: the key comes in base64url)
  */
-import { readFileSync, statSync } from "node:fs";
 import { SallyportError } from "../errors.ts";
+import { readGivenFile } from "./given-files.ts";
 
-const FILE_BYTES_MAX = 256 * 1024;
+const HINT = "name the file with --acme-ca or --acme-eab-key-file";
 
 /** The certificates to trust for a directory. @throws SallyportError `invalid` */
 export function readTrust(path: string): string {
-	const text = read(path);
+	const text = readGivenFile(path, HINT);
 	if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
 	throw new SallyportError("invalid", `${path} holds no certificate`, {
 		hint: "--acme-ca names the root of the CA's own https address, in PEM",
@@ -20,24 +20,9 @@ export function readTrust(path: string): string {
 
 /** The key of an account binding. @throws SallyportError `invalid`, which never quotes it */
 export function readBindingKey(path: string): string {
-	const key = read(path).trim().replace(/=+$/, "");
+	const key = readGivenFile(path, HINT).trim().replace(/=+$/, "");
 	if (/^[A-Za-z0-9_-]+$/.test(key)) return key;
 	throw new SallyportError("invalid", `${path} holds no binding key`, {
 		hint: "the file holds the HMAC key as the CA gave it, in base64url, and nothing else",
-	});
-}
-
-function read(path: string): string {
-	try {
-		if (statSync(path).size <= FILE_BYTES_MAX)
-			return readFileSync(path, "utf8");
-	} catch (cause) {
-		throw new SallyportError("invalid", `cannot read ${path}`, {
-			hint: "check the path, and that this user may read the file and enter its folders",
-			cause,
-		});
-	}
-	throw new SallyportError("invalid", `${path} is too large`, {
-		hint: "name the file with --acme-ca or --acme-eab-key-file",
 	});
 }

@@ -3,7 +3,6 @@
  * file is written before the other) changes nothing: the old one is shown until both are right, and what is wrong is
  * said once.
  */
-import { readFileSync, statSync } from "node:fs";
 import { type Clock, every } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -13,6 +12,7 @@ import {
 	type KeyPair,
 	requireServable,
 } from "./certificate.ts";
+import { readGivenFile } from "./given-files.ts";
 import { type Identifier, namesKey } from "./identifiers.ts";
 import type { TlsMaterial } from "./listeners.ts";
 
@@ -27,7 +27,7 @@ export type CertificateFiles = {
 	readonly watch: () => () => void;
 };
 
-const FILE_BYTES_MAX = 256 * 1024;
+const HINT = "name PEM files with --tls-cert and --tls-key";
 const CHECK_MS = 10_000;
 
 /**
@@ -116,22 +116,8 @@ function readPair(paths: {
 	readonly chain: string;
 	readonly key: string;
 }): KeyPair {
-	return { chain: read(paths.chain), key: read(paths.key) };
-}
-
-function read(path: string): string {
-	try {
-		if (statSync(path).size <= FILE_BYTES_MAX)
-			return readFileSync(path, "utf8");
-	} catch (cause) {
-		throw new SallyportError("invalid", `cannot read ${path}`, {
-			hint: "check the path, and that this user may read the file and enter its folders",
-			cause,
-		});
-	}
-	throw new SallyportError(
-		"invalid",
-		`${path} is too large to be a certificate or a key`,
-		{ hint: "name PEM files with --tls-cert and --tls-key" },
-	);
+	return {
+		chain: readGivenFile(paths.chain, HINT),
+		key: readGivenFile(paths.key, HINT),
+	};
 }
