@@ -15,8 +15,8 @@ import {
 	type Slot,
 	type Transport,
 } from "../store/servers.ts";
+import { requireUserByEmail } from "../store/users.ts";
 import type { ServerChanges } from "./server-body.ts";
-import { requireUserNamed } from "./subject.ts";
 
 /** A transport whose npm version may still have to be found out by installing it. */
 type PlannedTransport =
@@ -258,5 +258,5 @@ export function accessOf(
 ): Access {
 	return typeof access === "string"
 		? access
-		: access.map((email) => requireUserNamed(db, email).id);
+		: access.map((email) => requireUserByEmail(db, email).id);
 }

@@ -13,7 +13,7 @@ import {
 	deleteServer,
 	findServer,
 	listServers,
-	mayUse,
+	maySee,
 	refuseTaken,
 	requireServer,
 	type Server,
@@ -24,13 +24,7 @@ import {
 	updateServer,
 } from "../store/servers.ts";
 import { readBody } from "./body.ts";
-import {
-	type Answer,
-	type Ask,
-	actorName,
-	isAdmin,
-	type Route,
-} from "./route.ts";
+import { type Answer, type Ask, actorName, type Route } from "./route.ts";
 import { NewServer, ServerChanges } from "./server-body.ts";
 import { planChanges, planServer, type ServerPlan } from "./server-plan.ts";
 import { identityOf, viewServer } from "./server-view.ts";
@@ -75,14 +69,13 @@ export function requireVisible(
 	subject: Subject,
 ): Server {
 	const server = findServer(ask.deps.db, slug);
-	if (!server || !(isAdmin(subject) || mayUse(server, subject)))
-		throw unknownServer(slug);
+	if (!server || !maySee(server, subject)) throw unknownServer(slug);
 	return server;
 }
 
 function list(ask: Ask): Answer {
-	const visible = listServers(ask.deps.db).filter(
-		(server) => isAdmin(ask.actor) || mayUse(server, ask.actor),
+	const visible = listServers(ask.deps.db).filter((server) =>
+		maySee(server, ask.actor),
 	);
 	return {
 		body: {

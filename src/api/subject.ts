@@ -10,22 +10,12 @@ import {
 	findUser,
 	findUserByEmail,
 	listUsers,
-	type User,
+	requireUserByEmail,
 } from "../store/users.ts";
 import type { Actor } from "./route.ts";
 
 /** A person as the rules need them; `userId` is null over the socket of a gateway that nobody owns yet. */
 export type Subject = { readonly userId: string | null; readonly role: Role };
-
-/** The user of that e-mail address. @throws SallyportError `not_found` */
-export function requireUserNamed(db: Database, email: string): User {
-	const user = findUserByEmail(db, email);
-	if (!user)
-		throw new SallyportError("not_found", "there is no user of that address", {
-			hint: "see them with: sallyport users list",
-		});
-	return user;
-}
 
 /**
  * The person that a request is for.
@@ -49,7 +39,7 @@ export function subjectOf(
 					hint: "leave out the username",
 				},
 			);
-		const user = requireUserNamed(db, username);
+		const user = requireUserByEmail(db, username);
 		return { userId: user.id, role: user.role };
 	}
 	if (actor.userId !== null) return { userId: actor.userId, role: actor.role };

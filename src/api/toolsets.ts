@@ -13,7 +13,7 @@ import {
 	selectionsOf,
 } from "../ops/toolsets.ts";
 import { listGrants } from "../store/grants.ts";
-import { listServers, mayUse } from "../store/servers.ts";
+import { listServers, maySee } from "../store/servers.ts";
 import {
 	listToolsets,
 	requireToolset,
@@ -96,8 +96,8 @@ export const toolsetRoutes: readonly Route[] = [
 ];
 
 function list(ask: Ask): Answer {
-	const visible = listToolsets(ask.deps.db).filter(
-		(toolset) => isAdmin(ask.actor) || mayUse(toolset, ask.actor),
+	const visible = listToolsets(ask.deps.db).filter((toolset) =>
+		maySee(toolset, ask.actor),
 	);
 	return {
 		body: { toolsets: visible.map((toolset) => viewToolset(ask, toolset)) },
@@ -107,8 +107,7 @@ function list(ask: Ask): Answer {
 /** One toolset, with its tools as whoever asks would see them and what they cost. */
 async function show(ask: Ask): Promise<Answer> {
 	const toolset = requireToolset(ask.deps.db, slugOf(ask));
-	if (!isAdmin(ask.actor) && !mayUse(toolset, ask.actor))
-		throw unknownToolset(toolset.slug);
+	if (!maySee(toolset, ask.actor)) throw unknownToolset(toolset.slug);
 	return { body: await whole(ask, toolset) };
 }
 

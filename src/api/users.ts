@@ -19,11 +19,15 @@ import {
 } from "../people/second-factors.ts";
 import { hasIdentity } from "../store/identities.ts";
 import { findLastSeen } from "../store/logins.ts";
-import { findPasswordHash, listUsers, type User } from "../store/users.ts";
+import {
+	findPasswordHash,
+	listUsers,
+	requireUserByEmail,
+	type User,
+} from "../store/users.ts";
 import { readBody } from "./body.ts";
 import type { Answer, ApiDeps, Ask, Route } from "./route.ts";
 import { emailField } from "./server-body.ts";
-import { requireUserNamed } from "./subject.ts";
 
 /** A user as the API shows them. `invited`: no way to sign in yet. */
 export type UserView = {
@@ -166,7 +170,7 @@ function remove(ask: Ask): Answer {
 }
 
 function named({ deps, params }: Ask): User {
-	return requireUserNamed(deps.db, params["email"] ?? "");
+	return requireUserByEmail(deps.db, params["email"] ?? "");
 }
 
 function changes({ deps }: Ask): Parameters<typeof resetPassword>[0] {

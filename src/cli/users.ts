@@ -9,7 +9,7 @@ import { SallyportError } from "../errors.ts";
 import { storedSettings } from "../ops/address.ts";
 import { resetPassword as reset } from "../ops/people.ts";
 import { createPasswords } from "../people/passwords.ts";
-import { findUserByEmail } from "../store/users.ts";
+import { requireUserByEmail } from "../store/users.ts";
 import { type Command, type Context, YES } from "./command.ts";
 import { confirm, readSecret } from "./input.ts";
 import {
@@ -230,9 +230,7 @@ async function resetInStore(
 	const config = parseConfig(configFlags, io.env);
 	const data = program.openData(config);
 	try {
-		const user = findUserByEmail(data.db, email);
-		if (!user)
-			throw new SallyportError("not_found", "there is no user of that address");
+		const user = requireUserByEmail(data.db, email);
 		const { publicUrl } = config.withDatabase(storedSettings(data.db));
 		if (password === undefined && publicUrl === null)
 			throw new SallyportError("unavailable", notRunning.message, {

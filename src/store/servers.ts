@@ -2,6 +2,7 @@
  * The servers behind the gateway, the secret slots they declare, and who may use them.
  * A slot's values live in `secrets`; they go with the slot, and with a change of where they would be sent.
  */
+import type { Role } from "../caller.ts";
 import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
 import { may } from "../rights.ts";
@@ -259,13 +260,21 @@ export function deleteServer(db: Database, slug: string): void {
 		throw unknownServer(slug);
 }
 
+/** Someone, as far as it matters what is open to them. */
+type Person = { readonly userId: string | null; readonly role: Role };
+
+/** Whether this person may know of this server or toolset. Whoever runs the gateway knows of all, used or not. */
+export function maySee(
+	server: Pick<Server, "access">,
+	person: Person,
+): boolean {
+	return may(person.role, "run the gateway") || mayUse(server, person);
+}
+
 /** Whether this person may use this server (enabled or not): the one rule for lists, calls and pages. */
 export function mayUse(
 	server: Pick<Server, "access">,
-	person: {
-		readonly userId: string | null;
-		readonly role: "owner" | "admin" | "member";
-	},
+	person: Person,
 ): boolean {
 	if (server.access === "everyone") return true;
 	if (server.access === "admins") return may(person.role, "run the gateway");

@@ -83,6 +83,16 @@ export function findUserByEmail(db: Database, email: string): User | null {
 		.get(email.trim().toLowerCase());
 }
 
+/** The user of that e-mail address. @throws SallyportError `not_found` */
+export function requireUserByEmail(db: Database, email: string): User {
+	const user = findUserByEmail(db, email);
+	if (!user)
+		throw new SallyportError("not_found", "there is no user of that address", {
+			hint: "see them with: sallyport users list",
+		});
+	return user;
+}
+
 /** Everyone, oldest first. */
 export function listUsers(db: Database): readonly User[] {
 	return db

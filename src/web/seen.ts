@@ -5,7 +5,7 @@
 import { effectiveTools } from "../ops/effective.ts";
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
-import { mayUse } from "../store/servers.ts";
+import { maySee } from "../store/servers.ts";
 import { listToolsets } from "../store/toolsets.ts";
 import { listUsers } from "../store/users.ts";
 import { seenPage } from "./dashboard/seen.tsx";
@@ -42,10 +42,10 @@ async function show(site: Site, request: Request): Promise<Response> {
 	const slugs = [
 		...site.directory
 			.servers()
-			.filter((server) => administers || mayUse(server, login))
+			.filter((server) => maySee(server, login))
 			.map(({ slug }) => slug),
 		...listToolsets(site.db)
-			.filter((toolset) => administers || mayUse(toolset, login))
+			.filter((toolset) => maySee(toolset, login))
 			.map(({ slug }) => slug),
 	];
 	const slug =

@@ -1,17 +1,16 @@
 /** `sallyport users`, on a running service and on the data of one that is down. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { join } from "node:path";
-import { runCli } from "../../src/cli/cli.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
 import { setSetting } from "../../src/store/instance.ts";
 import { createLogin, listLogins } from "../../src/store/logins.ts";
 import { findPasswordHash, listUsers } from "../../src/store/users.ts";
-import { createFixture, type Fixture, SOCKET } from "../api/fixture.ts";
+import { createFixture, type Fixture } from "../api/fixture.ts";
+import { commandLine, listen, type Result } from "./over-socket.ts";
 
 const ADA = "ada@example.org";
 
 let fixture: Fixture;
-let service: ReturnType<typeof Bun.serve> | null;
+let service: Bun.Server<undefined> | null;
 
 beforeEach(() => {
 	fixture = createFixture();
@@ -23,44 +22,11 @@ afterEach(async () => {
 });
 
 function serve(): void {
-	service = Bun.serve({
-		unix: join(fixture.folder, "admin.sock"),
-		fetch: (request) => fixture.api.handle(request, SOCKET),
-	});
+	service = listen(fixture);
 }
 
-async function users(
-	argv: readonly string[],
-	input = "",
-): Promise<{
-	readonly code: number;
-	readonly stdout: string;
-	readonly stderr: string;
-}> {
-	let [stdout, stderr] = ["", ""];
-	const code = await runCli(
-		["users", ...argv, "--data-dir", fixture.folder],
-		{
-			stdout: (text) => {
-				stdout += text;
-			},
-			stderr: (text) => {
-				stderr += text;
-			},
-			stdin: () => new Response(input).body ?? new ReadableStream(),
-			env: {},
-			isTty: { stdin: false, stdout: false, stderr: false },
-		},
-		{
-			version: "1.2.3",
-			openData: () => ({
-				db: fixture.deps.db,
-				vault: fixture.deps.vault,
-				close: () => {},
-			}),
-		},
-	);
-	return { code, stdout, stderr };
+function users(argv: readonly string[], input?: string): Promise<Result> {
+	return commandLine(fixture)(["users", ...argv], input);
 }
 
 test("someone is invited, given another role, kept out, let in, reset and removed", async () => {
