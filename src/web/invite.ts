@@ -1,15 +1,14 @@
 /** Accepting an invitation: a one-time link, a password, and the person is signed in. */
 import { createLimiter } from "../oauth/limits.ts";
-import { readForm } from "../oauth/parameters.ts";
 import { acceptInvite, requireInvited } from "../ops/setup.ts";
 import type { Route } from "../route.ts";
 import { invitePage } from "./account/invite.tsx";
-import { isOwnPost } from "./forms.ts";
+import { boundForm, readBoundForm } from "./bound-form.ts";
 import { LINK_TRIES, limitLinks } from "./links.ts";
-import { problemOf, staleFormPage } from "./oauth/error.tsx";
+import { problemOf } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
+import type { Problem } from "./problem.tsx";
 import { admit } from "./second-factor.ts";
-import { formBinding } from "./visitor.ts";
 
 export function inviteRoutes(site: Site): readonly Route[] {
 	const limited = limitLinks(site, createLimiter(site.clock, LINK_TRIES));
@@ -29,11 +28,20 @@ export function inviteRoutes(site: Site): readonly Route[] {
 	];
 }
 
-function askGuest(site: Site, request: Request, token: string): Response {
+function askGuest(
+	site: Site,
+	request: Request,
+	token: string,
+	problem?: Problem,
+): Response {
 	const { email, role } = requireInvited(site, token);
-	const { binding, cookie } = formBinding(site, request);
-	const csrf = site.forms.issue(binding, inviteAction(token));
-	return invitePage({ token, email, role, csrf, cookie });
+	return invitePage({
+		...boundForm(site, request, inviteAction(token)),
+		token,
+		email,
+		role,
+		...(problem && { problem }),
+	});
 }
 
 async function joinGuest(
@@ -41,20 +49,15 @@ async function joinGuest(
 	request: Request,
 	token: string,
 ): Promise<Response> {
-	const { email, role } = requireInvited(site, token);
-	if (!isOwnPost(request, site.issuer)) return staleFormPage();
-	const form = await readForm(request);
-	const { binding, cookie } = formBinding(site, request);
-	if (!site.forms.isValid(binding, inviteAction(token), form.get("csrf")))
-		return staleFormPage();
+	requireInvited(site, token);
+	const form = await readBoundForm(site, request, inviteAction(token));
+	if (form instanceof Response) return form;
 	try {
 		const password = form.get("password") ?? "";
 		const user = await acceptInvite(site, { token, password });
 		return admit(site, request, user.id, "link", "/");
 	} catch (error) {
-		const problem = problemOf(error);
-		const csrf = site.forms.issue(binding, inviteAction(token));
-		return invitePage({ token, email, role, csrf, cookie, problem });
+		return askGuest(site, request, token, problemOf(error));
 	}
 }
 

@@ -4,13 +4,13 @@ import { OAuthError } from "../oauth/oauth-error.ts";
 import type { Parameters } from "../oauth/parameters.ts";
 import { isClaimed, requireSetupLink } from "../ops/setup.ts";
 import type { Route } from "../route.ts";
+import { boundForm, readBoundForm } from "./bound-form.ts";
 import { seeOther } from "./layout.tsx";
 import type { Limited } from "./links.ts";
 import type { Site } from "./pages.ts";
 import { restoredPage, restorePage } from "./setup/restore.tsx";
 import type { Wrong } from "./setup/step.tsx";
-import { readBoundForm } from "./setup.ts";
-import { findSetupToken, formBinding } from "./visitor.ts";
+import { findSetupToken } from "./visitor.ts";
 
 const PATH = "/setup/restore";
 const ACTION = "setup restore";
@@ -56,10 +56,8 @@ function show(
 	problems: readonly Wrong[] = [],
 	status = 200,
 ): Response {
-	const { binding, cookie } = formBinding(site, request);
 	return restorePage({
-		csrf: site.forms.issue(binding, ACTION),
-		cookie,
+		...boundForm(site, request, ACTION),
 		mebibytesMax: MEBIBYTES_MAX,
 		status,
 		problems,

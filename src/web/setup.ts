@@ -7,7 +7,6 @@
  */
 import { SallyportError, sentence } from "../errors.ts";
 import { createLimiter } from "../oauth/limits.ts";
-import { type Parameters, readForm } from "../oauth/parameters.ts";
 import { claim, isClaimed, requireSetupLink } from "../ops/setup.ts";
 import {
 	decideSetup,
@@ -16,11 +15,11 @@ import {
 	type SetupStep,
 } from "../ops/setup-steps.ts";
 import type { Route } from "../route.ts";
-import { isOwnPost } from "./forms.ts";
+import { boundForm, readBoundForm } from "./bound-form.ts";
 import { admitForm, admitVisitor, type Sent } from "./guard.ts";
 import { seeOther } from "./layout.tsx";
 import { LINK_TRIES, type Limited, limitLinks } from "./links.ts";
-import { missingPage, staleFormPage } from "./oauth/error.tsx";
+import { missingPage } from "./oauth/error.tsx";
 import type { Site } from "./pages.ts";
 import { kitPage, ownerPage } from "./setup/owner.tsx";
 import type { Wrong } from "./setup/step.tsx";
@@ -30,7 +29,6 @@ import {
 	dropSetupToken,
 	findSetupToken,
 	findVisitor,
-	formBinding,
 	keepSetupToken,
 	signIn,
 	type Visitor,
@@ -144,10 +142,8 @@ function welcome(
 	problems: readonly Wrong[] = [],
 	status = 200,
 ): Response {
-	const { binding, cookie } = formBinding(site, request);
 	return welcomePage({
-		csrf: site.forms.issue(binding, ACTION),
-		cookie,
+		...boundForm(site, request, ACTION),
 		version: site.desk.version,
 		isAccepted: findSetupToken(site, request) !== null,
 		status,
@@ -174,21 +170,6 @@ async function prove(site: Site, request: Request): Promise<Response> {
 	return seeOther(next, keepSetupToken(site, token.trim()));
 }
 
-/** A form of a browser where nobody is signed in; or the response to one that cannot be used. */
-export async function readBoundForm(
-	site: Site,
-	request: Request,
-	action: string,
-	read: (request: Request) => Promise<Parameters> = readForm,
-): Promise<Parameters | Response> {
-	if (!isOwnPost(request, site.issuer)) return staleFormPage();
-	const form = await read(request);
-	const { binding } = formBinding(site, request);
-	return site.forms.isValid(binding, action, form.get("csrf"))
-		? form
-		: staleFormPage();
-}
-
 function askOwner(site: Site, request: Request): Response {
 	if (isClaimed(site.db)) return begin(site, request);
 	const token = findSetupToken(site, request);
@@ -203,10 +184,8 @@ function owner(
 	email = "",
 	problems: readonly Wrong[] = [],
 ): Response {
-	const { binding, cookie } = formBinding(site, request);
 	return ownerPage({
-		csrf: site.forms.issue(binding, ACTION),
-		cookie,
+		...boundForm(site, request, ACTION),
 		email,
 		problems,
 		status: problems.length > 0 ? 400 : 200,
