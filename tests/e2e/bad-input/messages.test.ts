@@ -12,9 +12,8 @@ import {
 	setDefaultTimeout,
 	test,
 } from "bun:test";
-import { type Sdk2Client, signedIn } from "../../support/clients/sdk2.ts";
-import { type Gateway, startGateway } from "../../support/gateway.ts";
-import { fixtureCommand, stdioFlags } from "../../support/processes.ts";
+import { signedIn } from "../../support/clients/sdk2.ts";
+import type { Gateway } from "../../support/gateway.ts";
 import {
 	modernRequest,
 	openLegacySession,
@@ -22,30 +21,23 @@ import {
 	sendModern,
 	type WireAnswer,
 } from "../../support/wire.ts";
+import { ECHO, type GoodServer, startGoodServer } from "./good-server.ts";
 
 setDefaultTimeout(60_000);
 
 let gateway: Gateway;
-let client: Sdk2Client;
 let token: string;
 let endpoint: string;
 
+let good: GoodServer;
+
 beforeAll(async () => {
-	gateway = await startGateway();
-	await gateway.addServers({
-		good: stdioFlags(fixtureCommand("modern", "stdio")),
-	});
-	endpoint = gateway.endpoint();
-	client = await signedIn(endpoint, gateway.owner);
-	token = client.credentials().accessToken;
+	good = await startGoodServer();
+	({ gateway, endpoint, token } = good);
 }, 120_000);
 
-afterAll(async () => {
-	await client?.close();
-	await gateway?.stop();
-});
+afterAll(() => good?.stop());
 
-const ECHO = { name: "good_echo", arguments: { text: "still here" } };
 const LIST = JSON.stringify(modernRequest("tools/list"));
 
 type BadMessage = {

@@ -12,9 +12,9 @@ import {
 	test,
 } from "bun:test";
 import { REDIRECT_URI } from "../../support/clients/client.ts";
-import { type Sdk2Client, signedIn } from "../../support/clients/sdk2.ts";
-import { type Gateway, startGateway } from "../../support/gateway.ts";
-import { fixtureCommand, stdioFlags } from "../../support/processes.ts";
+import type { Sdk2Client } from "../../support/clients/sdk2.ts";
+import type { Gateway } from "../../support/gateway.ts";
+import { type GoodServer, startGoodServer } from "./good-server.ts";
 
 setDefaultTimeout(60_000);
 
@@ -22,19 +22,14 @@ let gateway: Gateway;
 let client: Sdk2Client;
 let endpoint: string;
 
+let good: GoodServer;
+
 beforeAll(async () => {
-	gateway = await startGateway();
-	await gateway.addServers({
-		good: stdioFlags(fixtureCommand("modern", "stdio")),
-	});
-	endpoint = gateway.endpoint();
-	client = await signedIn(endpoint, gateway.owner);
+	good = await startGoodServer();
+	({ gateway, endpoint, client } = good);
 }, 120_000);
 
-afterAll(async () => {
-	await client?.close();
-	await gateway?.stop();
-});
+afterAll(() => good?.stop());
 
 describe("an authorization request", () => {
 	let clientId: string;

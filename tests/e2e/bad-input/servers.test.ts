@@ -10,45 +10,37 @@ import {
 	setDefaultTimeout,
 	test,
 } from "bun:test";
-import { type Sdk2Client, signedIn } from "../../support/clients/sdk2.ts";
-import { type Gateway, startGateway } from "../../support/gateway.ts";
+import type { Gateway } from "../../support/gateway.ts";
 import {
 	type FixtureServer,
 	fixtureCommand,
 	freePort,
 	startFixture,
-	stdioFlags,
 } from "../../support/processes.ts";
 import { sendModern } from "../../support/wire.ts";
+import { ECHO, type GoodServer, startGoodServer } from "./good-server.ts";
 
 setDefaultTimeout(60_000);
 
 let gateway: Gateway;
 let hostile: FixtureServer;
-let client: Sdk2Client;
 let token: string;
 let endpoint: string;
 
+let good: GoodServer;
+
 beforeAll(async () => {
-	[hostile, gateway] = await Promise.all([
+	[hostile, good] = await Promise.all([
 		startFixture("hostile"),
-		startGateway(),
+		startGoodServer(),
 	]);
-	await gateway.addServers({
-		good: stdioFlags(fixtureCommand("modern", "stdio")),
-	});
-	endpoint = gateway.endpoint();
-	client = await signedIn(endpoint, gateway.owner);
-	token = client.credentials().accessToken;
+	({ gateway, endpoint, token } = good);
 }, 120_000);
 
 afterAll(async () => {
-	await client?.close();
-	await gateway?.stop();
+	await good?.stop();
 	await hostile?.stop();
 });
-
-const ECHO = { name: "good_echo", arguments: { text: "still here" } };
 
 type BadServer = {
 	readonly slug: string;
