@@ -92,6 +92,7 @@ import {
 } from "./vault.ts";
 import { VERSION } from "./version.ts";
 import { createApiVisitor } from "./web/api-visitor.ts";
+import { markIcons } from "./web/mark.tsx";
 import {
 	type CallApi,
 	type Desk,
@@ -437,6 +438,7 @@ function openService(base: Base): Service {
 		subscriptions,
 		log,
 		version: VERSION,
+		icons: markIcons(),
 	});
 	const provider = createProvider({
 		db,

@@ -40,6 +40,8 @@ export const EXTENSION = {
 
 /** The one legacy revision that has tasks. */
 export const LEGACY_TASKS_REVISION = "2025-11-25";
+/** From this revision on an implementation may have icons (SEP-973). */
+export const ICONS_REVISION = "2025-11-25";
 
 /** Reserved envelope keys belong to one hop: never copied from one side to the other. */
 export const RESERVED_META_PREFIX = "io.modelcontextprotocol/";

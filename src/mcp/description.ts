@@ -11,11 +11,14 @@ import type { ServerFacts, Upstream } from "../upstream/upstream.ts";
 import { carriedExtensions } from "./capabilities.ts";
 import { carriesTasks } from "./lists.ts";
 import type { Pins } from "./pins.ts";
+import { iconsOf } from "./self.ts";
 import type { View } from "./view.ts";
 
 export type Description = {
 	readonly capabilities: Readonly<Record<string, unknown>>;
 	readonly instructions: string | undefined;
+	/** How the one server of a view is drawn; empty where there are several, or it does not say. */
+	readonly icons: readonly unknown[];
 };
 
 /** How long `initialize` and `server/discover` wait for a server that has never been asked. */
@@ -51,6 +54,7 @@ export async function describe(
 						: pins.instructions(server, facts.instructions),
 			})),
 		),
+		icons: view.only ? iconsOf(known[0]?.facts?.serverInfo ?? {}) : [],
 	};
 }
 

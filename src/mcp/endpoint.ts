@@ -18,6 +18,7 @@ import { modern } from "./modern.ts";
 import { type Incoming, readIncoming } from "./request.ts";
 import type { Router } from "./router.ts";
 import { asRpcError, errorReply, RpcError } from "./rpc.ts";
+import type { Icon } from "./self.ts";
 import type { Sessions } from "./session.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import { type Directory, type View, viewOf } from "./view.ts";
@@ -52,6 +53,8 @@ export type McpDeps = {
 	readonly subscriptions: Subscriptions;
 	readonly log: Log;
 	readonly version: string;
+	/** How the gateway is drawn. */
+	readonly icons: readonly Icon[];
 	/** What is answered when a request failed: an expected failure as it is, a bug is logged and named by its request id. */
 	readonly failed: (exchange: Exchange, error: unknown) => Reply;
 };

@@ -8,6 +8,7 @@ import { type Bytes, join } from "../message.ts";
 import { mintNonce } from "../mint.ts";
 import {
 	HEADER,
+	ICONS_REVISION,
 	LATEST_LEGACY_REVISION,
 	LEGACY_REVISIONS,
 	LEGACY_TASKS_REVISION,
@@ -26,6 +27,7 @@ import { mayShow, parseLevel } from "./logging.ts";
 import { LIST_OF, refuseCursor } from "./modern.ts";
 import type { Incoming } from "./request.ts";
 import { errorReply, RpcError, resultReply } from "./rpc.ts";
+import { selfOf } from "./self.ts";
 import type { Session } from "./session.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
 import { type View, viewOf } from "./view.ts";
@@ -208,7 +210,7 @@ async function initialize(
 		LEGACY_REVISIONS.find((revision) => revision === wanted) ??
 		LATEST_LEGACY_REVISION;
 	const asked = canonicalCapabilities(envelope.params["capabilities"]);
-	const { capabilities, instructions } = await deps.router.describe({
+	const { capabilities, instructions, icons } = await deps.router.describe({
 		...view,
 		capabilities: asked,
 		tasks: tasksIn(protocolVersion),
@@ -222,7 +224,12 @@ async function initialize(
 	const result = {
 		protocolVersion,
 		capabilities,
-		serverInfo: { name: "sallyport", version: deps.version },
+		serverInfo: {
+			...selfOf(deps.version),
+			...(protocolVersion >= ICONS_REVISION && {
+				icons: icons.length > 0 ? icons : deps.icons,
+			}),
+		},
 		...(instructions === undefined ? {} : { instructions }),
 	};
 	return jsonResponse(id, resultReply(result), 200, {

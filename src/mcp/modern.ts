@@ -14,6 +14,7 @@ import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
 import { LIST_TTL_MS } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
+import { selfOf } from "./self.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
 import { type ListChange, tagged } from "./subscriptions.ts";
 import { slugOf, type View, viewOf } from "./view.ts";
@@ -127,7 +128,8 @@ async function reply(
 }
 
 async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
-	const { capabilities, instructions } = await deps.router.describe(view);
+	const { capabilities, instructions, icons } =
+		await deps.router.describe(view);
 	return resultReply({
 		resultType: "complete",
 		supportedVersions: SUPPORTED_REVISIONS,
@@ -135,7 +137,12 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 		...(instructions === undefined ? {} : { instructions }),
 		ttlMs: LIST_TTL_MS,
 		cacheScope: "private",
-		_meta: JSON.parse(serverMeta(deps.version)),
+		_meta: {
+			[META.serverInfo]: {
+				...selfOf(deps.version),
+				icons: icons.length > 0 ? icons : deps.icons,
+			},
+		},
 	});
 }
 
@@ -243,5 +250,5 @@ function statusOf({ member, body }: Reply): number {
 }
 
 function serverMeta(version: string): string {
-	return JSON.stringify({ [META.serverInfo]: { name: "sallyport", version } });
+	return JSON.stringify({ [META.serverInfo]: selfOf(version) });
 }
