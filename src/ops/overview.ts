@@ -1,6 +1,6 @@
 /**
  * The state of the gateway in one sentence, and the one thing to do next: what its owner sees first. Pure; the facts
- * are read elsewhere.
+ * are read elsewhere. Of certificates it says nothing: what has to be known of them is a notice (`expiry.ts`).
  */
 import type { SetupStep } from "./setup-steps.ts";
 
@@ -12,11 +12,6 @@ export type OverviewFacts = {
 		/** Why it does not work; null: it does, or it was not asked yet. */
 		readonly error: string | null;
 	}[];
-	/** Why the certificate was not renewed, and until when it is good. */
-	readonly certificate: {
-		readonly failure: string | null;
-		readonly secondsLeft: number;
-	} | null;
 	readonly backupFailure: string | null;
 	/** A server that is not as it was approved, and how many of its definitions wait. */
 	readonly held: { readonly slug: string; readonly count: number } | null;
@@ -31,17 +26,9 @@ export type Overview = {
 	readonly next: { readonly label: string; readonly path: string } | null;
 };
 
-/** A certificate that could not be renewed is worth a word this long before its end. */
-const CERTIFICATE_SECONDS = 14 * 86_400;
-
 /** What is worst comes first, because there is only one sentence. */
 export function summarise(facts: OverviewFacts): Overview {
-	const { setup, servers, certificate, backupFailure } = facts;
-	if (certificate?.failure && certificate.secondsLeft < CERTIFICATE_SECONDS)
-		return attention(
-			`The certificate ends in ${daysOf(certificate.secondsLeft)} and was not renewed: ${certificate.failure}`,
-			{ label: "Look at the address", path: "/setup/address" },
-		);
+	const { setup, servers, backupFailure } = facts;
 	const failing = servers.filter(({ error }) => error !== null);
 	const [first] = failing;
 	if (first)
@@ -90,10 +77,4 @@ function attention(text: string, next: Overview["next"]): Overview {
 		text: /[.!?]$/.test(text) ? text : `${text}.`,
 		next,
 	};
-}
-
-function daysOf(seconds: number): string {
-	const days = Math.max(0, Math.floor(seconds / 86_400));
-	if (days === 0) return "less than a day";
-	return days === 1 ? "a day" : `${days} days`;
 }

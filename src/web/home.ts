@@ -58,22 +58,11 @@ function heldAt({ db, directory }: Site): OverviewFacts["held"] {
 }
 
 function overviewOf(site: Site): Overview {
-	const { db, desk, clock } = site;
+	const { db, desk } = site;
 	const facts = readSetupFacts({ db, ...desk });
-	const host = new URL(desk.address.origin()).hostname;
-	const shown = desk.certificates
-		.list()
-		.find(({ names }) => names.includes(host));
 	return summarise({
 		setup: nextSetupStep(facts),
 		servers: desk.listHealth(),
-		certificate:
-			shown === undefined
-				? null
-				: {
-						failure: shown.failure?.detail ?? null,
-						secondsLeft: shown.notAfter - clock.now(),
-					},
 		held: heldAt(site),
 		backupFailure: desk.backups.failure()?.message ?? null,
 		hasClient: hasAnyGrant(db),

@@ -7,7 +7,6 @@ const GOOD: OverviewFacts = {
 		{ slug: "a", error: null },
 		{ slug: "b", error: null },
 	],
-	certificate: { failure: null, secondsLeft: 40 * 86_400 },
 	backupFailure: null,
 	held: null,
 	hasClient: true,
@@ -48,23 +47,9 @@ test.each<[string, Partial<OverviewFacts>, string, string | undefined]>([
 		"backup failed: no space",
 		undefined,
 	],
-	[
-		"a certificate near its end",
-		{
-			certificate: { failure: "dns", secondsLeft: 3 * 86_400 },
-			backupFailure: "x",
-		},
-		"ends in 3 days and was not renewed: dns",
-		"/setup/address",
-	],
 ])("%s is the one sentence, with where to go", (_, change, words, path) => {
 	const { text, next } = summarise({ ...GOOD, ...change });
 	expect(text).toContain(words);
 	expect(text.endsWith(".")).toBe(true);
 	expect(next?.path).toBe(path);
-});
-
-test("a renewal that failed long before the end is not worth the sentence", () => {
-	const certificate = { failure: "dns", secondsLeft: 30 * 86_400 };
-	expect(summarise({ ...GOOD, certificate }).state).toBe("good");
 });

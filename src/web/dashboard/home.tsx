@@ -35,9 +35,19 @@ export function homePage(fields: {
 			{fields.notices.map(({ isUrgent, text }) => (
 				<Notice key={text} word="Certificate" danger={isUrgent}>
 					{text}
+					{overview === null ? null : (
+						<>
+							{" "}
+							<a href="/setup/address">Look at the address</a>
+						</>
+					)}
 				</Notice>
 			))}
-			{overview === null ? null : <State overview={overview} />}
+			{overview === null ||
+			// Nothing is well while something has to be known first.
+			(overview.state === "good" && fields.notices.length > 0) ? null : (
+				<State overview={overview} />
+			)}
 			<h1>One address for your clients</h1>
 			{fields.hasNews ? (
 				<Notice word="Your account">
