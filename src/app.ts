@@ -507,6 +507,7 @@ function openService(base: Base): Service {
 				directory.server(slug) !== null || directory.toolset(slug) !== null
 			);
 		},
+		isPart: (path) => directory.server(path.slice("/mcp/".length)) !== null,
 		clientAddress,
 		invalidate: bearer.invalidate,
 		isUnused: timeline.isUnused,

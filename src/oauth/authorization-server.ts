@@ -1,7 +1,8 @@
 /**
  * What the authorization server is made of: what its endpoints are handed, and the numbers of its profile.
  * It serves one issuer, the bare origin of the public URL, which comes from the configuration and never from a
- * request. It knows nothing of servers and tools: whether an endpoint exists is asked of `isEndpoint`.
+ * request. It knows nothing of servers and tools: whether an endpoint exists, and whether it is a part of `/mcp`, is
+ * asked.
  */
 import type { Clock } from "../clock.ts";
 import type { Egress } from "../egress.ts";
@@ -23,6 +24,8 @@ export type OAuthDeps = {
 	readonly issuer: string;
 	/** Whether there is an endpoint at this path, `/mcp/<slug>`. */
 	readonly isEndpoint: (path: string) => boolean;
+	/** Whether the endpoint at this path is a part of `/mcp`, so that its scope means something there. */
+	readonly isPart: (path: string) => boolean;
 	/** Where a request comes from: the socket, or what a trusted proxy says. */
 	readonly clientAddress: (request: Request) => string;
 	/** Forgets cached callers (the bearer's `invalidate`): called after anything was revoked. */

@@ -52,7 +52,10 @@ export type Judgement =
 			readonly client: Client | null;
 	  };
 
-type Judge = Pick<OAuthDeps, "db" | "documents" | "issuer" | "isEndpoint">;
+type Judge = Pick<
+	OAuthDeps,
+	"db" | "documents" | "issuer" | "isEndpoint" | "isPart"
+>;
 
 /** Judges an authorization request by its query string, with or without the `?`. */
 export async function judgeAuthorization(

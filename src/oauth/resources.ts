@@ -1,7 +1,8 @@
 /**
  * Protected resources: one endpoint is one resource, named by its URL, with its scopes.
- * `/mcp` is everything its caller may use, scope `mcp`; `/mcp/<slug>` is one server, scope `mcp:<slug>`. What a
- * client asks for beyond that is dropped, because clients ask for whatever they once read somewhere (oauth.md 3.1).
+ * `/mcp` is everything its caller may use, scope `mcp`; `/mcp/<slug>` is one server or toolset, scope `mcp:<slug>`. A
+ * server's scope is also a part of `mcp`; a toolset's means nothing there (decision 33). What a client asks for beyond
+ * that is dropped, because clients ask for whatever they once read somewhere (oauth.md 3.1).
  *
  * @see RFC 8707, RFC 9728, RFC 6749 3.3
  */
@@ -9,6 +10,7 @@ import type { OAuthDeps } from "./authorization-server.ts";
 import { OAuthError } from "./oauth-error.ts";
 
 type Served = Pick<OAuthDeps, "issuer" | "isEndpoint">;
+type Parts = Pick<OAuthDeps, "isPart">;
 
 export const DEFAULT_PATH = "/mcp";
 const ENDPOINT = /^\/mcp(?:\/([a-z][a-z0-9-]{0,31}))?$/;
@@ -52,7 +54,7 @@ export function scopeOf(resource: string): string {
 
 /** The scope granted when a client asks for `text` at a resource. @throws OAuthError `invalid_scope` when it is none */
 export function grantedScope(
-	served: Served,
+	parts: Parts,
 	resource: string,
 	text: string | null,
 ): string {
@@ -62,10 +64,7 @@ export function grantedScope(
 		parseScope(text);
 		return whole;
 	}
-	const wanted = parseScope(text).filter(
-		(scope) =>
-			scope === whole || isServed(served, `/${scope.replace(":", "/")}`),
-	);
+	const wanted = partsOf(parts, parseScope(text));
 	return wanted.length === 0 || wanted.includes(whole)
 		? whole
 		: wanted.join(" ");
@@ -76,18 +75,31 @@ export function grantedScope(
  * Null when something of ours is asked for that was not granted (RFC 6749 6); words that are not ours are ignored.
  */
 export function narrowedScope(
+	parts: Parts,
 	resource: string,
 	granted: string,
 	text: string | null,
 ): string | null {
-	const wanted = parseScope(text).map((scope) =>
-		scope === "mcp" ? scopeOf(resource) : scope,
-	);
+	const words = parseScope(text);
+	const wanted =
+		slugOf(resource) === null
+			? partsOf(parts, words)
+			: words.map((scope) => (scope === "mcp" ? scopeOf(resource) : scope));
 	const have = granted.split(" ");
 	if (wanted.length === 0) return granted;
 	if (!wanted.every((scope) => have.includes("mcp") || have.includes(scope)))
 		return null;
 	return wanted.includes("mcp") ? granted : [...new Set(wanted)].join(" ");
+}
+
+/** The words of a scope that mean something at `/mcp`. */
+function partsOf(
+	{ isPart }: Parts,
+	words: readonly string[],
+): readonly string[] {
+	return words.filter(
+		(scope) => scope === "mcp" || isPart(`/${scope.replace(":", "/")}`),
+	);
 }
 
 /** Our own words of a scope, each once. @throws OAuthError `invalid_scope` when it is too long or malformed */

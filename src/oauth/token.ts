@@ -210,7 +210,7 @@ function refresh(
 				clientId,
 				resource,
 				narrow: (place, granted) =>
-					narrowedScope(place, granted, form.get("scope")),
+					narrowedScope(deps, place, granted, form.get("scope")),
 				successorHash: deps.vault.mac(successor),
 				successorSealed: sealFor(presented, `${successor} ${access}`),
 				access: { hash: deps.vault.mac(access), expiresAt },

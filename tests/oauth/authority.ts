@@ -80,6 +80,9 @@ function emptyShelves(deps: OAuthDeps): Shelves & { readonly pins: Pins } {
 	};
 }
 
+/** The endpoints of servers; nobody here may use the last. */
+const PARTS = ["/mcp/memory", "/mcp/files", "/mcp/closed"];
+
 export async function openAuthority(
 	options: {
 		readonly issuer?: string;
@@ -125,8 +128,8 @@ export async function openAuthority(
 		vault,
 		issuer,
 		documents: createClientDocuments(around),
-		isEndpoint: (path) =>
-			["/mcp/memory", "/mcp/files", "/mcp/reading"].includes(path),
+		isEndpoint: (path) => [...PARTS, "/mcp/reading"].includes(path),
+		isPart: (path) => PARTS.includes(path),
 		// A new address each time, unless a test is about addresses.
 		clientAddress:
 			options.address ??

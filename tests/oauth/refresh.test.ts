@@ -129,13 +129,17 @@ test("a token older than that ends its whole family, and no other grant of the s
 });
 
 // 36: RFC 6749 6
-test("a narrower scope works, a wider one does not, and the next may widen back to the grant", async () => {
+test("a narrower scope works, a wider one does not, what means nothing is ignored, and the next may widen back", async () => {
 	const { client, tokens } = await signInClient(authority);
 	const narrow = await refresh(authority, client, tokens.refresh_token, {
 		scope: "mcp:memory offline_access",
 	});
 	expect(narrow).toMatchObject({ status: 200, scope: "mcp:memory" });
-	const back = await refresh(authority, client, narrow.refresh_token);
+	const unknown = await refresh(authority, client, narrow.refresh_token, {
+		scope: "mcp:reading mcp:nowhere",
+	});
+	expect(unknown).toMatchObject({ status: 200, scope: "mcp" });
+	const back = await refresh(authority, client, unknown.refresh_token);
 	expect(back.scope).toBe("mcp");
 
 	const partial = await signInClient(authority, { scope: "mcp:memory" });

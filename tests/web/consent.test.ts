@@ -229,6 +229,25 @@ test("the page lists the servers that it opens and no others", async () => {
 	expect(one).not.toContain(">files<");
 });
 
+// decision 33: a toolset's scope means nothing at `/mcp`, and what means nothing is dropped
+test("at /mcp a toolset's scope is as if it were not asked for", async () => {
+	for (const [asked, boxes] of [
+		["mcp:reading", ["server:files", "server:memory", "later"]],
+		["mcp:reading mcp:memory", ["server:memory"]],
+	] as const) {
+		const search = authorizeQuery(client, { scope: asked });
+		const html = await page(browser, search);
+		expect(Object.keys(formOf(html)), asked).toEqual(["csrf", ...boxes]);
+	}
+});
+
+test("where none of the servers asked for is the person's to use, the page says so", async () => {
+	const search = authorizeQuery(client, { scope: "mcp:closed" });
+	const html = await page(browser, search);
+	expect(html).toContain("It asks for servers that you may not use");
+	expect(html).not.toContain('type="checkbox"');
+});
+
 describe("what is granted is what is ticked", () => {
 	const both = { "server:files": "on", "server:memory": "on" };
 	for (const [what, asked, ticked, granted] of [

@@ -147,7 +147,11 @@ function Servers(props: { readonly choice: Choice }): VNode {
 	return (
 		<>
 			{slugs.length === 0 ? (
-				<p>There is no server you may use yet.</p>
+				<p>
+					{boxes === "servers"
+						? "It asks for servers that you may not use, so there is nothing to allow."
+						: "There is no server you may use yet."}
+				</p>
 			) : (
 				<ul class="choices">
 					{slugs.map((slug) => (
