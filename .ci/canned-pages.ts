@@ -196,7 +196,11 @@ const LOOKED_UP: readonly WorkLine[] = [
 ];
 const ISSUED = work("done", [
 	...LOOKED_UP,
-	{ atMs: 215, kind: "done", text: "CAA: there is no such record, so every CA may issue." },
+	{
+		atMs: 215,
+		kind: "done",
+		text: "CAA: there is no such record, so every CA may issue.",
+	},
 	{
 		atMs: 230,
 		kind: "now",
