@@ -1,12 +1,12 @@
 /**
- * A server's answer for a client of the other era: what must be added, and which error code means what.
- * What a result lacks is added to its own bytes; what it says already in the words of the other era stands once.
+ * A server's answer in the words of its client's era. What a result lacks is added to its own bytes; what it says
+ * already in the words of the other era stands once.
  *
- * @see specification 2026-07-28, changelog: `resultType`, cache hints, `-32002` → `-32602`
+ * @see specification 2026-07-28, changelog: `resultType`, cache hints
  */
-import { memberOf, splice, textOf } from "../message.ts";
-import { type Era, RPC } from "../protocol.ts";
+import type { Era } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
+import { refusalFor } from "./error-codes.ts";
 import { inputRequired } from "./input.ts";
 import { type Members, replaceMembers, withMembers } from "./members.ts";
 
@@ -21,9 +21,11 @@ export function adaptResult(
 	upstreamEra: Era,
 	reply: Reply,
 ): Reply {
-	if (era === upstreamEra) return reply;
-	if (reply.member === "error")
-		return { ...reply, body: adaptError(era, method, reply.body) };
+	if (reply.member === "error" && reply.body instanceof Uint8Array) {
+		const passage = { client: era, server: upstreamEra, method };
+		return { ...reply, body: refusalFor(passage, reply.body) };
+	}
+	if (era === upstreamEra || reply.member === "error") return reply;
 	// A parked call's question has the modern shape already.
 	if (era === "modern" && inputRequired(reply)) return reply;
 	if (era === "modern")
@@ -42,21 +44,4 @@ export function withPrivateCache(reply: Reply): Reply {
 	return reply.member === "error"
 		? reply
 		: { ...reply, body: replaceMembers(reply.body, PRIVATE) };
-}
-
-/** Resource not found is `-32002` in the legacy era and `-32602` in the modern one, which must not emit the other. */
-function adaptError(
-	era: Era,
-	method: string,
-	body: Reply["body"],
-): Reply["body"] {
-	if (!(body instanceof Uint8Array) || method !== "resources/read") return body;
-	const [from, to] =
-		era === "modern"
-			? [RPC.resourceNotFound, RPC.invalidParams]
-			: [RPC.invalidParams, RPC.resourceNotFound];
-	const code = memberOf(body, 0, "code");
-	return code && textOf(body, code) === String(from)
-		? splice(body, [{ start: code.start, end: code.end, text: String(to) }])
-		: body;
 }

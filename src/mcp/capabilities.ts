@@ -33,6 +33,17 @@ export function canonicalCapabilities(declared: unknown): string {
 	});
 }
 
+/** Whether a client that declares all of these has them declared to servers too. */
+export function carriesAll(required: unknown): boolean {
+	const { extensions, ...others } = objectOf(required);
+	return (
+		Object.keys(others).every((name) => name in CARRIED) &&
+		Object.keys(objectOf(extensions)).every(
+			(name) => name === EXTENSION.tasks || name === EXTENSION.ui,
+		)
+	);
+}
+
 /** Types that a client may name for its pages; more are of no use to anybody. */
 const MIME_TYPES_MAX = 8;
 const MIME_TYPE_LENGTH_MAX = 100;

@@ -48,6 +48,9 @@ const CALLS_MAX = 512;
 /** How long a list holds that says nothing of it: changes are announced, this is for servers that forget to. */
 const LIST_TTL_MS = 10 * 60_000;
 
+/** Tools of one list that are named in the log for being left out. */
+const FAULTY_MAX = 20;
+
 type Cached = {
 	readonly listing: Listing;
 	readonly freshUntilMs: number;
@@ -217,6 +220,18 @@ export function createUpstream(deps: {
 		usedMs = clock.nowMs();
 	};
 
+	/** Tools that are left out are said once, and again when they are others (2026-07-28, streamable HTTP: SHOULD). */
+	const warnOfFaulty = ({ faulty }: Listing, before: Listing): void => {
+		if (Bun.deepEquals(faulty, before.faulty)) return;
+		for (const tool of faulty.slice(0, FAULTY_MAX))
+			log.warn("tool left out", {
+				slug: server.slug,
+				tool,
+				reason: "an x-mcp-header mark in its schema is not valid",
+				count: faulty.length,
+			});
+	};
+
 	const refresh = (kind: ListKind): Promise<Listing> => {
 		const running = fetching.get(kind);
 		if (running) return running;
@@ -226,6 +241,7 @@ export function createUpstream(deps: {
 			const mirrors = !isProcess && live.facts.era === "modern";
 			const listing = await fetchList(live, kind, mirrors, closing.signal);
 			const previous = lists.get(kind)?.listing;
+			warnOfFaulty(listing, previous ?? EMPTY);
 			lists.set(kind, {
 				listing,
 				freshUntilMs:

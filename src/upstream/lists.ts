@@ -28,6 +28,8 @@ export type Listing = {
 	readonly ttlMs: number | undefined;
 	/** Tools whose arguments travel as headers too. */
 	readonly paramHeaders: ReadonlyMap<string, ParamHeaders>;
+	/** Names of tools that must not be shown, because their marks are faulty. */
+	readonly faulty: readonly string[];
 };
 
 const PAGES_MAX = 200;
@@ -39,6 +41,7 @@ export const EMPTY: Listing = {
 	items: [],
 	ttlMs: undefined,
 	paramHeaders: new Map(),
+	faulty: [],
 };
 
 const CAPABILITY: Readonly<Record<ListKind, string>> = {
@@ -63,6 +66,7 @@ export async function fetchList(
 	const { method, member, key } = LISTS[kind];
 	const items = new Map<string, Item>();
 	const paramHeaders = new Map<string, ParamHeaders>();
+	const faulty: string[] = [];
 	let ttlMs: number | undefined;
 	let bytes = 0;
 	let cursor: string | null = null;
@@ -85,6 +89,7 @@ export async function fetchList(
 		for (const item of read.items) {
 			const headers =
 				mirrors && kind === "tools" ? paramHeadersOf(item.bytes) : [];
+			if (headers === null) faulty.push(item.key);
 			if (headers === null || items.has(item.key)) continue;
 			if (headers.length > 0) paramHeaders.set(item.key, headers);
 			items.set(item.key, item);
@@ -93,7 +98,7 @@ export async function fetchList(
 		if (read.ttlMs !== undefined)
 			ttlMs = Math.min(ttlMs ?? read.ttlMs, read.ttlMs);
 		if (read.cursor === null)
-			return { items: [...items.values()], ttlMs, paramHeaders };
+			return { items: [...items.values()], ttlMs, paramHeaders, faulty };
 		if (read.cursor === cursor) throw endless(method);
 		cursor = read.cursor;
 	}

@@ -12,6 +12,7 @@ import { type Gateway, startGateway } from "../support/gateway.ts";
 import {
 	type Asked,
 	legacyStart,
+	modernStart,
 	result,
 	type ScriptedServer,
 	startScripted,
@@ -341,4 +342,47 @@ test("what nobody knows is unknown in the words of each era", async () => {
 	const session = await openLegacySession(gateway.endpoint(), key);
 	const old = await session.request("vendor/unknown");
 	expect(old.last?.error?.code).toBe(-32601);
+});
+
+test("ping is answered here to a legacy client, and is unknown in the modern era", async () => {
+	const session = await openLegacySession(gateway.endpoint("legacy"), key);
+	expect((await session.request("ping")).last?.result).toEqual({});
+	expect(legacy.asked.some(({ method }) => method === "ping")).toBe(false);
+	const gone = await ask("ping");
+	expect([gone.status, gone.last?.error?.code]).toEqual([404, -32601]);
+});
+
+test("a schema that points into the network is passed on, and nobody fetches it (2026-07-28 basic, $ref)", async () => {
+	const bait = startScripted(() => undefined);
+	const schema = `{"type":"object","properties":{"a":{"$ref":"${bait.url}/a.json"}}}`;
+	const tool = `{"name":"far","inputSchema":${schema},"outputSchema":${schema}}`;
+	const server = startScripted(
+		(asked) =>
+			modernStart(asked) ??
+			result(
+				asked,
+				asked.method === "tools/list"
+					? `{"resultType":"complete","tools":[${tool}],"ttlMs":1000,"cacheScope":"public"}`
+					: '{"resultType":"complete","content":[],"structuredContent":{"a":1}}',
+			),
+	);
+	await gateway.addServers({ far: ["--url", server.url] });
+	const call = { name: "far", arguments: { a: 1 } };
+	const session = await openLegacySession(gateway.endpoint("far"), key);
+	for (const [list, called] of [
+		[
+			await ask("tools/list", {}, {}, "far"),
+			await ask("tools/call", call, {}, "far"),
+		],
+		[
+			await session.request("tools/list"),
+			await session.request("tools/call", call),
+		],
+	] as const) {
+		expect(list.text).toContain(schema);
+		expect(called.text).toContain('"structuredContent":{"a":1}');
+	}
+	expect(bait.asked).toEqual([]);
+	server.stop();
+	bait.stop();
 });

@@ -79,22 +79,3 @@ test("a read for somebody is private to them, and nothing else about it changes"
 	const refusal = { member: "error", body: toBytes('{"code":1}') } as const;
 	expect(withPrivateCache(refusal)).toEqual(refusal);
 });
-
-test("a missing resource has the code of the client's era (2026-07-28 changelog)", () => {
-	const error = (
-		era: "modern" | "legacy",
-		from: "modern" | "legacy",
-		code: number,
-	): string => {
-		const body = toBytes(`{"code":${code},"message":"m","data":{"uri":"x"}}`);
-		return textOf(
-			adaptResult({ era, method: "resources/read" }, from, {
-				member: "error",
-				body,
-			}).body as Uint8Array,
-		);
-	};
-	expect(error("modern", "legacy", -32002)).toContain("-32602");
-	expect(error("legacy", "modern", -32602)).toContain("-32002");
-	expect(error("legacy", "legacy", -32602)).toContain("-32602");
-});

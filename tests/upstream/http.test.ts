@@ -419,6 +419,26 @@ for (const [what, answer, said] of [
 		await expect(upstream.list("tools")).rejects.toThrow(said);
 	});
 
+test("SEP-2243: a tool whose marks are faulty is left out, and the log says so once", async () => {
+	const schema = (type: string): string =>
+		`{"type":"object","properties":{"a":{"type":"${type}","x-mcp-header":"A"}}}`;
+	const { pool, upstream } = behind(
+		(asked) =>
+			modernStart(asked) ??
+			result(
+				asked,
+				`{"tools":[{"name":"good","inputSchema":${schema("string")}},{"name":"bad","inputSchema":${schema("number")}}],"ttlMs":0,"cacheScope":"public"}`,
+			),
+	);
+	for (const _ of [1, 2])
+		expect((await upstream.list("tools")).map(({ key }) => key)).toEqual([
+			"good",
+		]);
+	const warnings = pool.logged.filter((line) => line.includes("tool left out"));
+	expect(warnings).toHaveLength(1);
+	expect(JSON.parse(warnings[0] as string)).toMatchObject({ tool: "bad" });
+});
+
 test("an administrator's header cannot say something else about the message", async () => {
 	const server = startScripted(
 		(asked) =>

@@ -1,0 +1,59 @@
+import { afterEach, expect, test } from "bun:test";
+import { createInput, type Interactive } from "../../src/mcp/input.ts";
+import { parseJson, toBytes } from "../../src/message.ts";
+import { wholeBody } from "../../src/upstream/reply.ts";
+import {
+	modernStart,
+	result,
+	startScripted,
+} from "../support/scripted-server.ts";
+import { overHttp, startPool } from "../support/upstreams.ts";
+
+const open: { close: () => Promise<void> | void }[] = [];
+afterEach(async () => {
+	for (const each of open.splice(0)) await each.close();
+});
+
+test("SEP-2322: a server's requestState is sealed for one call of one client, for ten minutes, and comes back byte for byte", async () => {
+	const inner = '"\\u0073tate 1.0"';
+	const server = startScripted(
+		(asked) =>
+			modernStart(asked) ??
+			result(
+				asked,
+				asked.body.includes("inputResponses")
+					? '{"resultType":"complete"}'
+					: `{"resultType":"input_required","inputRequests":{},"requestState":${inner}}`,
+			),
+	);
+	const pool = startPool();
+	open.push(pool, { close: server.stop });
+	const upstream = pool.upstream("asks", overHttp(server.url));
+	let now = 1_000_000;
+	const clock = { now: () => now, nowMs: () => now * 1000 };
+	const input = createInput({ vault: pool.vault, clock });
+	const pass = async (
+		params: string,
+		purpose = "ada's",
+	): Promise<Readonly<Record<string, unknown>>> => {
+		const call: Interactive["call"] = {
+			method: "tools/call",
+			params: toBytes(params),
+			signal: new AbortController().signal,
+			asker: "ada",
+		};
+		const reply = await input.pass({ purpose, upstream, call });
+		return parseJson(await wholeBody(reply.body)) as Record<string, unknown>;
+	};
+	const { requestState } = await pass('{"name":"a"}');
+	expect(JSON.stringify(requestState)).not.toContain("tate");
+	const back = `{"name":"a","inputResponses":{},"requestState":${JSON.stringify(requestState)}}`;
+	await expect(pass(back, "bob's")).rejects.toThrow("is not of this call");
+	now += 600;
+	expect(await pass(back)).toEqual({ resultType: "complete" });
+	expect(server.asked.at(-1)?.body).toContain(`"requestState":${inner}`);
+	const askedBefore = server.asked.length;
+	now += 1;
+	await expect(pass(back)).rejects.toThrow("is too old");
+	expect(server.asked).toHaveLength(askedBefore);
+});
