@@ -68,14 +68,21 @@ const OWN_HOP = new Set([
 	"notifications/subscriptions/acknowledged",
 ]);
 
+/** The ids of requests on one link: none is given twice, whoever talks there. */
+export type Ids = { last: number };
+
 /** Begins to talk on a link. */
-export function createTalk(link: Link, hearing: CallHearing, self: Self): Talk {
-	let lastId = 0;
+export function createTalk(
+	link: Link,
+	hearing: CallHearing,
+	self: Self,
+	ids: Ids = { last: 0 },
+): Talk {
 	return {
 		link,
 		self,
 		request: (call, speaking, timeoutMs, paramHeaders) => {
-			const id = ++lastId;
+			const id = ++ids.last;
 			const { bytes, progressToken } = wrapRequest({
 				id,
 				method: call.method,

@@ -9,16 +9,11 @@ import { SallyportError } from "../errors.ts";
 import { SHARED } from "../store/secrets.ts";
 import type { Server } from "../store/servers.ts";
 import type { Program } from "./child.ts";
-import { type Connection, createConnection, type Talk } from "./connection.ts";
 import type { Credentials } from "./credentials.ts";
 import type { DialDeps, Memory } from "./dial.ts";
 import { discover, initialize } from "./era.ts";
-import {
-	closeOnFailure,
-	type Link,
-	LinkError,
-	START_TIMEOUT_MS,
-} from "./link.ts";
+import { closeOnFailure, LinkError, START_TIMEOUT_MS } from "./link.ts";
+import type { Met } from "./shared-process.ts";
 import type { ServerFacts } from "./upstream.ts";
 
 /** How long a process may take to say it is modern before it is also asked as a legacy one. */
@@ -26,10 +21,7 @@ const PROBE_TIMEOUT_MS = 3000;
 const PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /** A process that was started, and nothing said to it yet. */
-export type Started = {
-	readonly link: Link;
-	readonly talk: Talk;
-};
+export type Started = Omit<Met, "facts">;
 
 /**
  * Finds out what a process speaks.
@@ -39,29 +31,28 @@ export async function dialProcess(
 	start: () => Started,
 	memory: Memory,
 	signal: AbortSignal,
-): Promise<Connection> {
+): Promise<Met> {
 	const first = start();
 	if (memory.legacy) return handshake(first, signal);
 	return closeOnFailure(first.link, async () => {
 		const found = await probe(first, signal);
 		if (found !== "died") {
 			memory.legacy = found.era === "legacy";
-			return createConnection(first.talk, found);
+			return { ...first, facts: found };
 		}
 		// Some servers end when asked something they do not know; a second one is asked nothing of the kind.
-		const connection = await handshake(start(), signal);
+		const met = await handshake(start(), signal);
 		memory.legacy = true;
-		return connection;
+		return met;
 	});
 }
 
-function handshake(
-	{ link, talk }: Started,
-	signal: AbortSignal,
-): Promise<Connection> {
-	return closeOnFailure(link, async () =>
-		createConnection(talk, await initialize(talk, signal, START_TIMEOUT_MS)),
-	);
+function handshake(started: Started, signal: AbortSignal): Promise<Met> {
+	const { link, talk } = started;
+	return closeOnFailure(link, async () => ({
+		...started,
+		facts: await initialize(talk, signal, START_TIMEOUT_MS),
+	}));
 }
 
 /** Asks as a modern client and, when that takes long, as a legacy one too; whichever is answered first counts. */

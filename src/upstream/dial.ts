@@ -15,6 +15,7 @@ import {
 	type Connection,
 	createConnection,
 	createTalk,
+	type Ids,
 	type Self,
 } from "./connection.ts";
 import type { Connections } from "./connections.ts";
@@ -26,6 +27,7 @@ import { openHttpLink } from "./http.ts";
 import type { HttpTarget } from "./http-target.ts";
 import { closeOnFailure, type LinkError, START_TIMEOUT_MS } from "./link.ts";
 import { NeedsPerson } from "./needs-person.ts";
+import type { SharedProcess } from "./shared-process.ts";
 import { openSseLink } from "./sse.ts";
 import { collectLines, type Lines } from "./stderr.ts";
 import { openStdioLink } from "./stdio.ts";
@@ -65,6 +67,7 @@ const HTTP_PROBE_TIMEOUT_MS = 15_000;
  * A dial for one server and identity.
  * @param capabilities canonical JSON of what the callers can be asked
  * @param lines where its process's standard error goes
+ * @param process what this server and identity share, where it is one
  */
 export function createDial(
 	deps: DialDeps,
@@ -72,6 +75,7 @@ export function createDial(
 	identity: string,
 	capabilities: string,
 	lines: Lines,
+	process: SharedProcess,
 ): Dial {
 	const self: Self = { version: deps.version, capabilities };
 	let memory: Memory = { legacy: false, sse: false };
@@ -110,14 +114,19 @@ export function createDial(
 					signal,
 				);
 			const program = programOf(deps, server, credentials);
-			const start = (): Started => {
+			const shared = identity === SHARED;
+			const start = (onEvent: (event: UpstreamEvent) => void): Started => {
 				const child = startChild(deps.db, server.id, program);
 				void collectLines(child.stderr, Object.values(credentials.env), lines);
-				const hearing = hear();
+				const hearing = createHearing({ onEvent, shared });
 				const link = openStdioLink(child, hearing);
-				return { link, talk: createTalk(link, hearing, self) };
+				const ids: Ids = { last: 0 };
+				const talk = createTalk(link, hearing, self, ids);
+				return { link, hearing, ids, talk };
 			};
-			return await dialProcess(start, memory, signal);
+			return await process.join({ self, onEvent, shared, signal }, (hear) =>
+				dialProcess(() => start(hear), memory, signal),
+			);
 		} catch (error) {
 			memory = { legacy: false, sse: false };
 			throw error;

@@ -1,5 +1,6 @@
 /**
- * The pool: one upstream for each server, credential identity and set of capabilities, made when first asked for.
+ * The pool: one upstream for each server, credential identity and set of capabilities, made when first asked for. Those
+ * of a modern server that differ only in the last share one process.
  *
  * So two users of a server with personal secrets never share a process or a connection, and all clients of one user
  * do. It bounds how many processes run, and puts those to sleep that nobody has asked for a while.
@@ -11,6 +12,7 @@ import type { Server } from "../store/servers.ts";
 import { identityFor, missingSlots } from "./credentials.ts";
 import { createDial, type DialDeps, missingSecrets } from "./dial.ts";
 import { createUpstream, type LivingUpstream } from "./life.ts";
+import { createSharedProcess, type SharedProcess } from "./shared-process.ts";
 import { createLines } from "./stderr.ts";
 import type { Upstreams } from "./upstream.ts";
 
@@ -37,6 +39,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 	const { db, clock, log } = deps;
 	const idleStopMs = deps.idleStopMs ?? IDLE_STOP_MS;
 	const pool = new Map<string, LivingUpstream>();
+	/** What the upstreams of a server and identity share, until they are closed together. */
+	const processes = new Map<string, SharedProcess>();
 	/** Put out of the pool, and not closed yet. */
 	const leaving = new Set<Promise<void>>();
 	const closing = new AbortController();
@@ -57,6 +61,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		}
 		retiring.delete(key);
 		if (closing.signal.aborted) return;
+		processes.delete(key);
 		for (const [key, upstream] of pool) {
 			if (upstream.server.id !== serverId || upstream.identity !== identity)
 				continue;
@@ -73,24 +78,33 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		retire: (serverId, identity, at) => void retire(serverId, identity, at),
 	};
 
-	const idlest = (): LivingUpstream | undefined =>
-		[...pool.values()]
-			.filter((upstream) => upstream.idleSinceMs() !== null)
-			.toSorted((a, b) => Number(a.idleSinceMs()) - Number(b.idleSinceMs()))[0];
-	const admit = async (): Promise<void> => {
-		const running = [...pool.values()].filter(
+	/** The upstreams that have a process, by the process. */
+	const running = (): readonly (readonly LivingUpstream[])[] => {
+		const active = [...pool.values()].filter(
 			(upstream) =>
 				upstream.isProcess && ["ready", "starting"].includes(upstream.state()),
 		);
-		if (running.length < PROCESSES_MAX) return;
-		const oldest = idlest();
-		if (!oldest)
+		return Object.values(
+			Object.groupBy(active, (upstream) =>
+				upstream.knownFacts()?.era === "modern"
+					? placeOf(upstream)
+					: `${placeOf(upstream)} ${upstream.capabilities}`,
+			),
+		) as LivingUpstream[][];
+	};
+	const admit = async (): Promise<void> => {
+		const processes = running();
+		if (processes.length < PROCESSES_MAX) return;
+		const [idlest] = processes
+			.filter((users) => users.every((user) => user.idleSinceMs() !== null))
+			.toSorted((a, b) => lastIdle(a) - lastIdle(b));
+		if (!idlest)
 			throw new SallyportError(
 				"unavailable",
 				`${PROCESSES_MAX} server processes run, and all are busy`,
 				{ hint: "try again in a moment" },
 			);
-		await oldest.sleep();
+		await Promise.all(idlest.map((user) => user.sleep()));
 	};
 
 	const stopSweeping = every(Math.min(idleStopMs / 2, SWEEP_MS_MAX), () => {
@@ -112,15 +126,27 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		const missing = missingSlots(db, server, identity);
 		if (missing.length > 0) throw missingSecrets(deps, server, missing);
 		const lines = createLines();
+		const place = `${server.id} ${identity}`;
+		const process = processes.get(place) ?? createSharedProcess();
+		processes.set(place, process);
 		return createUpstream({
 			server,
 			identity,
 			capabilities,
-			dial: createDial(dialDeps, server, identity, capabilities, lines),
+			dial: createDial(
+				dialDeps,
+				server,
+				identity,
+				capabilities,
+				lines,
+				process,
+			),
 			lines,
 			clock,
 			log,
-			admit,
+			admit: async () => {
+				if (!process.runs()) await admit();
+			},
 		});
 	};
 
@@ -171,7 +197,10 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 					upstream.server.id === serverId &&
 					(identity === undefined || upstream.identity === identity),
 			);
-			for (const [key] of dropped) pool.delete(key);
+			for (const [key, upstream] of dropped) {
+				pool.delete(key);
+				processes.delete(placeOf(upstream));
+			}
 			await Promise.all(dropped.map(([, upstream]) => upstream.close()));
 		},
 		live: (serverId) =>
@@ -187,6 +216,16 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			]);
 		},
 	};
+}
+
+/** What has a process of its own, if it has one. */
+function placeOf({ server, identity }: LivingUpstream): string {
+	return `${server.id} ${identity}`;
+}
+
+/** Since when a process has had nothing to do. */
+function lastIdle(users: readonly LivingUpstream[]): number {
+	return Math.max(...users.map((user) => Number(user.idleSinceMs())));
 }
 
 const REST_POLL_MS = 1000;
