@@ -33,21 +33,45 @@ const IDLE_MS = { plain: 4000, tls: 55_000 } as const;
 
 type Kept = { readonly connection: Connection; readonly sinceMs: number };
 
-/**
- * @param deps.dial opens a connection to the server
- * @param deps.host as the Host header says it
- * @param deps.path where requests go that do not say
- */
-export function createHttpClient(deps: {
+type ClientDeps = {
+	/** Opens a connection to the server. */
 	readonly dial: (hooks: {
 		readonly onFree: (connection: Connection) => void;
 		readonly onGone: (connection: Connection) => void;
 	}) => Promise<Connection>;
+	/** As the Host header says it. */
 	readonly host: string;
+	/** Where requests go that do not say. */
 	readonly path: string;
 	readonly secure: boolean;
 	readonly clock?: Pick<Clock, "nowMs">;
-}): HttpClient {
+};
+
+/** A client that is next to nothing while nobody asks: what connections need is made with the first of them. */
+export function createHttpClient(deps: ClientDeps): HttpClient {
+	let pool: HttpClient | null = null;
+	let closed = false;
+	const onRest = (): void => {
+		pool = null;
+	};
+	return {
+		send: (request) => {
+			if (closed) return refused();
+			pool ??= openPool(deps, onRest);
+			return pool.send(request);
+		},
+		close: () => {
+			closed = true;
+			pool?.close();
+		},
+	};
+}
+
+/**
+ * The connections there are.
+ * @param onRest called when the last one is gone and nobody waits for another
+ */
+function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 	const { dial, host, path, clock = systemClock } = deps;
 	const idleMs = deps.secure ? IDLE_MS.tls : IDLE_MS.plain;
 	const all = new Set<Connection>();
@@ -64,9 +88,14 @@ export function createHttpClient(deps: {
 		while (kept[0] && nowMs - kept[0].sinceMs >= idleMs)
 			kept.shift()?.connection.destroy();
 		if (kept.length > 0) sweepLater();
+		else if (all.size + dialing + waiting.size === 0) onRest();
 	};
+	/** Looks again when the oldest is due; where none is kept, whether there is anything at all. */
 	const sweepLater = (): void => {
-		sweeping ??= setTimeout(sweep, idleMs);
+		if (sweeping) return;
+		const nowMs = clock.nowMs();
+		const dueMs = (kept[0]?.sinceMs ?? nowMs) + idleMs - nowMs;
+		sweeping = setTimeout(sweep, Math.max(1, dueMs));
 		sweeping.unref?.();
 	};
 	const onFree = (connection: Connection): void => {
@@ -84,7 +113,9 @@ export function createHttpClient(deps: {
 		all.delete(connection);
 		const at = kept.findIndex((each) => each.connection === connection);
 		if (at >= 0) kept.splice(at, 1);
-		if (waiting.size > 0 && !closed) void dialFor();
+		if (closed) return;
+		if (waiting.size > 0) void dialFor();
+		else if (all.size === 0) sweepLater();
 	};
 	const takeKept = (): Connection | null => {
 		const nowMs = clock.nowMs();
@@ -107,6 +138,7 @@ export function createHttpClient(deps: {
 			const [next] = waiting;
 			if (next) waiting.delete(next);
 			next?.(error as Error);
+			sweepLater();
 		} finally {
 			dialing--;
 		}
@@ -167,7 +199,6 @@ export function createHttpClient(deps: {
 
 	return {
 		send: (request) => {
-			if (closed) return refused();
 			const exchange = start(request);
 			return request.timeoutMs === null
 				? exchange

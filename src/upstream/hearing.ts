@@ -25,6 +25,8 @@ import type { Call, ListKind, UpstreamEvent } from "./upstream.ts";
 export type Running = {
 	readonly call: Call;
 	readonly patience: Patience;
+	/** What to do when it ends before its questions are answered; absent while it was asked none. */
+	ends?: Set<() => void>;
 };
 
 /** A hearing, and the calls it can hand things to. */
@@ -34,9 +36,6 @@ export type CallHearing = Hearing & {
 	/** It has ended, and its open questions end with it. */
 	readonly leave: (id: number) => void;
 };
-
-/** What to do when a call ends before its questions are answered. */
-type Ends = Set<() => void>;
 
 /** Questions of one server that wait at once. */
 const QUESTIONS_MAX = 100;
@@ -56,7 +55,6 @@ export function createHearing(deps: {
 	readonly shared: boolean;
 }): CallHearing {
 	const running = new Map<number, Running>();
-	const ends = new WeakMap<Running, Ends>();
 	/** How to withdraw a question, by the raw JSON of its id. */
 	const asked = new Map<string, () => void>();
 
@@ -66,19 +64,19 @@ export function createHearing(deps: {
 	): Promise<Bytes | null> => {
 		const { id } = request;
 		const { call, patience } = joined;
-		const onEnd: Ends = ends.get(joined) ?? new Set();
-		ends.set(joined, onEnd);
+		joined.ends ??= new Set();
+		const { ends } = joined;
 		const end = Promise.withResolvers<Bytes | null>();
 		const onCallEnd = (): void => end.resolve(refusal(id, ...ENDED));
 		const withdraw = (): void => end.resolve(null);
-		onEnd.add(onCallEnd);
+		ends.add(onCallEnd);
 		asked.set(id, withdraw);
 		const resume = patience.hold();
 		try {
 			return await Promise.race([end.promise, answerOf(call, request)]);
 		} finally {
 			resume();
-			onEnd.delete(onCallEnd);
+			ends.delete(onCallEnd);
 			if (asked.get(id) === withdraw) asked.delete(id);
 		}
 	};
@@ -100,7 +98,7 @@ export function createHearing(deps: {
 		leave: (id) => {
 			const joined = running.get(id);
 			running.delete(id);
-			for (const end of (joined && ends.get(joined)) ?? []) end();
+			for (const end of joined?.ends ?? []) end();
 		},
 		onRequest: async (request, callId) => {
 			if (request.method === "ping")

@@ -40,7 +40,7 @@ export async function callOverHttp(
 	let running: Running | null = null;
 	const cancel = (): void => stop(running, cancelled());
 	try {
-		if (channel.ended.aborted)
+		if (channel.isEnded())
 			throw new LinkError("unsent", "the connection was closed");
 		if (outgoing.signal.aborted) throw cancelled();
 		running = start(channel, outgoing);

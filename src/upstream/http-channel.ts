@@ -49,8 +49,10 @@ export type HttpChannel = {
 	/** The server has forgotten the session: the channel is of no use any more. */
 	readonly lose: () => LinkError;
 	readonly close: () => Promise<void>;
-	/** Aborted when nothing new may begin; what was asked before may still be answered. */
-	readonly ended: AbortSignal;
+	/** Nothing new may begin; what was asked before may still be answered. */
+	readonly isEnded: () => boolean;
+	/** Aborted when that comes about. */
+	readonly ended: () => AbortSignal;
 	readonly closed: Promise<string>;
 };
 
@@ -68,9 +70,21 @@ export function openHttpChannel(
 	const { egress, url } = target;
 	const client = egress.openClient(url);
 	const base = baseHeaders(target);
-	const ended = new AbortController();
 	const { promise: closed, resolve: end } = Promise.withResolvers<string>();
 	let sessionId: string | null = null;
+	let isEnded = false;
+	/** Made for who waits for it: a signal is heavy, and most channels have nobody. */
+	let ending: AbortController | null = null;
+	const finish = (reason: string): void => {
+		isEnded = true;
+		ending?.abort();
+		end(reason);
+	};
+	const ended = (): AbortSignal => {
+		if (isEnded) return AbortSignal.abort();
+		ending ??= new AbortController();
+		return ending.signal;
+	};
 
 	const headersFor = (speaking: Speaking): Record<string, string> => ({
 		...base,
@@ -138,7 +152,7 @@ export function openHttpChannel(
 			}),
 		answerServer: (request, callId, speaking) => {
 			void hearing.onRequest(request, callId).then((bytes) => {
-				if (bytes && !ended.signal.aborted) tell(bytes, speaking);
+				if (bytes && !isEnded) tell(bytes, speaking);
 			});
 		},
 		inSession: ({ era }) => era === "legacy" && sessionId !== null,
@@ -148,22 +162,21 @@ export function openHttpChannel(
 		},
 		lose: () => {
 			sessionId = null;
-			ended.abort();
-			end("the server has forgotten the session");
+			finish("the server has forgotten the session");
 			return new LinkError("unsent", "the server has forgotten the session", {
 				status: 404,
 			});
 		},
 		close: async () => {
 			const id = sessionId;
-			ended.abort();
+			finish("the connection was closed");
 			client.close();
-			end("the connection was closed");
 			if (id === null) return;
 			sessionId = null;
 			await endSession(target, { ...base, [HEADER.sessionId]: id });
 		},
-		ended: ended.signal,
+		isEnded: () => isEnded,
+		ended,
 		closed,
 	};
 }

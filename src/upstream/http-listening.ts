@@ -24,12 +24,13 @@ export async function listenOverHttp(
 			channel.answerServer(message, null, speaking);
 		return "more";
 	};
+	const ended = channel.ended();
 	let lastId = "";
-	for (let attempt = 0; !channel.ended.aborted; attempt++) {
+	for (let attempt = 0; !ended.aborted; attempt++) {
 		const read = await listenOnce(channel, speaking, lastId, onMessage);
 		if (!read) return;
 		lastId = read.splitter?.lastId() ?? lastId;
-		await delay(reopenMs(read.splitter, attempt), channel.ended);
+		await delay(reopenMs(read.splitter, attempt), ended);
 	}
 }
 
@@ -40,9 +41,10 @@ async function listenOnce(
 	lastId: string,
 	onMessage: (message: Message) => "more",
 ): Promise<{ readonly splitter: EventSplitter | null } | null> {
+	const ended = channel.ended();
 	const exchange = channel.stream(speaking, lastId);
 	const stop = (): void => exchange.abandon();
-	channel.ended.addEventListener("abort", stop, { once: true });
+	ended.addEventListener("abort", stop, { once: true });
 	try {
 		const answer = await exchange.answer;
 		if (answer.status === 404 && channel.inSession(speaking)) channel.lose();
@@ -55,6 +57,6 @@ async function listenOnce(
 		);
 		return { splitter: splitter ?? null };
 	} finally {
-		channel.ended.removeEventListener("abort", stop);
+		ended.removeEventListener("abort", stop);
 	}
 }

@@ -363,6 +363,22 @@ test("an abandoned request closes its connection, and the next one gets a new on
 	expect(await outcome(post(client))).toBe("fine");
 });
 
+test("a connection that nobody uses is closed after a while, and the next request opens another", async () => {
+	const { client, server } = facing(({ write }) => void write(whole("fine")));
+	const used = await Promise.all([1, 2, 3].map(() => outcome(post(client))));
+	expect(used).toEqual(["fine", "fine", "fine"]);
+	const restedMs = performance.now();
+	await until("all are closed", () => server.closed() === 3);
+	// It is kept for as long as another request may well come.
+	expect(performance.now() - restedMs).toBeGreaterThan(3000);
+	expect(await outcome(post(client))).toBe("fine");
+	expect(await outcome(post(client))).toBe("fine");
+	expect(server.connections()).toBe(4);
+	client.close();
+	await until("the last is closed", () => server.closed() === 4);
+	expect(await outcome(post(client))).toBe("the request was cancelled");
+}, 20_000);
+
 test("a server that is faster than its reader is braked", async () => {
 	const total = 64 * 1024 * 1024;
 	const block = Buffer.alloc(1024 * 1024, "x");
