@@ -871,6 +871,20 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 			csrf,
 			saved: false,
 		}),
+	"connect-elsewhere": () =>
+		connectPage({
+			slug: "linear",
+			email: EMAIL,
+			isAdmin: true,
+			signIn: {
+				outlook: { elsewhere: `${ISSUER}/connect/linear` },
+				connection: null,
+				redirectUri: `${ISSUER}/connect/linear/callback`,
+			},
+			secrets: [],
+			csrf,
+			saved: false,
+		}),
 	"connect-unregistered": () =>
 		connectPage({
 			slug: "gmail",

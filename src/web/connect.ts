@@ -78,7 +78,9 @@ async function show(
 		slug: server.slug,
 		email: visitor.login.email,
 		isAdmin: visitor.login.role !== "member",
-		signIn: server.signsIn ? await signInOf(site, server, visitor) : null,
+		signIn: server.signsIn
+			? await signInOf(site, request, server, visitor)
+			: null,
 		secrets: ownSecrets(site, server, visitor),
 		csrf: site.forms.issue(bindingOf(visitor), actionOf(server)),
 		saved: searchParams.has("saved"),
@@ -100,6 +102,7 @@ async function decide(
 		return staleFormPage();
 	switch (form.get("do")) {
 		case "sign-in": {
+			if (!isAtHome(site, request)) return seeOther(`/connect/${server.slug}`);
 			const url = await site.connections.begin(server, {
 				userId: visitor.login.userId,
 				loginHash: visitor.hash,
@@ -165,17 +168,26 @@ function serverOf(site: Site, { login }: Visitor, params: Params): Server {
 	return server;
 }
 
+/**
+ * Whether the browser is where services send it back to. At a door beside the gateway's name, or by another name of a
+ * loopback address, it is not, and its login would stay behind.
+ */
+function isAtHome(site: Site, request: Request): boolean {
+	return new URL(request.url).host === new URL(site.connections.origin).host;
+}
+
 async function signInOf(
 	site: Site,
+	request: Request,
 	server: Server,
 	{ login: { userId } }: Visitor,
 ): Promise<SignIn> {
-	const outlook = await site.connections
-		.foresee(server, userId)
-		.catch((error: unknown) => {
-			if (!(error instanceof SallyportError)) throw error;
-			return { problem: error.message };
-		});
+	const outlook = isAtHome(site, request)
+		? await site.connections.foresee(server, userId).catch((error: unknown) => {
+				if (!(error instanceof SallyportError)) throw error;
+				return { problem: error.message };
+			})
+		: { elsewhere: site.connections.linkTo(server.slug) };
 	const of = { userId, serverId: server.id };
 	return {
 		outlook,

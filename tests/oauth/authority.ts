@@ -86,6 +86,8 @@ const PARTS = ["/mcp/memory", "/mcp/files", "/mcp/closed"];
 export async function openAuthority(
 	options: {
 		readonly issuer?: string;
+		/** The gateway's own origin, where the issuer is a door beside it. */
+		readonly publicUrl?: string;
 		readonly egress?: Egress["fetch"];
 		readonly owner?: boolean;
 		/** What administrators have to know. */
@@ -160,7 +162,7 @@ export async function openAuthority(
 				vault,
 				clock,
 				log: deps.log,
-				origin: issuer,
+				origin: options.publicUrl ?? issuer,
 			}),
 			onSecret: () => {},
 			listSlugs: () => ["files", "memory"],

@@ -12,8 +12,11 @@ import { showDate } from "../dates.ts";
 import { Notice, page } from "../layout.tsx";
 
 export type SignIn = {
-	/** What signing in means; or why it cannot be done. */
-	readonly outlook: Outlook | { readonly problem: string };
+	/** What signing in means; or why it cannot be done; or the page where it is, when this is not the place. */
+	readonly outlook:
+		| Outlook
+		| { readonly problem: string }
+		| { readonly elsewhere: string };
 	readonly connection: ListedConnection | null;
 	/** What to register by hand, where that is needed. */
 	readonly redirectUri: string;
@@ -72,6 +75,8 @@ function SignInPart(props: {
 				<Notice word="Cannot sign in" danger>
 					{sentence(outlook.problem)}
 				</Notice>
+			) : "elsewhere" in outlook ? (
+				<Elsewhere link={outlook.elsewhere} />
 			) : (
 				<>
 					<Terms slug={slug} outlook={outlook} />
@@ -89,7 +94,9 @@ function SignInPart(props: {
 			<form method="post" action={action}>
 				<input type="hidden" name="csrf" value={csrf} />
 				<p class="actions">
-					{"problem" in outlook || outlook.client === "unknown" ? null : (
+					{"problem" in outlook ||
+					"elsewhere" in outlook ||
+					outlook.client === "unknown" ? null : (
 						<button type="submit" name="do" value="sign-in" class="primary">
 							{connection ? "Reconnect" : "Sign in"} at {outlook.place}
 						</button>
@@ -101,6 +108,24 @@ function SignInPart(props: {
 					) : null}
 				</p>
 			</form>
+		</>
+	);
+}
+
+/** The service sends the browser to the gateway's own address, where this browser has to be known by then. */
+function Elsewhere({ link }: { readonly link: string }): VNode {
+	const { host } = new URL(link);
+	return (
+		<>
+			<Notice word="Not from here">
+				The service sends you back to {host}, so you go there from there. You
+				sign in to the gateway once more at that address.
+			</Notice>
+			<p class="actions">
+				<a class="button primary" href={link}>
+					Go on at {host}
+				</a>
+			</p>
 		</>
 	);
 }
