@@ -777,11 +777,17 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 	"tools-none": () => allToolsPage({ servers: [] }),
 	"tools-server": () =>
 		serverToolsPage({
-			slug: "notes",
+			server: {
+				slug: "notes",
+				enabled: true,
+				pinning: "hold",
+				resultBytesMax: 60_000,
+			},
 			tools: NOTES_TOOLS,
 			trouble: null,
 			held: 1,
 			csrf,
+			done: "restarted",
 		}),
 	"tool-edit": () => editPage({ slug: "notes", tool: READ_TOOL, csrf }),
 	"tool-changes": () =>

@@ -4,14 +4,13 @@
  */
 import * as z from "zod";
 import { parsePackageSpec } from "../packages/npm-spec.ts";
+import { PINNINGS, RESULT_BYTES } from "../store/servers.ts";
 
 const ITEMS_MAX = 100;
 const SLOTS_MAX = 50;
 const TOOLS_MAX = 1000;
 const TEXT_LENGTH_MAX = 4096;
 const NAME_LENGTH_MAX = 128;
-const RESULT_BYTES_LEAST = 1000;
-const RESULT_BYTES_MOST = 1_000_000;
 
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -122,11 +121,11 @@ export const accessField = z.union(
 export const resultLimitField = z
 	.number()
 	.int({ error: "must be a whole number of bytes" })
-	.min(RESULT_BYTES_LEAST, {
-		error: `must be at least ${RESULT_BYTES_LEAST} bytes`,
+	.min(RESULT_BYTES.least, {
+		error: `must be at least ${RESULT_BYTES.least} bytes`,
 	})
-	.max(RESULT_BYTES_MOST, {
-		error: `must be at most ${RESULT_BYTES_MOST} bytes`,
+	.max(RESULT_BYTES.most, {
+		error: `must be at most ${RESULT_BYTES.most} bytes`,
 	})
 	.nullable();
 
@@ -160,7 +159,7 @@ const fields = {
 		.nullable(),
 	enabled: z.boolean(),
 	destructiveTools: z.boolean(),
-	pinning: z.enum(["hold", "auto", "off"]),
+	pinning: z.enum(PINNINGS),
 	resultBytesMax: resultLimitField,
 };
 

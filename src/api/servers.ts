@@ -4,6 +4,7 @@
  */
 
 import { type Probe, probeServer } from "../ops/probe.ts";
+import { restartServer, startAnew } from "../ops/servers.ts";
 import type { InstalledNpm } from "../packages/npm.ts";
 import { recordAudit } from "../store/audit.ts";
 import { transaction } from "../store/database.ts";
@@ -59,6 +60,12 @@ export const serverRoutes: readonly Route[] = [
 		path: "/api/mcp/servers/:slug/disable",
 		who: "admins",
 		run: (ask) => setEnabled(ask, false),
+	},
+	{
+		method: "POST",
+		path: "/api/mcp/servers/:slug/restart",
+		who: "admins",
+		run: restart,
 	},
 ];
 
@@ -149,7 +156,7 @@ async function change(ask: Ask): Promise<Answer> {
 		audit(ask, "server.change", slug, Object.keys(changes).join(","));
 		return updated;
 	});
-	await restarted(ask, after);
+	await startAnew(deps, after);
 	deps.npm.prune(slug, findPackage(deps.db, after.id)?.entry ?? null);
 	return { body: await probed(ask, after) };
 }
@@ -163,11 +170,21 @@ async function setEnabled(ask: Ask, enabled: boolean): Promise<Answer> {
 			audit(ask, enabled ? "server.enable" : "server.disable", slug);
 			return updateServer(deps.db, slug, { enabled }, deps.clock.now());
 		});
-		await restarted(ask, server);
+		await startAnew(deps, server);
 	}
 	return {
 		body: { server: viewServer(deps, requireServer(deps.db, slug), ask.actor) },
 	};
+}
+
+/** Ends its processes and connections, whoever uses them; the next call starts it anew. */
+async function restart(ask: Ask): Promise<Answer> {
+	const { deps } = ask;
+	const slug = slugOf(ask);
+	using _lease = ask.lease(slug);
+	const server = requireServer(deps.db, slug);
+	const stopped = await restartServer(deps, server, actorName(ask.actor));
+	return { body: { server: viewServer(deps, server, ask.actor), stopped } };
 }
 
 async function remove(ask: Ask): Promise<Answer> {
@@ -183,15 +200,9 @@ async function remove(ask: Ask): Promise<Answer> {
 		deleteServer(deps.db, slug);
 		audit(ask, "server.remove", slug);
 	});
-	await restarted(ask, server);
+	await startAnew(deps, server);
 	deps.npm.remove(slug);
 	return { body: { removed: slug } };
-}
-
-/** Ends what runs with the old settings; the next call starts it anew. */
-async function restarted({ deps }: Ask, server: Server): Promise<void> {
-	deps.serversChanged();
-	await deps.upstreams.drop(server.id);
 }
 
 /** Installs what the plan needs. @throws SallyportError when it cannot: then nothing is kept */

@@ -15,7 +15,12 @@ import {
 	textOf,
 } from "../message.ts";
 import type { CallRecord } from "../store/calls.ts";
-import { mayUse, type Server, unknownServer } from "../store/servers.ts";
+import {
+	mayUse,
+	refuseDisabled,
+	type Server,
+	unknownServer,
+} from "../store/servers.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import { withoutTasks } from "../upstream/tasks.ts";
 import type { Reply } from "../upstream/upstream.ts";
@@ -272,17 +277,6 @@ function list(entries: readonly Bytes[]): Bytes {
 		),
 		"]",
 	]);
-}
-
-function refuseDisabled(server: Server): void {
-	if (!server.enabled)
-		throw new SallyportError(
-			"conflict",
-			`the server ${server.slug} is disabled`,
-			{
-				hint: `sallyport servers enable ${server.slug}`,
-			},
-		);
 }
 
 /** Does the work for every item, a few at a time. */

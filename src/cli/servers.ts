@@ -107,6 +107,15 @@ export const serverCommands: readonly Command[] = [
 	},
 	{
 		noun: "servers",
+		verb: "restart",
+		summary: "end what runs of a server; its next call starts it anew",
+		words: ["SLUG"],
+		flags: [],
+		examples: ["sallyport servers restart memory"],
+		run: restart,
+	},
+	{
+		noun: "servers",
 		verb: "logs",
 		summary: "what a server last wrote to its standard error",
 		words: ["SLUG"],
@@ -237,6 +246,19 @@ async function setEnabled(
 	);
 	if (json) return printJson(io, reply);
 	printLine(io, `${slug} ${verb}d`);
+}
+
+async function restart({ io, json, client, words }: Context): Promise<void> {
+	const slug = words[0] as string;
+	const reply = await client.post(
+		`/api/mcp/servers/${encodeURIComponent(slug)}/restart`,
+		{},
+	);
+	if (json) return printJson(io, reply);
+	printLine(
+		io,
+		`${slug} ${reply["stopped"] === 0 ? "did not run" : "ended"}: its next call starts it anew`,
+	);
 }
 
 async function logs({ io, json, client, words }: Context): Promise<void> {

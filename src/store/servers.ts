@@ -57,6 +57,9 @@ export function isSecretName(name: string): boolean {
 /** Who may use a server: everyone, admins and the owner, or the users of these ids. */
 export type Access = "everyone" | "admins" | readonly string[];
 
+/** The strictest first. */
+export const PINNINGS = ["hold", "auto", "off"] as const;
+
 /** How a server's tools are shown, beside what is decided of single ones. */
 export type ServerRules = {
 	/** Whether a tool that says it is destructive may be used without having been switched on. */
@@ -65,10 +68,13 @@ export type ServerRules = {
 	 * What happens when the server says something else of its tools than was approved. `hold`: all of it waits for an
 	 * administrator; `auto`: new tools are approved at once, and changed ones wait; `off`: nothing is compared.
 	 */
-	readonly pinning: "hold" | "auto" | "off";
+	readonly pinning: (typeof PINNINGS)[number];
 	/** Results above this many bytes are cut, and paged through with `read_more`; null: never. */
 	readonly resultBytesMax: number | null;
 };
+
+/** What a limit of results may be: less is a page of nothing, more is more than any client reads. */
+export const RESULT_BYTES = { least: 1000, most: 1_000_000 } as const;
 
 const DEFAULT_RULES: ServerRules = {
 	destructiveTools: true,
@@ -186,6 +192,14 @@ export function unknownServer(slug: string): SallyportError {
 	return new SallyportError("not_found", `there is no server named ${slug}`, {
 		hint: "sallyport servers list shows their names",
 	});
+}
+
+/** @throws SallyportError `conflict` when the server is disabled */
+export function refuseDisabled({ slug, enabled }: Server): void {
+	if (!enabled)
+		throw new SallyportError("conflict", `the server ${slug} is disabled`, {
+			hint: `sallyport servers enable ${slug}`,
+		});
 }
 
 /** All servers, by slug. */

@@ -1,11 +1,13 @@
 /**
- * `/tools`: every server with what its tools cost and what waits; `/tools/<slug>`: one switch for each tool;
+ * `/tools`: every server with what its tools cost and what waits; `/tools/<slug>`: one switch for each tool, the rules
+ * of the server, and the button that starts it anew;
  * `/tools/<slug>/edit`: a name, a title and a description of our own; `/tools/<slug>/changes`: what the server changed,
  * line by line, and the button that accepts it. All of it is for administrators.
  */
 import { SallyportError, sentence } from "../errors.ts";
 import type { Parameters } from "../oauth/parameters.ts";
 import { probeServer } from "../ops/probe.ts";
+import { changeRules, restartServer } from "../ops/servers.ts";
 import {
 	type Accepted,
 	acceptChanges,
@@ -21,7 +23,7 @@ import {
 import { may } from "../rights.ts";
 import type { Route } from "../route.ts";
 import { countHeldChanges } from "../store/held-changes.ts";
-import type { Server } from "../store/servers.ts";
+import { PINNINGS, type Server } from "../store/servers.ts";
 import { type Ask, adminPage, notForYou } from "./admin-pages.ts";
 import { changesPage } from "./dashboard/tool-changes.tsx";
 import { editPage } from "./dashboard/tool-edit.tsx";
@@ -112,21 +114,62 @@ async function showServer(
 	ask: ServerAsk,
 	problem?: Problem,
 ): Promise<Response> {
-	const { site, visitor, server, path } = ask;
+	const { site, request, visitor, server, path } = ask;
 	const { tools, trouble } = await toolsOf(ask);
+	const { searchParams } = new URL(request.url);
 	return serverToolsPage({
-		slug: server.slug,
+		server,
 		tools,
 		trouble,
 		held: countHeldChanges(site.db).get(server.id) ?? 0,
 		csrf: site.forms.issue(visitor.binding, path),
+		done: searchParams.has("restarted")
+			? "restarted"
+			: searchParams.has("saved")
+				? "saved"
+				: null,
 		...(problem && { problem }),
 	});
 }
 
-/** A switch: `on=<tool>` or `off=<tool>`; or `reset=<tool>`. */
+/** `pinning` and `limit`. What lets a server say anything is for a fresh proof. */
+async function keepRules(ask: ServerAsk, form: Parameters): Promise<Response> {
+	const { site, request, server, path } = ask;
+	const visitor = admitVisitor(site, request, { path, dangerous: true });
+	if (visitor instanceof Response) return visitor;
+	const pinning = PINNINGS.find((mode) => mode === form.get("pinning"));
+	const limit = form.get("limit");
+	try {
+		await changeRules(
+			site,
+			server,
+			{
+				pinning: pinning ?? server.pinning,
+				resultBytesMax: limit === null ? null : Number(limit),
+			},
+			visitor.login.userId,
+		);
+		return seeOther(`${path}?saved`);
+	} catch (error) {
+		return showServer(ask, problemOf(error));
+	}
+}
+
+async function restart(ask: ServerAsk): Promise<Response> {
+	const { site, visitor, server, path } = ask;
+	try {
+		await restartServer(site, server, visitor.login.userId);
+		return seeOther(`${path}?restarted`);
+	} catch (error) {
+		return showServer(ask, problemOf(error));
+	}
+}
+
+/** A switch: `on=<tool>` or `off=<tool>`, or `reset=<tool>`; or `save`, or `restart`. */
 async function decide(ask: ServerAsk, form: Parameters): Promise<Response> {
 	const { site, visitor, server, path } = ask;
+	if (form.has("save")) return keepRules(ask, form);
+	if (form.has("restart")) return restart(ask);
 	const tool = form.get("on") ?? form.get("off") ?? form.get("reset") ?? "";
 	try {
 		if (form.has("reset")) resetTool(site, server, tool, visitor.login.userId);

@@ -207,6 +207,34 @@ test("disabling and enabling is idempotent, and audited once each", async () => 
 	expect(fixture.dropped).toEqual(["notes", "notes"]);
 });
 
+test("a restart ends what runs of a server, changes nothing else, and is audited", async () => {
+	const added = await fixture.send("POST", SERVERS, NOTES);
+	const { status, body } = await fixture.send(
+		"POST",
+		`${SERVERS}/notes/restart`,
+	);
+	expect([status, body["stopped"]]).toEqual([200, 0]);
+	expect(body["server"]).toEqual(added.body["server"]);
+	expect(fixture.dropped).toEqual(["notes"]);
+	expect(fixture.audit().map(({ action }) => action)).toEqual([
+		"server.add",
+		"server.restart",
+	]);
+});
+
+test("a server that is disabled or not there is not restarted", async () => {
+	await fixture.send("POST", SERVERS, { ...NOTES, enabled: false });
+	const disabled = await fixture.send("POST", `${SERVERS}/notes/restart`);
+	expect([disabled.status, disabled.body["hint"]]).toEqual([
+		409,
+		"sallyport servers enable notes",
+	]);
+	expect((await fixture.send("POST", `${SERVERS}/nobody/restart`)).status).toBe(
+		404,
+	);
+	expect(fixture.dropped).toEqual([]);
+});
+
 test("removing a server that is not there is 404", async () => {
 	expect((await fixture.send("DELETE", `${SERVERS}/nobody`)).status).toBe(404);
 });
@@ -248,6 +276,7 @@ test("a member changes nothing", async () => {
 		["PUT", `${SERVERS}/notes`, {}],
 		["DELETE", `${SERVERS}/notes`, undefined],
 		["PUT", `${SERVERS}/notes/disable`, undefined],
+		["POST", `${SERVERS}/notes/restart`, {}],
 	] as const) {
 		const answer = await fixture.send(method, path, body, member);
 		expect([answer.status, answer.body["code"]]).toEqual([403, "forbidden"]);

@@ -72,6 +72,9 @@ test("a server is added, listed, shown, disabled, enabled and removed", async ()
 		stdout: "",
 		stderr: "notes has written nothing\n",
 	});
+	expect((await sallyport(["servers", "restart", "notes"])).stdout).toBe(
+		"notes did not run: its next call starts it anew\n",
+	);
 	expect((await sallyport(["servers", "disable", "notes"])).stdout).toBe(
 		"notes disabled\n",
 	);

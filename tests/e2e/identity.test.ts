@@ -127,6 +127,24 @@ describe("a stdio server", () => {
 		);
 	});
 
+	test("is started anew by a restart, for everyone, and says how much was ended", async () => {
+		const before = [await surroundings("owner"), await surroundings("member")];
+		const said = JSON.parse(
+			await gateway.cli(["servers", "restart", "env", "--json"]),
+		) as { readonly stopped: number };
+		expect(said.stopped).toBeGreaterThanOrEqual(2);
+		for (const { pid } of before)
+			expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+		const after = [await surroundings("owner"), await surroundings("member")];
+		for (const [index, { pid, variables }] of after.entries()) {
+			expect(pid).not.toBe(before[index]?.pid as number);
+			expect(variables).toEqual(before[index]?.variables ?? {});
+		}
+		expect(await gateway.cli(["servers", "restart", "env"])).toBe(
+			"env ended: its next call starts it anew\n",
+		);
+	});
+
 	test("gives everyone the shared secret and the plain settings", async () => {
 		for (const name of ["owner", "member"]) {
 			const { variables } = await surroundings(name);

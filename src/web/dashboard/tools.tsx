@@ -1,13 +1,15 @@
 /**
- * The pages about tools: all servers, and one server with a switch for each of its tools. Form fields: `on=<tool>`,
- * `off=<tool>`, `reset=<tool>`, hidden `csrf`.
+ * The pages about tools: all servers, and one server with a switch for each of its tools, its rules, and the button
+ * that starts it anew. Form fields: `on=<tool>`, `off=<tool>`, `reset=<tool>`; `save` with `pinning` and
+ * `limit`; `restart`; each with a hidden `csrf`.
  */
 import type { VNode } from "preact";
 import { TOKEN_RULE } from "../../mcp/cost.ts";
 import { REASONS } from "../../mcp/shape.ts";
 import type { ToolView } from "../../ops/tools.ts";
+import { PINNINGS, RESULT_BYTES, type Server } from "../../store/servers.ts";
 import { countOf } from "../count.ts";
-import { Notice, page } from "../layout.tsx";
+import { Field, Notice, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { Table } from "../table.tsx";
 
@@ -86,20 +88,34 @@ function ServerRow({ server }: { readonly server: ServerTools }): VNode {
 }
 
 export function serverToolsPage(fields: {
-	readonly slug: string;
+	readonly server: Pick<
+		Server,
+		"slug" | "enabled" | "pinning" | "resultBytesMax"
+	>;
 	readonly tools: readonly ToolView[];
 	readonly trouble: string | null;
 	readonly held: number;
 	readonly csrf: string;
+	/** What was done just before. */
+	readonly done: "saved" | "restarted" | null;
 	readonly problem?: Problem;
 }): Response {
-	const { slug, tools, trouble, held, csrf, problem } = fields;
+	const { server, tools, trouble, held, csrf, done, problem } = fields;
+	const { slug } = server;
 	const shown = tools.filter((tool) => tool.shown);
 	return page(
 		{ title: `Tools of ${slug}`, nav: NAV, ...problemOptions(problem) },
 		<>
 			<h1>Tools of {slug}</h1>
 			<NotDone problem={problem} />
+			{done === "saved" ? (
+				<Notice word="Saved">It counts from the next call on.</Notice>
+			) : null}
+			{done === "restarted" ? (
+				<Notice word="Ended">
+					What ran of it was ended. Each next call starts it anew.
+				</Notice>
+			) : null}
 			{trouble === null ? null : (
 				<Notice word="Cannot be asked now">{trouble}</Notice>
 			)}
@@ -135,10 +151,81 @@ export function serverToolsPage(fields: {
 					</Table>
 				</form>
 			)}
+			<Rules server={server} csrf={csrf} />
+			{server.enabled ? <Restart slug={slug} csrf={csrf} /> : null}
 			<p>
 				<a href="/tools">All servers</a>
 			</p>
 		</>,
+	);
+}
+
+const PINNING_WORDS: Readonly<Record<Server["pinning"], string>> = {
+	hold: "Hold everything back",
+	auto: "Take new tools, hold the rest",
+	off: "Take everything",
+};
+
+/** What becomes of what a server changes, and how long its results may be. */
+function Rules(props: {
+	readonly server: Pick<Server, "slug" | "pinning" | "resultBytesMax">;
+	readonly csrf: string;
+}): VNode {
+	const { slug, pinning, resultBytesMax } = props.server;
+	return (
+		<form method="post" action={`/tools/${slug}`}>
+			<input type="hidden" name="csrf" value={props.csrf} />
+			<h2>Rules</h2>
+			<label for="pinning">When the server changes what it says</label>
+			<select id="pinning" name="pinning" aria-describedby="pinning-hint">
+				{PINNINGS.map((mode) => (
+					<option key={mode} value={mode} selected={mode === pinning}>
+						{PINNING_WORDS[mode]}
+					</option>
+				))}
+			</select>
+			<p class="hint" id="pinning-hint">
+				Its tools, prompts and instructions are compared with what was approved,
+				and what is held back waits until you accept it. Where everything is
+				taken, nothing is compared, and what was approved is forgotten.
+			</p>
+			<Field
+				name="limit"
+				label="Longest result, in bytes"
+				type="text"
+				autocomplete="off"
+				value={resultBytesMax === null ? "" : String(resultBytesMax)}
+				hint={`From ${RESULT_BYTES.least.toLocaleString("en")} to ${RESULT_BYTES.most.toLocaleString("en")}. Clients read what is longer page by page. Left empty, nothing is cut.`}
+				numeric
+				optional
+			/>
+			<p class="actions">
+				<button type="submit" name="save" value="yes" class="primary">
+					Save
+				</button>
+			</p>
+		</form>
+	);
+}
+
+function Restart(props: {
+	readonly slug: string;
+	readonly csrf: string;
+}): VNode {
+	return (
+		<form method="post" action={`/tools/${props.slug}`}>
+			<input type="hidden" name="csrf" value={props.csrf} />
+			<h2>Start it anew</h2>
+			<p>
+				Ends its processes and connections, whoever uses them; calls that run
+				now fail. Each next call starts it again.
+			</p>
+			<p class="actions">
+				<button type="submit" name="restart" value="yes">
+					Restart {props.slug}
+				</button>
+			</p>
+		</form>
 	);
 }
 
