@@ -22,6 +22,7 @@ import {
 import { fixtureCommand } from "../support/processes.ts";
 import {
 	openLegacySession,
+	type RpcMessage,
 	sendModern,
 	type WireAnswer,
 } from "../support/wire.ts";
@@ -165,57 +166,25 @@ test("a legacy client that can show pages is asked on the call's own stream", as
 	const session = await openLegacySession(endpoint, key, undefined, {
 		elicitation: { url: {} },
 	});
-	const calling = fetch(endpoint, {
-		method: "POST",
-		headers: {
-			...session.headers,
-			authorization: `Bearer ${key}`,
-			"content-type": "application/json",
-			accept: "application/json, text/event-stream",
-		},
-		body: JSON.stringify({
-			jsonrpc: "2.0",
-			id: 7,
-			method: "tools/call",
-			params: { name: "whose", arguments: {} },
-		}),
+	const stream = await session.open("tools/call", {
+		name: "whose",
+		arguments: {},
 	});
-	const decoder = new TextDecoder();
-	let text = "";
-	let answered = false;
-	for await (const chunk of (await calling).body ?? []) {
-		text += decoder.decode(chunk, { stream: true });
-		const question = /\{[^\n]*"elicitation\/create"[^\n]*\}/.exec(text)?.[0];
-		if (!question || answered) continue;
-		answered = true;
-		const { id, params } = JSON.parse(question) as {
-			id: string;
-			params: Record<string, unknown>;
-		};
-		expect(params).toMatchObject({
-			mode: "url",
-			url: `${gateway.url}/connect/legacy`,
-		});
-		expect(typeof params["elicitationId"]).toBe("string");
-		await connectTo(browser, "legacy");
-		await fetch(endpoint, {
-			method: "POST",
-			headers: {
-				...session.headers,
-				authorization: `Bearer ${key}`,
-				"content-type": "application/json",
-				accept: "application/json, text/event-stream",
-			},
-			body: JSON.stringify({
-				jsonrpc: "2.0",
-				id,
-				result: { action: "accept" },
-			}),
-		});
-	}
-	expect(answered).toBe(true);
-	expect(text).toContain("notifications/elicitation/complete");
-	expect(text).toMatch(/"text":"access-/);
+	const question = (await stream.next()) as RpcMessage;
+	expect(question.method).toBe("elicitation/create");
+	expect(question.params).toMatchObject({
+		mode: "url",
+		url: `${gateway.url}/connect/legacy`,
+	});
+	expect(typeof question.params?.["elicitationId"]).toBe("string");
+	await connectTo(browser, "legacy");
+	await session.answer(question, { action: "accept" });
+	const rest = [await stream.next(), await stream.next()];
+	expect(rest.map((message) => message?.method)).toContain(
+		"notifications/elicitation/complete",
+	);
+	expect(JSON.stringify(rest)).toMatch(/"text":"access-/);
+	stream.close();
 });
 
 test("a secret of one's own that is missing is given on the same page, and never shown again", async () => {

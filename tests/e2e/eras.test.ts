@@ -19,9 +19,7 @@ import {
 } from "../support/scripted-server.ts";
 import {
 	openLegacySession,
-	openStream,
 	type RpcMessage,
-	send,
 	sendModern,
 } from "../support/wire.ts";
 
@@ -267,30 +265,11 @@ test("among several servers a question says whose it is, to clients of both eras
 		undefined,
 		capabilities,
 	);
-	const stream = await openStream(
-		gateway.endpoint(),
-		key,
-		JSON.stringify({
-			jsonrpc: "2.0",
-			id: 7,
-			method: "tools/call",
-			params: call,
-		}),
-		session.headers,
-	);
+	const stream = await session.open("tools/call", call);
 	const question = (await stream.next()) as RpcMessage;
 	expect(question.params?.["message"]).toBe("asking: Who?");
-	await send(
-		gateway.endpoint(),
-		key,
-		JSON.stringify({
-			jsonrpc: "2.0",
-			id: question.id,
-			result: { action: "decline" },
-		}),
-		{ headers: session.headers },
-	);
-	expect((await stream.next())?.id).toBe(7);
+	await session.answer(question, { action: "decline" });
+	expect((await stream.next())?.result).toBeDefined();
 	stream.close();
 	const own = await ask(
 		"tools/call",

@@ -17,9 +17,7 @@ import { type Gateway, startGateway } from "../support/gateway.ts";
 import { stdioFlags } from "../support/processes.ts";
 import {
 	openLegacySession,
-	openStream,
 	type RpcMessage,
-	send,
 	sendModern,
 	type WireAnswer,
 } from "../support/wire.ts";
@@ -113,28 +111,13 @@ for (const era of ["legacy", "modern"] as const)
 				undefined,
 				CAPABILITIES,
 			);
-			const stream = await openStream(
-				gateway.endpoint(),
-				key,
-				JSON.stringify({
-					jsonrpc: "2.0",
-					id: 7,
-					method: "tools/call",
-					params: asking(era),
-				}),
-				session.headers,
-			);
+			const stream = await session.open("tools/call", asking(era));
 			const question = (await stream.next()) as RpcMessage;
 			expect(question.method).toBe("elicitation/create");
-			const posted = await send(
-				gateway.endpoint(),
-				key,
-				JSON.stringify({ jsonrpc: "2.0", id: question.id, result: ANSWER }),
-				{ headers: session.headers },
-			);
+			const posted = await session.answer(question, ANSWER);
 			expect(posted.status).toBe(202);
 			const done = (await stream.next()) as RpcMessage;
-			expect(done.id).toBe(7);
+			expect(done.method).toBeUndefined();
 			expect(JSON.stringify(done.result)).not.toContain("isError");
 			stream.close();
 		});

@@ -18,7 +18,6 @@ import {
 	type LegacySession,
 	openLegacySession,
 	openModern,
-	openStream,
 	sendModern,
 } from "../support/wire.ts";
 
@@ -54,17 +53,7 @@ describeWith([executable()], "after kill -9 during a call", () => {
 
 		const underWay = await Promise.all([
 			openModern(gateway.endpoint(), token, "tools/call", slowCall("modern")),
-			openStream(
-				gateway.endpoint(),
-				token,
-				JSON.stringify({
-					jsonrpc: "2.0",
-					id: 9,
-					method: "tools/call",
-					params: slowCall("legacy"),
-				}),
-				session.headers,
-			),
+			session.open("tools/call", slowCall("legacy")),
 		]);
 		for (const call of underWay)
 			expect((await call.next())?.method).toBe("notifications/progress");

@@ -55,21 +55,11 @@ function openSession(): Promise<LegacySession> {
 
 /** Starts a call of half a second that says four times how far it is. */
 function startSlow(session: LegacySession, ms = 500): Promise<OpenStream> {
-	return openStream(
-		gateway.endpoint(),
-		key,
-		JSON.stringify({
-			jsonrpc: "2.0",
-			id: "slow",
-			method: "tools/call",
-			params: {
-				name: "stdio_slow",
-				arguments: { ms },
-				_meta: { progressToken: 1 },
-			},
-		}),
-		session.headers,
-	);
+	return session.open("tools/call", {
+		name: "stdio_slow",
+		arguments: { ms },
+		_meta: { progressToken: 1 },
+	});
 }
 
 /** Comes back to a stream as a client does. */

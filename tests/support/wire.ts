@@ -217,6 +217,16 @@ export type LegacySession = {
 		params?: Record<string, unknown>,
 		options?: SendOptions,
 	) => Promise<WireAnswer>;
+	/** A request whose answer is a stream, left open. */
+	readonly open: (
+		method: string,
+		params?: Record<string, unknown>,
+	) => Promise<OpenStream>;
+	/** Answers what the server asked. */
+	readonly answer: (
+		question: RpcMessage,
+		result: Record<string, unknown>,
+	) => Promise<WireAnswer>;
 };
 
 /** Opens a legacy session, or takes up one that was opened before. */
@@ -229,24 +239,27 @@ export async function openLegacySession(
 ): Promise<LegacySession> {
 	const id =
 		known ?? (await initialize(endpoint, token, capabilities, revision));
+	const headers = {
+		[HEADER.sessionId]: id,
+		[HEADER.protocolVersion]: revision,
+	};
 	let last = 1;
+	const bodyOf = (method: string, params: Record<string, unknown>): string =>
+		JSON.stringify({ jsonrpc: "2.0", id: ++last, method, params });
 	return {
 		id,
-		headers: { [HEADER.sessionId]: id, [HEADER.protocolVersion]: revision },
+		headers,
 		request: (method, params = {}, options = {}) =>
-			send(
-				endpoint,
-				token,
-				JSON.stringify({ jsonrpc: "2.0", id: ++last, method, params }),
-				{
-					...options,
-					headers: {
-						[HEADER.sessionId]: id,
-						[HEADER.protocolVersion]: revision,
-						...options.headers,
-					},
-				},
-			),
+			send(endpoint, token, bodyOf(method, params), {
+				...options,
+				headers: { ...headers, ...options.headers },
+			}),
+		open: (method, params = {}) =>
+			openStream(endpoint, token, bodyOf(method, params), headers),
+		answer: ({ id }, result) =>
+			send(endpoint, token, JSON.stringify({ jsonrpc: "2.0", id, result }), {
+				headers,
+			}),
 	};
 }
 

@@ -118,7 +118,7 @@ function Elsewhere({ link }: { readonly link: string }): VNode {
 	return (
 		<>
 			<Notice word="Not from here">
-				The service sends you back to {host}, so you go there from there. You
+				The service sends you back to {host}, so signing in begins there. You
 				sign in to the gateway once more at that address.
 			</Notice>
 			<p class="actions">
