@@ -219,6 +219,18 @@ function code(text: string): string {
 		.replace(/(^|\s)\/\/[^\n]*/g, "$1");
 }
 
+test("a join is planned once, and not at each use: what it is looked up by is bound as +?", () => {
+	const planned = sources
+		.filter(({ path }) => path.startsWith("src/store/"))
+		.flatMap(({ path, text }) =>
+			[...code(text).matchAll(/`[^`]*`/g)]
+				.map(([sql]) => sql)
+				.filter((sql) => /\bJOIN\b/.test(sql) && /= \?/.test(sql))
+				.map((sql) => `${path} ${sql}`),
+		);
+	expect(planned).toEqual([]);
+});
+
 test("no file has a name that says nothing", () => {
 	const vague =
 		/^(utils?|helpers?|common|misc|types?|managers?|services?|base|index)\.tsx?$/;

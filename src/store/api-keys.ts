@@ -56,7 +56,7 @@ export function createApiKey(
 	).run(id, hash, fields.userId, name, now);
 	return db
 		.query<ApiKey, [string]>(
-			`SELECT ${COLUMNS} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?`,
+			`SELECT ${COLUMNS} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = +?`,
 		)
 		.get(id) as ApiKey;
 }
@@ -106,7 +106,7 @@ export function findApiKey(db: Database, hash: Uint8Array): KeyHolder | null {
 	return db
 		.query<KeyHolder, [Uint8Array]>(
 			`SELECT k.id, k.user_id AS userId, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
-			 WHERE k.hash = ? AND k.revoked_at IS NULL AND u.disabled_at IS NULL`,
+			 WHERE k.hash = +? AND k.revoked_at IS NULL AND u.disabled_at IS NULL`,
 		)
 		.get(hash);
 }
@@ -117,7 +117,7 @@ export function isApiKeyAlive(db: Database, id: string): boolean {
 		db
 			.query<unknown, [string]>(
 				`SELECT 1 FROM api_keys k JOIN users u ON u.id = k.user_id
-				 WHERE k.id = ? AND k.revoked_at IS NULL AND u.disabled_at IS NULL`,
+				 WHERE k.id = +? AND k.revoked_at IS NULL AND u.disabled_at IS NULL`,
 			)
 			.get(id) !== null
 	);

@@ -93,7 +93,7 @@ export function listConnections(
 		.query<ListedConnection, [string | null, string | null]>(
 			`SELECT ${SHOWN}, u.email, s.slug FROM connections c
 			 JOIN users u ON u.id = c.user_id JOIN servers s ON s.id = c.server_id
-			 WHERE (?1 IS NULL OR c.user_id = ?1) AND (?2 IS NULL OR c.server_id = ?2)
+			 WHERE (?1 IS NULL OR c.user_id = +?1) AND (?2 IS NULL OR c.server_id = +?2)
 			 ORDER BY s.slug, u.email`,
 		)
 		.all(of.userId ?? null, of.serverId ?? null);

@@ -181,7 +181,7 @@ export function redeemCode(
 				        c.code_challenge AS codeChallenge, c.tries, c.used_at AS usedAt, c.expires_at AS expiresAt,
 				        c.answer_sealed AS answerSealed, c.answered_to AS answeredTo,
 				        g.revoked_at IS NULL AND u.disabled_at IS NULL AS alive
-				 FROM codes c JOIN grants g ON g.id = c.grant_id JOIN users u ON u.id = g.user_id WHERE c.hash = ?`,
+				 FROM codes c JOIN grants g ON g.id = c.grant_id JOIN users u ON u.id = g.user_id WHERE c.hash = +?`,
 			)
 			.get(presented.codeHash);
 		if (code?.answerSealed && isRepeated(code, presented, now))

@@ -33,7 +33,7 @@ export function findHalfLogin(
 	return db
 		.query<{ userId: string; email: string }, [Uint8Array, number]>(
 			`SELECT h.user_id AS userId, u.email FROM half_logins h JOIN users u ON u.id = h.user_id
-			 WHERE h.hash = ? AND h.expires_at > ? AND u.disabled_at IS NULL`,
+			 WHERE h.hash = +? AND h.expires_at > ? AND u.disabled_at IS NULL`,
 		)
 		.get(hash, now);
 }

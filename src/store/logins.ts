@@ -85,7 +85,7 @@ export function findLogin(
 			`SELECT l.id, l.user_id AS userId, u.email, u.role, l.proven_at AS provenAt,
 			        l.last_seen_at AS lastSeenAt, l.expires_at AS expiresAt
 			 FROM logins l JOIN users u ON u.id = l.user_id
-			 WHERE l.hash = ? AND l.expires_at > ? AND l.last_seen_at > ? AND u.disabled_at IS NULL`,
+			 WHERE l.hash = +? AND l.expires_at > ? AND l.last_seen_at > ? AND u.disabled_at IS NULL`,
 		)
 		.get(hash, now, idleSince);
 }

@@ -96,7 +96,7 @@ export function rotateRefreshToken(
 				        g.revoked_at IS NULL AND u.disabled_at IS NULL AS alive
 				 FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id JOIN users u ON u.id = g.user_id
 				 LEFT JOIN refresh_tokens s ON s.hash = r.successor_hash
-				 WHERE r.hash = ?`,
+				 WHERE r.hash = +?`,
 			)
 			.get(presented.hash);
 		const scope = row ? presented.narrow(row.resource, row.scope) : null;

@@ -58,7 +58,7 @@ export function findCallerByAccessToken(
 			`SELECT g.user_id AS userId, u.role, g.client_id AS clientId, g.id AS grantId, g.resource,
 			        t.scope, t.expires_at AS expiresAt
 			 FROM access_tokens t JOIN grants g ON g.id = t.grant_id JOIN users u ON u.id = g.user_id
-			 WHERE t.hash = ? AND t.expires_at > ? AND g.revoked_at IS NULL AND u.disabled_at IS NULL`,
+			 WHERE t.hash = +? AND t.expires_at > ? AND g.revoked_at IS NULL AND u.disabled_at IS NULL`,
 		)
 		.get(hash, now);
 }
@@ -73,7 +73,7 @@ export function findTokenGrant(
 	return db
 		.query<{ grantId: string; clientId: string }, [Uint8Array]>(
 			`SELECT g.id AS grantId, g.client_id AS clientId
-			 FROM ${table} t JOIN grants g ON g.id = t.grant_id WHERE t.hash = ?`,
+			 FROM ${table} t JOIN grants g ON g.id = t.grant_id WHERE t.hash = +?`,
 		)
 		.get(hash);
 }
