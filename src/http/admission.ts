@@ -31,14 +31,12 @@ export function createAdmission(
 	const ourOrigins = new Set(origins);
 	const ourHosts = new Set(origins.map((origin) => new URL(origin).host));
 	const proxies = trustedProxies.map((cidr) => ipaddr.parseCIDR(cidr));
-	const isProxy = (text: string): boolean => {
-		if (!ipaddr.isValid(text)) return false;
-		const address = ipaddr.process(text);
-		return proxies.some(
+	const isProxy = (address: Address | null): boolean =>
+		address !== null &&
+		proxies.some(
 			([network, bits]) =>
 				network.kind() === address.kind() && address.match([network, bits]),
 		);
-	};
 
 	return {
 		isOurHost: (request) => {
@@ -50,15 +48,28 @@ export function createAdmission(
 			return origin === null || ourOrigins.has(origin);
 		},
 		clientAddress: (request, peer) => {
-			if (!isProxy(peer)) return peer;
+			if (proxies.length === 0 || !isProxy(parseAddress(peer))) return peer;
 			const hops = (request.headers.get("x-forwarded-for") ?? "")
 				.split(",")
 				.map((hop) => hop.trim());
 			// The right-most hop that is not a proxy of ours is the last one a proxy of ours saw itself.
 			return (
-				hops.reverse().find((hop) => ipaddr.isValid(hop) && !isProxy(hop)) ??
-				peer
+				hops.reverse().find((hop) => {
+					const address = parseAddress(hop);
+					return address !== null && !isProxy(address);
+				}) ?? peer
 			);
 		},
 	};
+}
+
+type Address = ReturnType<typeof ipaddr.process>;
+
+/** An address as it is compared; null for what is none. To ask beforehand whether it is one would read it twice. */
+function parseAddress(text: string): Address | null {
+	try {
+		return ipaddr.process(text);
+	} catch {
+		return null; // not an address
+	}
 }

@@ -45,18 +45,26 @@ export type HttpDeps = {
 };
 
 /** A request that is being handled, and the connection it came on. */
-type Arrival = { readonly connection: Connection; readonly visit: Visit };
+type Arrival = {
+	readonly connection: Connection;
+	readonly visit: Visit;
+	/** Who sent it, once somebody asked: each step that is noted does. */
+	address: string | null;
+};
 
 /** The handler of every listener that faces clients. */
 export function createHttpServer(deps: HttpDeps): Handler {
 	const arrivals = new WeakMap<Request, Arrival>();
 	const arrivalOf = (request: Request): Arrival =>
 		arrivals.get(request) as Arrival;
-	const clientAddress = (request: Request): string =>
-		deps.admission.clientAddress(
+	const clientAddress = (request: Request): string => {
+		const arrival = arrivalOf(request);
+		arrival.address ??= deps.admission.clientAddress(
 			request,
-			arrivalOf(request).connection.address,
+			arrival.connection.address,
 		);
+		return arrival.address;
+	};
 
 	const witness = createWitness({ ...deps, clientAddress });
 
@@ -106,6 +114,7 @@ export function createHttpServer(deps: HttpDeps): Handler {
 		const arrival: Arrival = {
 			connection,
 			visit: { requestId, patient: connection.patient },
+			address: null,
 		};
 		arrivals.set(request, arrival);
 		const response = await answer(request, arrival);
