@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { listAssets } from "../src/web/assets.tsx";
+import { ASSETS } from "../src/web/assets.tsx";
 import { CANNED } from "./canned-pages.ts";
 import { install } from "./install.ts";
 
@@ -18,7 +18,7 @@ const LOOKS = [
 install();
 const [flag, folder, only = ""] = process.argv.slice(2);
 const assets = new Map(
-	Object.values(listAssets()).map((asset) => [asset.path, asset]),
+	Object.values(ASSETS).map((asset) => [asset.path, asset]),
 );
 const server: Bun.Server<undefined> = Bun.serve({
 	hostname: "localhost",

@@ -29,25 +29,17 @@ function script(name: string, text: string): Asset {
 }
 
 /** All of them, by what they are for. */
-export function listAssets(): {
-	readonly stylesheet: Asset;
-	readonly setupScript: Asset;
-	readonly liveScript: Asset;
-	readonly passkeyScript: Asset;
-	readonly icon: Asset;
-} {
-	return {
-		stylesheet: asset("app", "css", "text/css; charset=utf-8", stylesheet),
-		setupScript: script("setup", setupScript),
-		liveScript: script("live", liveScript),
-		passkeyScript: script("passkey", passkeyScript),
-		icon: asset("mark", "svg", "image/svg+xml", renderToString(<Mark />)),
-	};
-}
+export const ASSETS = {
+	stylesheet: asset("app", "css", "text/css; charset=utf-8", stylesheet),
+	setupScript: script("setup", setupScript),
+	liveScript: script("live", liveScript),
+	passkeyScript: script("passkey", passkeyScript),
+	icon: asset("mark", "svg", "image/svg+xml", renderToString(<Mark />)),
+} as const;
 
 /** One route for each. */
 export function assetRoutes(): readonly Route[] {
-	return Object.values(listAssets()).map(({ path, type, text }) => ({
+	return Object.values(ASSETS).map(({ path, type, text }) => ({
 		method: "GET",
 		path,
 		handler: () =>

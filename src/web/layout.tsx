@@ -6,7 +6,7 @@
  */
 import type { ComponentChildren, VNode } from "preact";
 import { renderToString } from "preact-render-to-string";
-import { listAssets } from "./assets.tsx";
+import { ASSETS } from "./assets.tsx";
 import { Mark } from "./mark.tsx";
 
 type PageOptions = {
@@ -167,7 +167,7 @@ function Frame(props: {
 	readonly onward: string | undefined;
 	readonly children: ComponentChildren;
 }): VNode {
-	const { stylesheet, icon } = listAssets();
+	const { stylesheet, icon } = ASSETS;
 	return (
 		<html lang="en">
 			<head>

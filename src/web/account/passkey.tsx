@@ -1,6 +1,6 @@
 /** The page where a person makes a passkey. Form fields: `name`, hidden `csrf` and `passkey`. */
 import type { CredentialOptions } from "../../people/passkeys.ts";
-import { listAssets } from "../assets.tsx";
+import { ASSETS } from "../assets.tsx";
 import { Field, page } from "../layout.tsx";
 import { PasskeyForm, WithoutPasskeys } from "../passkey.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
@@ -17,7 +17,7 @@ export function passkeyPage(fields: {
 		{
 			title: "Passkey",
 			...problemOptions(problem),
-			script: listAssets().passkeyScript.path,
+			script: ASSETS.passkeyScript.path,
 		},
 		<>
 			<h1>Add a passkey</h1>

@@ -1,6 +1,6 @@
 /** The page that asks someone who is signed in for another proof. Form field: `password`; a second form for passkeys. */
 import type { CredentialOptions } from "../../people/passkeys.ts";
-import { listAssets } from "../assets.tsx";
+import { ASSETS } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.tsx";
@@ -23,7 +23,7 @@ export function reauthenticatePage(fields: {
 		{
 			title: "Is it you",
 			...problemOptions(problem),
-			...(passkey === null ? {} : { script: listAssets().passkeyScript.path }),
+			...(passkey === null ? {} : { script: ASSETS.passkeyScript.path }),
 		},
 		<>
 			<h1>Show that it is you</h1>

@@ -3,7 +3,7 @@
  * `next`; a second form for passkeys.
  */
 import type { CredentialOptions } from "../../people/passkeys.ts";
-import { listAssets } from "../assets.tsx";
+import { ASSETS } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.tsx";
@@ -23,7 +23,7 @@ export function secondFactorPage(fields: {
 		{
 			title: "Second step",
 			...problemOptions(problem),
-			...(passkey === null ? {} : { script: listAssets().passkeyScript.path }),
+			...(passkey === null ? {} : { script: ASSETS.passkeyScript.path }),
 		},
 		<>
 			<h1>One more step</h1>

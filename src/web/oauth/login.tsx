@@ -3,7 +3,7 @@
  * passkeys. It says the same whether the address or the password was wrong.
  */
 import type { CredentialOptions } from "../../people/passkeys.ts";
-import { listAssets } from "../assets.tsx";
+import { ASSETS } from "../assets.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.tsx";
@@ -26,7 +26,7 @@ export function loginPage(fields: {
 			title: "Sign in",
 			...problemOptions(problem),
 			cookie: fields.cookie,
-			...(passkey === null ? {} : { script: listAssets().passkeyScript.path }),
+			...(passkey === null ? {} : { script: ASSETS.passkeyScript.path }),
 		},
 		<>
 			<h1>Sign in</h1>

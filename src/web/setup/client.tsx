@@ -1,6 +1,6 @@
 /** Step 5: the first client. It turns green when one signs in: by itself with scripts, when opened again without. */
 import type { VNode } from "preact";
-import { listAssets } from "../assets.tsx";
+import { ASSETS } from "../assets.tsx";
 import { page } from "../layout.tsx";
 import { type ClientWay, listClientWays } from "./connections.ts";
 import { Onward, Step, stepTitle } from "./step.tsx";
@@ -19,7 +19,7 @@ export function clientPage(fields: {
 	return page(
 		{
 			title: stepTitle("client", "First client"),
-			script: listAssets().liveScript.path,
+			script: ASSETS.liveScript.path,
 		},
 		<Step step="client" title="Connect a client" back="/setup/server">
 			<p>

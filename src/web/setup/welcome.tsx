@@ -3,7 +3,7 @@
  * accepted), `choice=new|restore`, hidden `csrf`. The token comes out of the address's fragment by a small script;
  * without scripts it is pasted.
  */
-import { listAssets } from "../assets.tsx";
+import { ASSETS } from "../assets.tsx";
 import { Field, page } from "../layout.tsx";
 import { Mark } from "../mark.tsx";
 import { Step, stepTitle, type Wrong, wrongAt } from "./step.tsx";
@@ -22,7 +22,7 @@ export function welcomePage(fields: {
 		{
 			title: stepTitle("welcome", "Welcome"),
 			status: fields.status ?? 200,
-			...(isAccepted ? {} : { script: listAssets().setupScript.path }),
+			...(isAccepted ? {} : { script: ASSETS.setupScript.path }),
 			cookie: fields.cookie,
 		},
 		<Step
