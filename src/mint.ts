@@ -5,7 +5,7 @@
  * lets a secret scanner find it, the checksum lets us refuse a typo or a made-up one without touching the store.
  * It says nothing of whether the credential is good: that is a row in the store.
  */
-import { createHash, randomBytes, randomInt } from "node:crypto";
+import { hash, randomBytes, randomInt } from "node:crypto";
 
 const CREDENTIALS = {
 	access: "sp_at_",
@@ -117,8 +117,6 @@ export function mintRecoveryCode(): string {
 }
 
 function checksum(kind: CredentialKind, body: string): string {
-	return createHash("sha256")
-		.update(`${CREDENTIALS[kind]}${body}`)
-		.digest("base64url")
-		.slice(0, 6);
+	const text = `${CREDENTIALS[kind]}${body}`;
+	return hash("sha256", text, "base64url").slice(0, 6);
 }

@@ -45,8 +45,12 @@ export function register(
 	request: Request,
 ): Promise<Response> {
 	return answer(request, "POST", () =>
-		noting(deps, request, "registration", null, () =>
-			admit(deps, limits, request),
+		noting(
+			deps,
+			request,
+			"registration",
+			() => null,
+			() => admit(deps, limits, request),
 		),
 	);
 }

@@ -48,11 +48,17 @@ export function deviceAuthorization(
 ): Promise<Response> {
 	if (!readClientPolicy(deps.db).device) return Promise.resolve(notFound());
 	return answer(request, "POST", () =>
-		noting(deps, request, "device", null, async () => {
-			const wait = limiter.take(networkOf(deps.clientAddress(request)));
-			if (wait > 0) throw tooMany(wait);
-			return authorizeDevice(deps, request, await readForm(request));
-		}),
+		noting(
+			deps,
+			request,
+			"device",
+			() => null,
+			async () => {
+				const wait = limiter.take(networkOf(deps.clientAddress(request)));
+				if (wait > 0) throw tooMany(wait);
+				return authorizeDevice(deps, request, await readForm(request));
+			},
+		),
 	);
 }
 

@@ -76,7 +76,7 @@ export async function readText(
 	message: Request | Response,
 	bytesMax: number,
 ): Promise<string> {
-	const bytes = await readBytes(message.body, bytesMax);
+	const bytes = await readBytes(message, bytesMax);
 	if (!bytes)
 		throw new OAuthError("invalid_request", "the body is too large", {
 			status: 413,
@@ -88,11 +88,19 @@ export async function readText(
 	}
 }
 
-/** Reads a stream to its end; null as soon as it is larger than `bytesMax`, the rest is not read. */
+/** Reads a body to its end; null as soon as it is larger than `bytesMax`, the rest is not read. */
 async function readBytes(
-	body: ReadableStream<Uint8Array> | null,
+	message: Request | Response,
 	bytesMax: number,
 ): Promise<Uint8Array | null> {
+	// Of a request the server hands over no more than was declared, so it needs no stream to be cut off. What a
+	// response declares is the length of what it sent compressed.
+	if (message instanceof Request) {
+		const length = message.headers.get("Content-Length");
+		if (length !== null)
+			return Number(length) <= bytesMax ? message.bytes() : null;
+	}
+	const { body } = message;
 	if (!body) return new Uint8Array();
 	const chunks: Uint8Array[] = [];
 	let length = 0;

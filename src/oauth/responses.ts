@@ -37,12 +37,15 @@ export function notFound(): Response {
 	);
 }
 
-/** Does a step's work; a refusal is put on the timeline with its exact reason on its way out. */
+/**
+ * Does a step's work; a refusal is put on the timeline with its exact reason on its way out.
+ * @param clientId who asked, if that can be said; only a refusal wants to know
+ */
 export async function noting(
 	deps: Pick<OAuthDeps, "note">,
 	request: Request,
 	step: StepName,
-	clientId: string | null,
+	clientId: () => string | null,
 	work: () => Promise<Response> | Response,
 ): Promise<Response> {
 	try {
@@ -50,8 +53,12 @@ export async function noting(
 	} catch (error) {
 		// A device that asks whether its person has decided yet takes no step.
 		if (error instanceof OAuthError && !PENDING.includes(error.error)) {
-			const detail = error.reason;
-			deps.note(request, { step, outcome: "refused", clientId, detail });
+			deps.note(request, {
+				step,
+				outcome: "refused",
+				clientId: clientId(),
+				detail: error.reason,
+			});
 		}
 		throw error;
 	}

@@ -56,8 +56,12 @@ export function token(
 		const form = await readForm(request);
 		const step =
 			form.get("grant_type") === "refresh_token" ? "refresh" : "token";
-		return noting(deps, request, step, claimedClient(deps, form), () =>
-			issue(deps, limiter, request, form),
+		return noting(
+			deps,
+			request,
+			step,
+			() => claimedClient(deps, form),
+			() => issue(deps, limiter, request, form),
 		);
 	});
 }
