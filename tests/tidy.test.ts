@@ -231,6 +231,18 @@ test("a join is planned once, and not at each use: what it is looked up by is bo
 	expect(planned).toEqual([]);
 });
 
+test("every form that is posted is one of ours, with its token", () => {
+	const byHand = sources
+		.filter(({ text }) => /method="post"/.test(code(text)))
+		.map(({ path }) => path)
+		.sort();
+	expect(byHand).toEqual([
+		"src/web/form.tsx",
+		"src/web/passkey.tsx", // its fields are given, the token among them
+		"src/web/setup/address.tsx", // goes to another origin, with a token of its own kind
+	]);
+});
+
 test("no file has a name that says nothing", () => {
 	const vague =
 		/^(utils?|helpers?|common|misc|types?|managers?|services?|base|index)\.tsx?$/;

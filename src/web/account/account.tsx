@@ -11,6 +11,7 @@ import type { ListedLogin, LoginMethod } from "../../store/logins.ts";
 import type { NoticeKind, Notice as Told } from "../../store/notices.ts";
 import type { Passkey } from "../../store/passkeys.ts";
 import type { Totp } from "../../store/totp.ts";
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { Table } from "../table.tsx";
 import { Time } from "../time.tsx";
@@ -72,8 +73,7 @@ function Notices(props: {
 	const [newest] = props.notices;
 	if (!newest) return null;
 	return (
-		<form method="post" action="/account/notices" class="notice">
-			<input type="hidden" name="csrf" value={props.csrf} />
+		<Form action="/account/notices" csrf={props.csrf} class="notice">
 			<input type="hidden" name="up_to" value={newest.id} />
 			<p>
 				<strong>What happened to your account.</strong> If one of these was not
@@ -89,7 +89,7 @@ function Notices(props: {
 			<button type="submit" class="plain">
 				Put away
 			</button>
-		</form>
+		</Form>
 	);
 }
 
@@ -138,8 +138,7 @@ function Factors(fields: AccountFields): VNode {
 					: "Your password alone signs you in. Add a second step, so that a stolen one is not enough."}
 			</p>
 			{hasAny ? (
-				<form method="post" action="/account/factors">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/account/factors" csrf={csrf}>
 					<Table
 						caption="What you sign in with"
 						columns={["What", "Since", "Last used", "Remove"]}
@@ -181,7 +180,7 @@ function Factors(fields: AccountFields): VNode {
 							</tr>
 						))}
 					</Table>
-				</form>
+				</Form>
 			) : null}
 			<p class="actions">
 				<a class="button" href="/account/app">
@@ -192,15 +191,14 @@ function Factors(fields: AccountFields): VNode {
 				</a>
 			</p>
 			{hasAny ? (
-				<form method="post" action="/account/codes">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/account/codes" csrf={csrf}>
 					<p>
 						{recoveryCodes} of {RECOVERY_CODES} recovery codes left.{" "}
 						<button type="submit" class="plain">
 							Make new ones
 						</button>
 					</p>
-				</form>
+				</Form>
 			) : null}
 		</>
 	);
@@ -210,8 +208,7 @@ function Linked({ linked, csrf }: AccountFields): VNode | null {
 	if (linked === null) return null;
 	const { host, identity } = linked;
 	return (
-		<form method="post" action="/account/unlink">
-			<input type="hidden" name="csrf" value={csrf} />
+		<Form action="/account/unlink" csrf={csrf}>
 			<h2>Your account at {host}</h2>
 			{identity === null ? (
 				<p>
@@ -226,7 +223,7 @@ function Linked({ linked, csrf }: AccountFields): VNode | null {
 					</button>
 				</p>
 			)}
-		</form>
+		</Form>
 	);
 }
 
@@ -253,8 +250,7 @@ function Remove(props: {
 
 function Logins({ logins, loginId, csrf }: AccountFields): VNode {
 	return (
-		<form method="post" action="/account/logins">
-			<input type="hidden" name="csrf" value={csrf} />
+		<Form action="/account/logins" csrf={csrf}>
 			<h2>Where you are signed in</h2>
 			<Table
 				caption="Browsers. One that is not used ends after 12 hours."
@@ -295,7 +291,7 @@ function Logins({ logins, loginId, csrf }: AccountFields): VNode {
 					</button>
 				</p>
 			) : null}
-		</form>
+		</Form>
 	);
 }
 

@@ -5,6 +5,7 @@
 import type { VNode } from "preact";
 import encodeQR from "qr";
 import type { TotpOffer } from "../../people/totp.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
@@ -31,8 +32,7 @@ export function appPage(fields: {
 			<p>
 				<code class="copy">{offer.key}</code>
 			</p>
-			<form method="post" action="/account/app">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/account/app" csrf={fields.csrf}>
 				<input type="hidden" name="offer" value={offer.handle} />
 				<Field
 					name="code"
@@ -47,7 +47,7 @@ export function appPage(fields: {
 						Turn it on
 					</button>
 				</p>
-			</form>
+			</Form>
 			<p>
 				<a href="/account">Back to your account</a>
 			</p>

@@ -1,5 +1,6 @@
 /** The page where an invited person chooses a password. Form fields: `password`, and hidden `csrf`. */
 import type { Role } from "../../caller.ts";
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { AccountName, NewPassword } from "./password.tsx";
@@ -27,8 +28,7 @@ export function invitePage(fields: {
 				{ROLE_NAMES[fields.role]}. This link works once.
 			</p>
 			<NotDone problem={problem} />
-			<form method="post" action={`/invite/${fields.token}`}>
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action={`/invite/${fields.token}`} csrf={fields.csrf}>
 				<AccountName email={fields.email} />
 				<NewPassword />
 				<p class="actions">
@@ -36,7 +36,7 @@ export function invitePage(fields: {
 						Save and sign in
 					</button>
 				</p>
-			</form>
+			</Form>
 		</>,
 	);
 }

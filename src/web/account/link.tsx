@@ -1,4 +1,6 @@
 /** The page that asks whether to link an account elsewhere. Form fields: hidden `csrf` and `offer`, the sealed identity. */
+
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 
 export function linkAccountPage(fields: {
@@ -18,8 +20,7 @@ export function linkAccountPage(fields: {
 				into your account there, then gets in here too.
 			</p>
 			<p>Your second step is still asked for.</p>
-			<form method="post" action="/account/link">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/account/link" csrf={fields.csrf}>
 				<input type="hidden" name="offer" value={fields.offer} />
 				<p class="actions">
 					<a class="button" href="/account">
@@ -29,7 +30,7 @@ export function linkAccountPage(fields: {
 						Link them
 					</button>
 				</p>
-			</form>
+			</Form>
 		</>,
 	);
 }

@@ -1,6 +1,7 @@
 /** The page where a person changes their password. Form fields: `password`, `everything` (a tick box), hidden `csrf`. */
 import type { VNode } from "preact";
 import { PASSWORD_LENGTH_MIN } from "../../people/passwords.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
@@ -16,8 +17,7 @@ export function passwordPage(fields: {
 			<h1>Choose a new password</h1>
 			<p>Every other browser you are signed in with has to sign in again.</p>
 			<NotDone problem={problem} />
-			<form method="post" action="/account/password">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/account/password" csrf={fields.csrf}>
 				<AccountName email={fields.email} />
 				<NewPassword />
 				<label class="box">
@@ -33,7 +33,7 @@ export function passwordPage(fields: {
 						Save
 					</button>
 				</p>
-			</form>
+			</Form>
 			<p>
 				<a href="/account">Back to your account</a>
 			</p>

@@ -6,6 +6,7 @@ import type { ComponentChildren, VNode } from "preact";
 import type { Role } from "../../caller.ts";
 import type { SecondFactors } from "../../people/second-factors.ts";
 import type { User } from "../../store/users.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { Table } from "../table.tsx";
@@ -72,8 +73,7 @@ export function peoplePage(fields: {
 				them choose a password.
 			</p>
 			<NotDone problem={problem} />
-			<form method="post" action="/users">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/users" csrf={csrf}>
 				<Field name="email" label="E-mail" type="email" autocomplete="off" />
 				<Roles roles={roles} chosen="member" />
 				<p class="actions">
@@ -81,7 +81,7 @@ export function peoplePage(fields: {
 						Make the link
 					</button>
 				</p>
-			</form>
+			</Form>
 			<p>
 				<a href="/users/provider">Sign-in with accounts elsewhere</a>
 			</p>
@@ -207,8 +207,7 @@ function Action(props: {
 	readonly children: ComponentChildren;
 }): VNode {
 	return (
-		<form method="post" action={`/users/${props.id}`}>
-			<input type="hidden" name="csrf" value={props.csrf} />
+		<Form action={`/users/${props.id}`} csrf={props.csrf}>
 			{props.children}
 			<p class="actions">
 				<button
@@ -220,7 +219,7 @@ function Action(props: {
 					{props.label}
 				</button>
 			</p>
-		</form>
+		</Form>
 	);
 }
 

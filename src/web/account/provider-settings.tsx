@@ -3,6 +3,7 @@
  * `do=set|remove`, hidden `csrf`. The secret is never shown again.
  */
 import type { IdentityProvider } from "../../store/identities.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
@@ -31,8 +32,7 @@ export function providerSettingsPage(fields: {
 			<p>
 				<code class="copy">{fields.redirectUri}</code>
 			</p>
-			<form method="post" action="/users/provider">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/users/provider" csrf={csrf}>
 				<Field
 					name="issuer"
 					label="Issuer"
@@ -79,10 +79,9 @@ export function providerSettingsPage(fields: {
 						Save
 					</button>
 				</p>
-			</form>
+			</Form>
 			{provider === null ? null : (
-				<form method="post" action="/users/provider">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/users/provider" csrf={csrf}>
 					<h2>Remove it</h2>
 					<p>
 						Nobody signs in with it then. Links stay, for when the same provider
@@ -93,7 +92,7 @@ export function providerSettingsPage(fields: {
 							Remove
 						</button>
 					</p>
-				</form>
+				</Form>
 			)}
 			<p>
 				<a href="/users">Back to users</a>

@@ -1,6 +1,7 @@
 /** The page that asks someone who is signed in for another proof. Form field: `password`; a second form for passkeys. */
 import type { CredentialOptions } from "../../people/passkeys.ts";
 import { ASSETS } from "../assets.tsx";
+import { Form } from "../form.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.tsx";
@@ -45,8 +46,7 @@ export function reauthenticatePage(fields: {
 				/>
 			)}
 			{password ? (
-				<form method="post" action="/reauthenticate">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/reauthenticate" csrf={csrf}>
 					<input type="hidden" name="next" value={next} />
 					<AccountName email={email} />
 					<Field
@@ -60,7 +60,7 @@ export function reauthenticatePage(fields: {
 							Continue
 						</button>
 					</p>
-				</form>
+				</Form>
 			) : null}
 			{provider === null ? null : (
 				<p class="actions">

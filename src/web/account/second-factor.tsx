@@ -4,6 +4,7 @@
  */
 import type { CredentialOptions } from "../../people/passkeys.ts";
 import { ASSETS } from "../assets.tsx";
+import { Form } from "../form.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.tsx";
@@ -44,8 +45,7 @@ export function secondFactorPage(fields: {
 					primary={!app}
 				/>
 			)}
-			<form method="post" action="/login/second">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/login/second" csrf={csrf}>
 				<input type="hidden" name="next" value={next} />
 				<Field
 					name="code"
@@ -63,7 +63,7 @@ export function secondFactorPage(fields: {
 						Continue
 					</button>
 				</p>
-			</form>
+			</Form>
 			<p>
 				<a href={`/login?${new URLSearchParams({ next })}`}>
 					Sign in as someone else

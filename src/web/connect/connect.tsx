@@ -9,6 +9,7 @@ import type { ListedConnection } from "../../store/connections.ts";
 import type { Slot } from "../../store/servers.ts";
 import type { Outlook } from "../../upstream/connect.ts";
 import { showDate } from "../dates.ts";
+import { Form } from "../form.tsx";
 import { Notice, page } from "../layout.tsx";
 
 export type SignIn = {
@@ -91,8 +92,7 @@ function SignInPart(props: {
 					) : null}
 				</>
 			)}
-			<form method="post" action={action}>
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action={action} csrf={csrf}>
 				<p class="actions">
 					{"problem" in outlook ||
 					"elsewhere" in outlook ||
@@ -107,7 +107,7 @@ function SignInPart(props: {
 						</button>
 					) : null}
 				</p>
-			</form>
+			</Form>
 		</>
 	);
 }
@@ -213,8 +213,7 @@ function Unregistered(props: {
 				<code class="copy">{props.redirectUri}</code>
 			</p>
 			{props.isAdmin ? (
-				<form method="post" action={`/connect/${slug}`}>
-					<input type="hidden" name="csrf" value={props.csrf} />
+				<Form action={`/connect/${slug}`} csrf={props.csrf}>
 					<label for="client-id">Client ID</label>
 					<input id="client-id" name="client-id" autocomplete="off" required />
 					<label for="client-secret">Client secret, if it gives one</label>
@@ -229,7 +228,7 @@ function Unregistered(props: {
 							Save
 						</button>
 					</p>
-				</form>
+				</Form>
 			) : (
 				<p>Send this page's address to whoever runs this gateway.</p>
 			)}
@@ -243,8 +242,7 @@ function SecretsPart(props: {
 	readonly csrf: string;
 }): VNode {
 	return (
-		<form method="post" action={`/connect/${props.slug}`}>
-			<input type="hidden" name="csrf" value={props.csrf} />
+		<Form action={`/connect/${props.slug}`} csrf={props.csrf}>
 			<h2>Secrets of yours</h2>
 			<p>
 				They are kept sealed and go to {props.slug} alone. They are never shown
@@ -258,7 +256,7 @@ function SecretsPart(props: {
 					Save
 				</button>
 			</p>
-		</form>
+		</Form>
 	);
 }
 

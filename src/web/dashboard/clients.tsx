@@ -8,6 +8,7 @@ import type { AlikeClients } from "../../ops/clients.ts";
 import type { Client } from "../../store/clients.ts";
 import { DEVICE_GRANT } from "../../store/device-codes.ts";
 import { showDate } from "../dates.ts";
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { Table } from "../table.tsx";
 
@@ -43,8 +44,7 @@ export function clientsPage(fields: {
 			{clients.length === 0 ? (
 				<p>You have not allowed any client to use your servers.</p>
 			) : (
-				<form method="post" action="/clients">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/clients" csrf={csrf}>
 					<Table
 						caption="What you allowed. A client that is revoked must ask again."
 						columns={[
@@ -64,7 +64,7 @@ export function clientsPage(fields: {
 							Revoke all
 						</button>
 					</p>
-				</form>
+				</Form>
 			)}
 			{waiting.length === 0 ? null : <Waiting clients={waiting} csrf={csrf} />}
 			{known.length === 0 ? null : <Known clients={known} csrf={csrf} />}
@@ -104,8 +104,7 @@ function Waiting(props: {
 	readonly csrf: string;
 }): VNode {
 	return (
-		<form method="post" action="/clients">
-			<input type="hidden" name="csrf" value={props.csrf} />
+		<Form action="/clients" csrf={props.csrf}>
 			<h2>Waiting to be let in</h2>
 			<p>
 				Their answers go to places that are not known here. One that is let in
@@ -131,7 +130,7 @@ function Waiting(props: {
 					</tr>
 				))}
 			</Table>
-		</form>
+		</Form>
 	);
 }
 
@@ -140,8 +139,7 @@ function Known(props: {
 	readonly csrf: string;
 }): VNode {
 	return (
-		<form method="post" action="/clients">
-			<input type="hidden" name="csrf" value={props.csrf} />
+		<Form action="/clients" csrf={props.csrf}>
 			<h2>Every client</h2>
 			<p>
 				All that came to this gateway, whoever allowed them something. One that
@@ -182,7 +180,7 @@ function Known(props: {
 					</tr>
 				))}
 			</Table>
-		</form>
+		</Form>
 	);
 }
 

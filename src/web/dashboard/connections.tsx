@@ -5,6 +5,7 @@
 import type { VNode } from "preact";
 import type { ListedConnection } from "../../store/connections.ts";
 import { showDate } from "../dates.ts";
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { Table } from "../table.tsx";
 
@@ -32,8 +33,7 @@ export function connectionsPage(fields: {
 					you to sign in, or a key of yours, stands here.
 				</p>
 			) : (
-				<form method="post" action="/connections">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/connections" csrf={csrf}>
 					<Table
 						caption="What you connected is used for your own calls only"
 						columns={["Server", "State", "Change it"]}
@@ -42,7 +42,7 @@ export function connectionsPage(fields: {
 							<Row key={standing.slug} standing={standing} />
 						))}
 					</Table>
-				</form>
+				</Form>
 			)}
 			<p>
 				<a href="/">Back to your servers</a>

@@ -2,6 +2,7 @@
 import type { VNode } from "preact";
 import type { Notice as Known } from "../../ops/expiry.ts";
 import type { Overview } from "../../ops/overview.ts";
+import { Form } from "../form.tsx";
 import { Notice, page } from "../layout.tsx";
 import { Table } from "../table.tsx";
 
@@ -98,13 +99,12 @@ export function homePage(fields: {
 				<a href="/account">Your account</a>
 			</p>
 			<footer>
-				<form method="post" action="/logout">
-					<input type="hidden" name="csrf" value={fields.csrf} />
+				<Form action="/logout" csrf={fields.csrf}>
 					Signed in as {fields.email}.{" "}
 					<button type="submit" class="plain">
 						Sign out
 					</button>
-				</form>
+				</Form>
 			</footer>
 		</>,
 	);

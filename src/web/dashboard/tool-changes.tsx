@@ -1,6 +1,7 @@
 /** The page of what a server changed since it was approved. Form fields: `accept=<kind> <digest> <name>`, `off=<the same>`, hidden `csrf`. */
 import type { VNode } from "preact";
 import type { ChangeView, DiffLine } from "../../ops/tool-changes.ts";
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { Time } from "../time.tsx";
@@ -32,15 +33,14 @@ export function changesPage(fields: {
 						written it. Until you accept a change, clients do not see it and
 						cannot call it.
 					</p>
-					<form method="post" action={`/tools/${slug}/changes`}>
-						<input type="hidden" name="csrf" value={csrf} />
+					<Form action={`/tools/${slug}/changes`} csrf={csrf}>
 						{changes.map((change) => (
 							<ChangeSection
 								key={`${change.kind} ${change.name}`}
 								change={change}
 							/>
 						))}
-					</form>
+					</Form>
 				</>
 			)}
 			<p>

@@ -1,5 +1,6 @@
 /** The page that gives a tool a name and texts of our own. Form fields: `name`, `title`, `description`, hidden `csrf`. */
 import type { ToolView } from "../../ops/tools.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 
@@ -27,8 +28,7 @@ export function editPage(fields: {
 				the server's own name.
 			</p>
 			<NotDone problem={problem} />
-			<form method="post" action={`/tools/${slug}/edit?${query}`}>
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action={`/tools/${slug}/edit?${query}`} csrf={csrf}>
 				<Field
 					name="name"
 					label="Name"
@@ -64,7 +64,7 @@ export function editPage(fields: {
 						Save
 					</button>
 				</p>
-			</form>
+			</Form>
 			<p>
 				<a href={`/tools/${slug}`}>Back to the tools of {slug}</a>
 			</p>

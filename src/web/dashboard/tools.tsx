@@ -9,6 +9,7 @@ import { REASONS } from "../../mcp/shape.ts";
 import type { ToolView } from "../../ops/tools.ts";
 import { PINNINGS, RESULT_BYTES, type Server } from "../../store/servers.ts";
 import { countOf } from "../count.ts";
+import { Form } from "../form.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { Table } from "../table.tsx";
@@ -134,8 +135,7 @@ export function serverToolsPage(fields: {
 					with a switch.
 				</p>
 			) : (
-				<form method="post" action={`/tools/${slug}`}>
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action={`/tools/${slug}`} csrf={csrf}>
 					<Table
 						caption={
 							<>
@@ -149,7 +149,7 @@ export function serverToolsPage(fields: {
 							<ToolRow key={tool.name} slug={slug} tool={tool} />
 						))}
 					</Table>
-				</form>
+				</Form>
 			)}
 			<Rules server={server} csrf={csrf} />
 			{server.enabled ? <Restart slug={slug} csrf={csrf} /> : null}
@@ -173,8 +173,7 @@ function Rules(props: {
 }): VNode {
 	const { slug, pinning, resultBytesMax } = props.server;
 	return (
-		<form method="post" action={`/tools/${slug}`}>
-			<input type="hidden" name="csrf" value={props.csrf} />
+		<Form action={`/tools/${slug}`} csrf={props.csrf}>
 			<h2>Rules</h2>
 			<label for="pinning">When the server changes what it says</label>
 			<select id="pinning" name="pinning" aria-describedby="pinning-hint">
@@ -204,7 +203,7 @@ function Rules(props: {
 					Save
 				</button>
 			</p>
-		</form>
+		</Form>
 	);
 }
 
@@ -213,8 +212,7 @@ function Restart(props: {
 	readonly csrf: string;
 }): VNode {
 	return (
-		<form method="post" action={`/tools/${props.slug}`}>
-			<input type="hidden" name="csrf" value={props.csrf} />
+		<Form action={`/tools/${props.slug}`} csrf={props.csrf}>
 			<h2>Start it anew</h2>
 			<p>
 				Ends its processes and connections, whoever uses them; calls that run
@@ -225,7 +223,7 @@ function Restart(props: {
 					Restart {props.slug}
 				</button>
 			</p>
-		</form>
+		</Form>
 	);
 }
 

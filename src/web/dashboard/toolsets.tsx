@@ -7,6 +7,7 @@ import { TOKEN_RULE } from "../../mcp/cost.ts";
 import type { ToolView } from "../../ops/tools.ts";
 import type { Selection, Toolset } from "../../store/toolsets.ts";
 import { countOf } from "../count.ts";
+import { Form } from "../form.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { Table } from "../table.tsx";
@@ -55,8 +56,7 @@ export function toolsetsPage(fields: {
 			)}
 			<h2>A new toolset</h2>
 			<NotDone problem={problem} />
-			<form method="post" action="/toolsets">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/toolsets" csrf={csrf}>
 				<Field
 					name="slug"
 					label="Name"
@@ -76,7 +76,7 @@ export function toolsetsPage(fields: {
 						Make it
 					</button>
 				</p>
-			</form>
+			</Form>
 		</>,
 	);
 }
@@ -106,8 +106,7 @@ export function toolsetPage(
 					{issuer}/mcp/{slug}
 				</code>
 			</p>
-			<form method="post" action={`/toolsets/${slug}`}>
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action={`/toolsets/${slug}`} csrf={csrf}>
 				<Table
 					caption={
 						<>
@@ -121,9 +120,8 @@ export function toolsetPage(
 						<ServerRow key={server.slug} toolset={slug} server={server} />
 					))}
 				</Table>
-			</form>
-			<form method="post" action={`/toolsets/${slug}`}>
-				<input type="hidden" name="csrf" value={csrf} />
+			</Form>
+			<Form action={`/toolsets/${slug}`} csrf={csrf}>
 				<Field
 					name="title"
 					label="What it is for"
@@ -154,7 +152,7 @@ export function toolsetPage(
 						Remove this toolset
 					</button>
 				</p>
-			</form>
+			</Form>
 			<p>
 				<a href="/toolsets">All toolsets</a>
 			</p>
@@ -222,8 +220,7 @@ export function toolsetServerPage(fields: {
 			{trouble === null ? null : (
 				<Notice word="Cannot be asked now">{trouble}</Notice>
 			)}
-			<form method="post" action={`/toolsets/${slug}/${server}`}>
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action={`/toolsets/${slug}/${server}`} csrf={csrf}>
 				<Table
 					caption={
 						<>
@@ -257,7 +254,7 @@ export function toolsetServerPage(fields: {
 						</tr>
 					))}
 				</Table>
-			</form>
+			</Form>
 			<p>
 				<a href={`/toolsets/${slug}`}>Back to the toolset</a>
 			</p>

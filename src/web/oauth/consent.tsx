@@ -13,6 +13,7 @@ import {
 } from "../../oauth/redirect-uris.ts";
 import type { ToolsInBrief } from "../../ops/tools.ts";
 import { countOf } from "../count.ts";
+import { Form } from "../form.tsx";
 import { Notice, page } from "../layout.tsx";
 import type { OfferedToolset } from "../pages.ts";
 
@@ -55,8 +56,7 @@ export function consentPage(fields: {
 			{fields.problem === undefined ? null : (
 				<Notice word="Not decided">{fields.problem}</Notice>
 			)}
-			<form method="post" action={`/authorize${fields.query}`}>
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action={`/authorize${fields.query}`} csrf={fields.csrf}>
 				<h2>What it may do</h2>
 				<Offered choice={fields.choice} />
 				<p class="quiet">
@@ -65,7 +65,7 @@ export function consentPage(fields: {
 					<a href="/clients">Clients</a>. You are signed in as {fields.email}.
 				</p>
 				<Decision />
-			</form>
+			</Form>
 		</>,
 	);
 }

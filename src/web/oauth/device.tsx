@@ -4,6 +4,7 @@
  */
 import type { Client } from "../../store/clients.ts";
 import type { DeviceRequest } from "../../store/device-codes.ts";
+import { Form } from "../form.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { type Choice, Claims, Decision, Offered } from "./consent.tsx";
 
@@ -26,8 +27,7 @@ export function deviceCodePage(fields: {
 			{fields.problem === undefined ? null : (
 				<Notice word="Not found">{fields.problem}</Notice>
 			)}
-			<form method="post" action="/device">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/device" csrf={fields.csrf}>
 				<Field
 					name="user_code"
 					label="Code"
@@ -40,7 +40,7 @@ export function deviceCodePage(fields: {
 						Go on
 					</button>
 				</p>
-			</form>
+			</Form>
 		</>,
 	);
 }
@@ -90,8 +90,7 @@ export function deviceConsentPage(fields: {
 			{fields.problem === undefined ? null : (
 				<Notice word="Not decided">{fields.problem}</Notice>
 			)}
-			<form method="post" action="/device">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/device" csrf={fields.csrf}>
 				<input type="hidden" name="user_code" value={fields.typed} />
 				<h2>What it may do</h2>
 				<Offered choice={fields.choice} />
@@ -100,7 +99,7 @@ export function deviceConsentPage(fields: {
 					as {fields.email}.
 				</p>
 				<Decision />
-			</form>
+			</Form>
 		</>,
 	);
 }

@@ -4,6 +4,7 @@
  */
 import type { CredentialOptions } from "../../people/passkeys.ts";
 import { ASSETS } from "../assets.tsx";
+import { Form } from "../form.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { PasskeyForm } from "../passkey.tsx";
 import { type Problem, problemOptions } from "../problem.tsx";
@@ -33,8 +34,7 @@ export function loginPage(fields: {
 			{problem === undefined ? null : (
 				<Notice word="Not signed in">{problem.text}</Notice>
 			)}
-			<form method="post" action="/login">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/login" csrf={csrf}>
 				<input type="hidden" name="next" value={next} />
 				<Field
 					name="email"
@@ -54,7 +54,7 @@ export function loginPage(fields: {
 						Sign in
 					</button>
 				</p>
-			</form>
+			</Form>
 			{passkey === null ? null : (
 				<PasskeyForm
 					action="/login/passkey"

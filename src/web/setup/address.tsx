@@ -7,6 +7,7 @@ import type { ComponentChildren, VNode } from "preact";
 import type { FixedBy } from "../../ops/address.ts";
 import type { Work } from "../../ops/work.ts";
 import type { CertificateView } from "../../tls/certificates.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { Time } from "../time.tsx";
 import { Onward, Step, stepTitle, type Wrong, wrongAt } from "./step.tsx";
@@ -54,8 +55,7 @@ export function addressPage(fields: {
 		>
 			<Now whereabouts={whereabouts} />
 			{asks ? (
-				<form method="post" action="/setup/address">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/setup/address" csrf={csrf}>
 					<Field
 						name="name"
 						label={isSettled ? "Another name" : "Name"}
@@ -84,10 +84,9 @@ export function addressPage(fields: {
 							value="check"
 						/>
 					)}
-				</form>
+				</Form>
 			) : (
-				<form method="post" action="/setup/address">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/setup/address" csrf={csrf}>
 					<Onward
 						label={
 							security === "none" ? "Continue on this computer" : "Continue"
@@ -95,7 +94,7 @@ export function addressPage(fields: {
 						name="action"
 						value="continue"
 					/>
-				</form>
+				</Form>
 			)}
 			<OtherWays whereabouts={whereabouts} csrf={csrf} />
 		</Step>,
@@ -209,8 +208,7 @@ public_url = "https://gate.example.org"`}
 				</pre>
 			</Way>
 			{may ? (
-				<form method="post" action="/setup/address">
-					<input type="hidden" name="csrf" value={props.csrf} />
+				<Form action="/setup/address" csrf={props.csrf}>
 					{security === "own" && publicAddress !== null ? (
 						<Way title="By its address alone">
 							<p>
@@ -236,7 +234,7 @@ public_url = "https://gate.example.org"`}
 							</button>
 						</p>
 					</Way>
-				</form>
+				</Form>
 			) : null}
 		</details>
 	);
@@ -276,8 +274,7 @@ export function addressWorkPage(fields: {
 			succeeded ? (
 				<Arrive target={target} arrival={isHere ? null : issueArrival()} />
 			) : (
-				<form method="post" action="/setup/address">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/setup/address" csrf={csrf}>
 					<input type="hidden" name="name" value={name} />
 					<p>Nothing was changed.</p>
 					<Onward label="Check again" name="action" value="check">
@@ -285,7 +282,7 @@ export function addressWorkPage(fields: {
 							Order it anyway
 						</button>
 					</Onward>
-				</form>
+				</Form>
 			),
 	});
 }

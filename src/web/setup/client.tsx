@@ -1,6 +1,7 @@
 /** Step 5: the first client. It turns green when one signs in: by itself with scripts, when opened again without. */
 import type { VNode } from "preact";
 import { ASSETS } from "../assets.tsx";
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { type ClientWay, listClientWays } from "./connections.ts";
 import { Onward, Step, stepTitle } from "./step.tsx";
@@ -65,8 +66,7 @@ function State(props: {
 					</p>
 				))
 			)}
-			<form method="post" action="/setup/client">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/setup/client" csrf={csrf}>
 				{isWaiting ? (
 					<p class="actions">
 						<button type="submit" name="action" value="skip">
@@ -76,7 +76,7 @@ function State(props: {
 				) : (
 					<Onward label="Continue" name="action" value="continue" />
 				)}
-			</form>
+			</Form>
 		</div>
 	);
 }

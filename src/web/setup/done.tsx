@@ -1,4 +1,6 @@
 /** Step 6: backups, and where to go from here. Form fields: `nightly` (a tick box), hidden `csrf`. */
+
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { Onward, Step, stepTitle } from "./step.tsx";
 
@@ -10,8 +12,7 @@ export function donePage(fields: {
 	return page(
 		{ title: stepTitle("done", "Done") },
 		<Step step="done" title="One last thing" back="/setup/client">
-			<form method="post" action="/setup/done">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/setup/done" csrf={fields.csrf}>
 				<label class="box" for="nightly">
 					<input
 						type="checkbox"
@@ -28,7 +29,7 @@ export function donePage(fields: {
 					<code>sallyport backup list</code> says where they are.
 				</p>
 				<Onward label="Finish" />
-			</form>
+			</Form>
 			<h2>From here on</h2>
 			<ul>
 				<li>

@@ -3,6 +3,7 @@
  * then `saved` (a tick box); each with hidden `csrf`.
  */
 import { NewPassword } from "../account/password.tsx";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { Onward, Step, stepTitle, type Wrong, wrongAt } from "./step.tsx";
 
@@ -30,8 +31,7 @@ export function ownerPage(fields: {
 				You become its owner: the one who adds servers and people. The setup
 				link works once.
 			</p>
-			<form method="post" action="/setup/owner">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/setup/owner" csrf={fields.csrf}>
 				<Field
 					name="email"
 					label="E-mail"
@@ -43,7 +43,7 @@ export function ownerPage(fields: {
 				/>
 				<NewPassword />
 				<Onward label="Become the owner" />
-			</form>
+			</Form>
 		</Step>,
 	);
 }
@@ -86,15 +86,14 @@ export function kitPage(fields: {
 					</p>
 				</>
 			)}
-			<form method="post" action="/setup/kit">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/setup/kit" csrf={fields.csrf}>
 				{kit === null ? null : (
 					<label class="box" for="saved">
 						<input type="checkbox" id="saved" name="saved" required />I saved it
 					</label>
 				)}
 				<Onward label="Continue" />
-			</form>
+			</Form>
 		</Step>,
 	);
 }

@@ -1,5 +1,6 @@
 /** Step 1, the other way: a backup takes the place of everything. Form fields: `backup` (a file), `key`, hidden `csrf`. */
 import type { BackupContents } from "../../ops/backup.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { Time } from "../time.tsx";
 import { Onward, Step, stepTitle, type Wrong, wrongAt } from "./step.tsx";
@@ -29,8 +30,11 @@ export function restorePage(fields: {
 				The people, servers and secrets of the backup come to this machine.
 				Packages are fetched again afterwards.
 			</p>
-			<form method="post" action="/setup/restore" encType="multipart/form-data">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form
+				action="/setup/restore"
+				csrf={fields.csrf}
+				encType="multipart/form-data"
+			>
 				<label for="backup">Backup</label>
 				{problem === undefined ? null : (
 					<p class="problem" id="backup-problem">
@@ -61,7 +65,7 @@ export function restorePage(fields: {
 					problem={wrongAt(problems, "key")}
 				/>
 				<Onward label="Restore" />
-			</form>
+			</Form>
 		</Step>,
 	);
 }

@@ -10,6 +10,7 @@ import type {
 	CatalogueKind,
 } from "../../packages/catalogue.ts";
 import type { Declaration } from "../../packages/declaration.ts";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { DeclaredFields } from "./server-form.tsx";
 import { Onward, Step, stepTitle, type Wrong, wrongAt } from "./step.tsx";
@@ -69,8 +70,7 @@ export function cataloguePage(fields: {
 					. Add another, or go on.
 				</p>
 			)}
-			<form method="post" action="/setup/server">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/setup/server" csrf={csrf}>
 				{servers.length === 0 ? (
 					<p>
 						<button type="submit" class="plain" name="action" value="skip">
@@ -80,7 +80,7 @@ export function cataloguePage(fields: {
 				) : (
 					<Onward label="Continue" name="action" value="continue" />
 				)}
-			</form>
+			</Form>
 			<search>
 				<form method="get" action="/setup/server">
 					<label for="q">Search the catalogue</label>
@@ -194,8 +194,7 @@ export function declaredServerPage(fields: {
 					once it is added.
 				</p>
 			) : null}
-			<form method="post" action="/setup/server/add">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/setup/server/add" csrf={csrf}>
 				{"from" in source ? (
 					<input type="hidden" name="from" value={source.from} />
 				) : (
@@ -214,7 +213,7 @@ export function declaredServerPage(fields: {
 					problems={problems}
 				/>
 				<Onward label={way.kind === "npm" ? "Install" : "Add"} />
-			</form>
+			</Form>
 		</Step>,
 	);
 }
@@ -279,8 +278,7 @@ export function customServerPage(fields: {
 			status: problems.length > 0 ? 400 : 200,
 		},
 		<Step step="server" title={title} back={BACK} problems={problems}>
-			<form method="post" action="/setup/server/add">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/setup/server/add" csrf={csrf}>
 				<input type="hidden" name="custom" value={kind} />
 				{kind === "json" ? (
 					<>
@@ -306,7 +304,7 @@ export function customServerPage(fields: {
 				) : (
 					<OwnFields kind={kind} typed={typed} problems={problems} />
 				)}
-			</form>
+			</Form>
 		</Step>,
 	);
 }
@@ -428,8 +426,7 @@ export function serverWorkPage(fields: {
 					</a>
 				</p>
 			) : isThere() ? (
-				<form method="post" action="/setup/server/remove">
-					<input type="hidden" name="csrf" value={csrf} />
+				<Form action="/setup/server/remove" csrf={csrf}>
 					<input type="hidden" name="slug" value={slug} />
 					<p>
 						{slug} was added, and does not work yet. You can put it right later,
@@ -443,7 +440,7 @@ export function serverWorkPage(fields: {
 							Keep it and go on
 						</a>
 					</p>
-				</form>
+				</Form>
 			) : (
 				<p class="actions">
 					<a class="button primary" href={BACK}>

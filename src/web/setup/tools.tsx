@@ -1,6 +1,7 @@
 /** Step 4, its end: which tools of the server clients may use. Form fields: `tool:<name>` (a tick box each), `slug`, `csrf`. */
 import type { VNode } from "preact";
 import type { ToolView } from "../../ops/tools.ts";
+import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { Onward, Step, stepTitle } from "./step.tsx";
 
@@ -54,8 +55,7 @@ export function toolsPage(fields: {
 					)}
 				</>
 			)}
-			<form method="post" action="/setup/server/tools">
-				<input type="hidden" name="csrf" value={csrf} />
+			<Form action="/setup/server/tools" csrf={csrf}>
 				<input type="hidden" name="slug" value={slug} />
 				{tools.length === 0 ? null : (
 					<ul class="choices">
@@ -65,7 +65,7 @@ export function toolsPage(fields: {
 					</ul>
 				)}
 				<Onward label="Continue" />
-			</form>
+			</Form>
 		</Step>,
 	);
 }

@@ -4,6 +4,7 @@
  * without scripts it is pasted.
  */
 import { ASSETS } from "../assets.tsx";
+import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { Mark } from "../mark.tsx";
 import { Step, stepTitle, type Wrong, wrongAt } from "./step.tsx";
@@ -38,8 +39,7 @@ export function welcomePage(fields: {
 				Six short pages: who owns it, where it is reached, its first server, and
 				your first client. You can stop at any page and come back.
 			</p>
-			<form method="post" action="/setup">
-				<input type="hidden" name="csrf" value={fields.csrf} />
+			<Form action="/setup" csrf={fields.csrf}>
 				{isAccepted ? null : (
 					<Field
 						name="token"
@@ -58,7 +58,7 @@ export function welcomePage(fields: {
 						Restore from a backup
 					</button>
 				</p>
-			</form>
+			</Form>
 			<p class="quiet version">sallyport {fields.version}</p>
 		</Step>,
 	);
