@@ -25,6 +25,7 @@ import { createSessions } from "./mcp/session.ts";
 import { createShapes } from "./mcp/shape.ts";
 import { createSubscriptions } from "./mcp/subscriptions.ts";
 import { createTasks } from "./mcp/tasks.ts";
+import { createTies } from "./mcp/ties.ts";
 import { createDirectory, type Directory } from "./mcp/view.ts";
 import { createVisits } from "./mcp/visits.ts";
 import type { OAuthDeps } from "./oauth/authorization-server.ts";
@@ -408,9 +409,11 @@ function openService(base: Base): Service {
 	const directory = createDirectory(db);
 	const bearer = createBearer({ db, vault, clock });
 	const tasks = createTasks({ mac: vault.mac, clock });
+	const ties = createTies({ clock });
 	const subscriptions = createSubscriptions({
 		isAlive: bearer.isAlive,
 		tasks,
+		ties,
 	});
 	const sessions = createSessions({ db, mac: vault.mac, clock });
 	const input = createInput({ vault, clock });
@@ -427,6 +430,7 @@ function openService(base: Base): Service {
 		results,
 		input,
 		visits,
+		ties,
 		calls,
 		clock,
 		log,
@@ -436,6 +440,7 @@ function openService(base: Base): Service {
 		directory,
 		sessions,
 		subscriptions,
+		ties,
 		log,
 		version: VERSION,
 		icons: markIcons(),

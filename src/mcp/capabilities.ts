@@ -33,6 +33,21 @@ export function canonicalCapabilities(declared: unknown): string {
 	});
 }
 
+/** The same for a legacy session, whose client may also say unasked that its roots have changed. */
+export function sessionCapabilities(declared: unknown): string {
+	const canonical = canonicalCapabilities(declared);
+	return objectOf(objectOf(declared)["roots"])["listChanged"] === true
+		? canonical.replace('"roots":{}', '"roots":{"listChanged":true}')
+		: canonical;
+}
+
+/** Whether a server may have to tell such a client something, or be told by it, when a call is over. */
+export function isTied(capabilities: string): boolean {
+	return (
+		capabilities.includes('"url":{}') || capabilities.includes('"listChanged"')
+	);
+}
+
 /** Whether a client that declares all of these has them declared to servers too. */
 export function carriesAll(required: unknown): boolean {
 	const { extensions, ...others } = objectOf(required);

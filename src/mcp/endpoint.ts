@@ -21,6 +21,7 @@ import { asRpcError, errorReply, RpcError } from "./rpc.ts";
 import type { Icon } from "./self.ts";
 import type { Sessions } from "./session.ts";
 import type { Subscriptions } from "./subscriptions.ts";
+import type { Ties } from "./ties.ts";
 import { type Directory, type View, viewOf } from "./view.ts";
 
 /** Where a request arrived and who sent it. */
@@ -51,6 +52,7 @@ export type McpDeps = {
 	readonly directory: Directory;
 	readonly sessions: Sessions;
 	readonly subscriptions: Subscriptions;
+	readonly ties: Pick<Ties, "rootsChanged">;
 	readonly log: Log;
 	readonly version: string;
 	/** How the gateway is drawn. */

@@ -17,6 +17,7 @@ import {
 	memberOf,
 	membersOf,
 	parseJson,
+	parseMessage,
 	splice,
 	textOf,
 	toBytes,
@@ -26,6 +27,7 @@ import { mintNonce } from "../mint.ts";
 import { RPC } from "../protocol.ts";
 import type { Call, Question, Reply, Upstream } from "../upstream/upstream.ts";
 import type { Vault } from "../vault.ts";
+import { createPageVisits } from "./page-visits.ts";
 import { errorReply, RpcError } from "./rpc.ts";
 
 /** Asks the user of a legacy client; the reply is the client's own. */
@@ -151,7 +153,9 @@ export function createInput(deps: {
 			reply: upstream.request({
 				...call,
 				signal: abort.signal,
-				onNotification: (message) => waiting.notify(message),
+				onNotification: (message) => {
+					if (!tellsOfVisit(message)) waiting.notify(message);
+				},
 				onQuestion: (question) => {
 					const { promise, resolve } = Promise.withResolvers<Reply>();
 					questions.set(`q${++asked}`, { question, settle: resolve });
@@ -238,18 +242,24 @@ export function createInput(deps: {
 		ask: Ask | null,
 	): Promise<Reply> => {
 		let reply = await upstream.request(call);
+		if (!inputRequired(reply)) return reply;
+		if (!ask) return refused("the client cannot be asked");
+		const visits = createPageVisits(ask);
 		for (let round = 0; round < ROUNDS_MAX; round++) {
 			const asked = inputRequired(reply);
-			if (!asked) return reply;
-			if (!ask) return refused("the client cannot be asked");
-			const responses = await askAll(asked, ask);
+			if (!asked) {
+				if (call.onNotification) visits.done(call.onNotification);
+				return reply;
+			}
+			const responses = await askAll(asked, visits.ask);
 			if (!responses) return refused("the client did not answer");
+			await visits.pause(call.signal);
 			reply = await upstream.request({
 				...call,
 				params: withResponses(call.params, responses, asked),
 			});
 		}
-		return refused("the server asks without end");
+		return visits.refusal() ?? refused("the server asks without end");
 	};
 
 	return {
@@ -297,7 +307,7 @@ function questionsReply({ questions }: Parked, state: string): Reply {
 	const asked = [...questions].map(([key, { question }]) =>
 		join([
 			`${JSON.stringify(key)}:{"method":${JSON.stringify(question.method)}`,
-			...(question.params ? [',"params":', question.params] : []),
+			...(question.params ? [',"params":', withoutId(question.params)] : []),
 			"}",
 		]),
 	);
@@ -311,6 +321,22 @@ function questionsReply({ questions }: Parked, state: string): Reply {
 			`},"requestState":${JSON.stringify(state)}}`,
 		]),
 	};
+}
+
+/** The params of a question without the id of a page, which the modern era does not have. */
+function withoutId(params: Bytes): Bytes {
+	return holds(params, '"elicitationId"')
+		? withoutMember(params, "elicitationId")
+		: params;
+}
+
+const VISITED = "notifications/elicitation/complete";
+
+/** Whether a server says that a page was visited, which the modern era does not say. */
+function tellsOfVisit(message: Bytes): boolean {
+	if (!holds(message, `"${VISITED}"`)) return false;
+	const parsed = parseMessage(message);
+	return parsed.kind === "notification" && parsed.method === VISITED;
 }
 
 /** Asks everything that a modern server wants to know, at once. Null when the client refuses. */

@@ -17,9 +17,10 @@ import {
 import { LISTS, type Reply } from "../upstream/upstream.ts";
 import { answer, jsonResponse } from "./answer.ts";
 import {
-	canonicalCapabilities,
 	isAskable,
+	isTied,
 	NO_CAPABILITIES,
+	sessionCapabilities,
 } from "./capabilities.ts";
 import type { Exchange, McpDeps, Place } from "./endpoint.ts";
 import type { Ask } from "./input.ts";
@@ -30,6 +31,7 @@ import { errorReply, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
 import type { Session } from "./session.ts";
 import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
+import type { End } from "./ties.ts";
 import { type View, viewOf } from "./view.ts";
 
 /** GET streams of one session at once; the oldest is ended for a new one. */
@@ -91,8 +93,33 @@ export function legacyOneWay(
 		const id = envelope.params["requestId"];
 		session.running.get(JSON.stringify(id) ?? "")?.abort();
 	}
+	if (envelope.method === "notifications/roots/list_changed")
+		deps.ties.rootsChanged(endOf(session));
 	return new Response(null, { status: 202 });
 }
+
+/** The session outside any call: what is said or asked there goes out on the newest stream of its client. */
+function endOf(session: Session): End {
+	const known = ends.get(session);
+	if (known) return known;
+	const send = (message: Bytes): void =>
+		[...session.streams].at(-1)?.send(message);
+	const end: End = {
+		tell: send,
+		ask: async (question) =>
+			session.streams.size > 0
+				? askOn(session, send, AbortSignal.timeout(ASK_TIMEOUT_MS))(question)
+				: errorReply(
+						new RpcError(RPC.internalError, "the client does not listen"),
+					),
+	};
+	ends.set(session, end);
+	return end;
+}
+
+const ends = new WeakMap<Session, End>();
+/** For an answer that no person has to give. */
+const ASK_TIMEOUT_MS = 30_000;
 
 /** Asks the client on the stream of the call that the question belongs to, and waits for what it posts. */
 function askOn(
@@ -209,7 +236,7 @@ async function initialize(
 	const protocolVersion =
 		LEGACY_REVISIONS.find((revision) => revision === wanted) ??
 		LATEST_LEGACY_REVISION;
-	const asked = canonicalCapabilities(envelope.params["capabilities"]);
+	const asked = sessionCapabilities(envelope.params["capabilities"]);
 	const { capabilities, instructions, icons } = await deps.router.describe({
 		...view,
 		capabilities: asked,
@@ -280,6 +307,7 @@ async function reply(
 		},
 		ask: isAskable(view.capabilities) ? askOn(session, notify, signal) : null,
 		session: session.id,
+		end: isTied(view.capabilities) ? endOf(session) : null,
 		logLevel:
 			session.logLevel === null ? null : JSON.stringify(session.logLevel),
 	});

@@ -53,6 +53,7 @@ import {
 } from "./target.ts";
 import { asTaskCall, listTasks } from "./task-calls.ts";
 import type { Tasks } from "./tasks.ts";
+import type { End, Ties } from "./ties.ts";
 import type { View } from "./view.ts";
 import type { Visit, Visits } from "./visits.ts";
 
@@ -69,6 +70,8 @@ export type Routed = {
 	readonly session: string;
 	/** The raw JSON of the log level that the client wants, or null. */
 	readonly logLevel: string | null;
+	/** The legacy client outside this call, where it may have to be told something then. */
+	readonly end?: End | null;
 };
 
 export type Router = {
@@ -118,6 +121,7 @@ export function createRouter(deps: {
 	readonly results: Results;
 	readonly input: Input;
 	readonly visits: Visits;
+	readonly ties: Pick<Ties, "through">;
 	readonly tasks: Tasks;
 	readonly calls: CallRecorder;
 	readonly clock: Clock;
@@ -184,6 +188,8 @@ export function createRouter(deps: {
 			asker: `${userId} ${clientId} ${routed.session}`,
 			...(logLevel !== null && { logLevel }),
 		};
+		if (routed.end && ask && era === "legacy")
+			return deps.ties.through(upstream, call, ask, routed.end);
 		if (routed.era === "legacy" && era === "legacy")
 			return upstream.request(ask ? { ...call, onQuestion: ask } : call);
 		const purpose = purposeOf(view, method, server, name);

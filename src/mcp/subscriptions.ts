@@ -30,6 +30,7 @@ import { exposeUri } from "./names.ts";
 import type { EventSink } from "./stream.ts";
 import { renameInNotification, renameInResult } from "./task-ids.ts";
 import { isOwner, type Tasks } from "./tasks.ts";
+import type { Ties } from "./ties.ts";
 import type { View } from "./view.ts";
 
 /** What a stream wants to hear. */
@@ -87,6 +88,7 @@ export function createSubscriptions(deps: {
 	/** Whether what a caller came with is still good. */
 	readonly isAlive: (caller: Caller) => boolean;
 	readonly tasks: Pick<Tasks, "ownerOf" | "expose">;
+	readonly ties: Pick<Ties, "visited" | "rootsFor">;
 	readonly checkMs?: number;
 }): Subscriptions {
 	const ears = new Set<Ear>();
@@ -127,6 +129,15 @@ export function createSubscriptions(deps: {
 	const tell = (upstream: Upstream, event: UpstreamEvent): void => {
 		if (event.type === "task_status") {
 			tellOfTask(upstream, event.taskId, event.message);
+			return;
+		}
+		if (event.type === "visited") {
+			deps.ties.visited(upstream, event.elicitationId, event.message);
+			return;
+		}
+		if (event.type === "roots_asked") {
+			const reply = deps.ties.rootsFor(upstream, event.question);
+			if (reply) event.answer(reply);
 			return;
 		}
 		for (const ear of ears) {

@@ -3,7 +3,8 @@
  *
  * A question goes to the call it is asked in, and a log line to the call it tells of. Where the transport does not say
  * which call that is (stdio, HTTP+SSE, the GET stream), it is guessed only among the calls of one asker: what belongs
- * to one person is never shown to another. Changes of lists and resources concern everybody.
+ * to one person is never shown to another. Changes of lists and resources concern everybody. That a page was visited,
+ * and what is asked outside any call, concerns whoever the server has dealt with; that is not known here.
  *
  * @see specification 2025-11-25, client/elicitation, client/sampling, client/roots, server/utilities/logging
  */
@@ -19,7 +20,13 @@ import { wrapAnswer } from "./envelope.ts";
 import type { Hearing, Notification, ServerRequest } from "./link.ts";
 import type { Patience } from "./patience.ts";
 import { READ_BYTES_MAX, wholeBody } from "./reply.ts";
-import type { Call, ListKind, UpstreamEvent } from "./upstream.ts";
+import type {
+	Call,
+	ListKind,
+	Question,
+	Reply,
+	UpstreamEvent,
+} from "./upstream.ts";
 
 /** One of our requests while it runs. */
 export type Running = {
@@ -57,6 +64,8 @@ export function createHearing(deps: {
 	const running = new Map<number, Running>();
 	/** How to withdraw a question, by the raw JSON of its id. */
 	const asked = new Map<string, () => void>();
+	/** Questions outside any call that wait. */
+	let outside = 0;
 
 	const ask = async (
 		request: ServerRequest,
@@ -78,6 +87,28 @@ export function createHearing(deps: {
 			resume();
 			ends.delete(onCallEnd);
 			if (asked.get(id) === withdraw) asked.delete(id);
+		}
+	};
+
+	/** Roots alone may be asked for outside any call: they are the only thing that a server is told has changed. */
+	const askOutside = async (request: ServerRequest): Promise<Bytes | null> => {
+		if (request.method !== "roots/list" || outside >= QUESTIONS_MAX)
+			return null;
+		let given: Promise<Reply> | null = null;
+		deps.onEvent({
+			type: "roots_asked",
+			question: questionOf(request),
+			answer: (reply) => {
+				given ??= reply;
+			},
+		});
+		const reply = given as Promise<Reply> | null;
+		if (!reply) return null;
+		outside++;
+		try {
+			return await answerWith(request, reply);
+		} finally {
+			outside--;
 		}
 	};
 
@@ -109,7 +140,8 @@ export function createHearing(deps: {
 				)
 				.map(([, joined]) => joined);
 			const newest = able.at(-1);
-			if (!newest) return refusal(request.id, ...UNABLE);
+			if (!newest)
+				return (await askOutside(request)) ?? refusal(request.id, ...UNABLE);
 			if (!haveOneAsker(able)) return refusal(request.id, ...AMBIGUOUS);
 			if (asked.size >= QUESTIONS_MAX) return refusal(request.id, ...TOO_MANY);
 			return ask(request, newest);
@@ -119,6 +151,12 @@ export function createHearing(deps: {
 			if (method === "notifications/message") return hearLog(notification);
 			if (method === "notifications/cancelled")
 				asked.get(paramOf(notification, "requestId") ?? "")?.();
+			if (method === "notifications/elicitation/complete") {
+				const elicitationId = stringIn(notification, "elicitationId");
+				const { bytes: message } = notification;
+				if (elicitationId !== null)
+					deps.onEvent({ type: "visited", elicitationId, message });
+			}
 			for (const event of changesOf(notification)) deps.onEvent(event);
 		},
 	};
@@ -151,20 +189,24 @@ function haveOneAsker(calls: readonly Running[]): boolean {
 	);
 }
 
+/** A copy of it: the bytes around it may be much more, and a person may take long. */
+function questionOf({ method, bytes, params }: ServerRequest): Question {
+	return { method, params: params && bytes.slice(params.start, params.end) };
+}
+
 async function answerOf(call: Call, request: ServerRequest): Promise<Bytes> {
-	const { id, method, bytes, params } = request;
+	return call.onQuestion
+		? answerWith(request, call.onQuestion(questionOf(request)))
+		: refusal(request.id, ...UNABLE);
+}
+
+async function answerWith(
+	{ id }: ServerRequest,
+	answer: Promise<Reply>,
+): Promise<Bytes> {
 	try {
-		const reply = await call.onQuestion?.({
-			method,
-			// A copy: the bytes around it may be much more, and a person may take long.
-			params: params && bytes.slice(params.start, params.end),
-		});
-		if (!reply) return refusal(id, ...UNABLE);
-		return wrapAnswer(
-			id,
-			reply.member,
-			await wholeBody(reply.body, READ_BYTES_MAX),
-		);
+		const { member, body } = await answer;
+		return wrapAnswer(id, member, await wholeBody(body, READ_BYTES_MAX));
 	} catch {
 		// Whoever asks the client knows why it failed; to the server it is a question without an answer.
 		return refusal(id, ...UNANSWERED);

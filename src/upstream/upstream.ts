@@ -78,6 +78,18 @@ export type UpstreamEvent =
 			readonly taskId: string;
 			readonly message: Bytes;
 	  }
+	/** A page was visited that a question or refusal had sent a client to: the whole notification. */
+	| {
+			readonly type: "visited";
+			readonly elicitationId: string;
+			readonly message: Bytes;
+	  }
+	/** Roots are asked for outside any call; the first who has an answer gives it at once. */
+	| {
+			readonly type: "roots_asked";
+			readonly question: Question;
+			readonly answer: (reply: Promise<Reply>) => void;
+	  }
 	/** A log message outside any call: the whole notification. */
 	| { readonly type: "log"; readonly message: Bytes };
 

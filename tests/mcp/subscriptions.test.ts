@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
 import type { Caller } from "../../src/caller.ts";
+import { systemClock } from "../../src/clock.ts";
 import { NO_CAPABILITIES } from "../../src/mcp/capabilities.ts";
 import { createEventStream } from "../../src/mcp/stream.ts";
 import { createSubscriptions, type Wish } from "../../src/mcp/subscriptions.ts";
+import { createTies } from "../../src/mcp/ties.ts";
 import type { View } from "../../src/mcp/view.ts";
 
 const caller: Caller = {
@@ -22,6 +24,7 @@ const view: View = {
 };
 
 const tasks = { ownerOf: () => null, expose: () => "" };
+const ties = createTies({ clock: systemClock });
 
 function wish(subscriptionId: string | null): Wish {
 	return {
@@ -38,6 +41,7 @@ test("an open stream ends when its credential is revoked (attack 105)", async ()
 	const subscriptions = createSubscriptions({
 		isAlive: () => alive,
 		tasks,
+		ties,
 		checkMs: 5,
 	});
 	const stream = createEventStream();
@@ -57,7 +61,11 @@ test("an open stream ends when its credential is revoked (attack 105)", async ()
 });
 
 test("a modern stream ends with the result of its listen request when the gateway stops", async () => {
-	const subscriptions = createSubscriptions({ isAlive: () => true, tasks });
+	const subscriptions = createSubscriptions({
+		isAlive: () => true,
+		tasks,
+		ties,
+	});
 	const stream = createEventStream();
 	subscriptions.add(stream, wish('"l1"'), () => view);
 	subscriptions.everythingChanged();
