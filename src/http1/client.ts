@@ -15,9 +15,9 @@ import { abandoned, EgressError, late } from "./failure.ts";
 import { type Request1, serialize } from "./request.ts";
 
 export type HttpClient = {
-	readonly send: (request: Request1) => Exchange;
+	send(request: Request1): Exchange;
 	/** Ends every exchange and connection. */
-	readonly close: () => void;
+	close(): void;
 };
 
 /** Connections of one client, streams and calls together. */
@@ -47,24 +47,32 @@ type ClientDeps = {
 	readonly clock?: Pick<Clock, "nowMs">;
 };
 
-/** A client that is next to nothing while nobody asks: what connections need is made with the first of them. */
 export function createHttpClient(deps: ClientDeps): HttpClient {
-	let pool: HttpClient | null = null;
-	let closed = false;
-	const onRest = (): void => {
-		pool = null;
-	};
-	return {
-		send: (request) => {
-			if (closed) return refused();
-			pool ??= openPool(deps, onRest);
-			return pool.send(request);
-		},
-		close: () => {
-			closed = true;
-			pool?.close();
-		},
-	};
+	return new RestingClient(deps);
+}
+
+/** A client that is next to nothing while nobody asks: what connections need is made with the first of them. */
+class RestingClient implements HttpClient {
+	readonly #deps: ClientDeps;
+	#pool: HttpClient | null = null;
+	#closed = false;
+
+	constructor(deps: ClientDeps) {
+		this.#deps = deps;
+	}
+
+	send(request: Request1): Exchange {
+		if (this.#closed) return refused();
+		this.#pool ??= openPool(this.#deps, () => {
+			this.#pool = null;
+		});
+		return this.#pool.send(request);
+	}
+
+	close(): void {
+		this.#closed = true;
+		this.#pool?.close();
+	}
 }
 
 /**

@@ -188,7 +188,7 @@ export function signEgress(
 	};
 
 	const withToken = (client: HttpClient): HttpClient => ({
-		close: client.close,
+		close: () => client.close(),
 		send: (request) => {
 			let running: Exchange | null = null;
 			let ended: Error | null = null;

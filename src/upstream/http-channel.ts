@@ -4,6 +4,7 @@
  */
 
 import type { Answer } from "../http1/answer.ts";
+import type { HttpClient } from "../http1/client.ts";
 import type { Exchange } from "../http1/connection.ts";
 import type { HeaderLines } from "../http1/request.ts";
 import type { Bytes } from "../message.ts";
@@ -21,164 +22,175 @@ import {
 	type Speaking,
 } from "./link.ts";
 
-export type HttpChannel = {
-	readonly post: (
-		message: Bytes,
-		speaking: Speaking,
-		options: {
-			readonly headers?: Readonly<Record<string, string>> | undefined;
-			readonly timeoutMs: number | null;
-			readonly repeatable: boolean;
-		},
-	) => Exchange;
-	/** Opens a stream, or takes one up again after the event of this id (empty: from now on). */
-	readonly stream: (speaking: Speaking, lastId: string) => Exchange;
-	/** Says something that has no answer. */
-	readonly say: (message: Bytes, speaking: Speaking) => Promise<void>;
-	/** Says it if it can be said: nobody waits for it. */
-	readonly tell: (message: Bytes, speaking: Speaking) => void;
-	/** Answers a question of the server when the answer is known, unless the channel has ended meanwhile. */
-	readonly answerServer: (
-		request: ServerRequest,
-		callId: number | null,
-		speaking: Speaking,
-	) => void;
-	readonly inSession: (speaking: Speaking) => boolean;
-	/** Takes the session that the answer to `initialize` opens. */
-	readonly adopt: (answer: Answer) => void;
-	/** The server has forgotten the session: the channel is of no use any more. */
-	readonly lose: () => LinkError;
-	readonly close: () => Promise<void>;
-	/** Nothing new may begin; what was asked before may still be answered. */
-	readonly isEnded: () => boolean;
-	/** Aborted when that comes about. */
-	readonly ended: () => AbortSignal;
-	readonly closed: Promise<string>;
-};
-
 const NOTIFY_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 2000;
 /** Some servers send the headers of a GET stream with its first event only. */
 const STREAM_TIMEOUT_MS = 300_000;
 const SESSION_ID = /^[\x21-\x7e]{1,1024}$/;
 
-/** Nothing is sent until the first request. */
-export function openHttpChannel(
-	target: HttpTarget,
-	hearing: Hearing,
-): HttpChannel {
-	const { egress, url } = target;
-	const client = egress.openClient(url);
-	const base = baseHeaders(target);
-	const { promise: closed, resolve: end } = Promise.withResolvers<string>();
-	let sessionId: string | null = null;
-	let isEnded = false;
+type PostOptions = {
+	readonly headers?: Readonly<Record<string, string>> | undefined;
+	readonly timeoutMs: number | null;
+	readonly repeatable: boolean;
+};
+
+/** The headers of a POST, which are the same from one to the next. */
+type Prepared = {
+	readonly speaking: Speaking;
+	readonly sessionId: string | null;
+	readonly lines: HeaderLines;
+};
+
+/**
+ * Nothing is sent until the first request. A class, because every server has one, also when nobody has asked it
+ * anything for days.
+ */
+export class HttpChannel {
+	/** Resolves when nothing new may begin, with the reason in our words. */
+	readonly closed: Promise<string>;
+	readonly #target: HttpTarget;
+	readonly #hearing: Hearing;
+	readonly #client: HttpClient;
+	readonly #base: Readonly<Record<string, string>>;
+	readonly #end: (reason: string) => void;
+	#sessionId: string | null = null;
+	#isEnded = false;
 	/** Made for who waits for it: a signal is heavy, and most channels have nobody. */
-	let ending: AbortController | null = null;
-	const finish = (reason: string): void => {
-		isEnded = true;
-		ending?.abort();
-		end(reason);
-	};
-	const ended = (): AbortSignal => {
-		if (isEnded) return AbortSignal.abort();
-		ending ??= new AbortController();
-		return ending.signal;
-	};
+	#ending: AbortController | null = null;
+	#prepared: Prepared | null = null;
 
-	const headersFor = (speaking: Speaking): Record<string, string> => ({
-		...base,
-		...(speaking.protocolVersion !== null && {
-			[HEADER.protocolVersion]: speaking.protocolVersion,
-		}),
-		...(speaking.era === "legacy" &&
-			sessionId !== null && { [HEADER.sessionId]: sessionId }),
-	});
-	/** The headers of a POST are the same from one to the next. */
-	let prepared: {
-		readonly speaking: Speaking;
-		readonly sessionId: string | null;
-		readonly lines: HeaderLines;
-	} | null = null;
-	const postLines = (speaking: Speaking): HeaderLines => {
-		if (prepared?.speaking === speaking && prepared.sessionId === sessionId)
-			return prepared.lines;
-		const lines = egress.headers({
-			...headersFor(speaking),
-			accept: "application/json, text/event-stream",
-			"content-type": "application/json",
-		});
-		prepared = { speaking, sessionId, lines };
-		return lines;
-	};
+	/** @throws SallyportError `forbidden`, `invalid` for a URL that is not called */
+	constructor(target: HttpTarget, hearing: Hearing) {
+		const { promise, resolve } = Promise.withResolvers<string>();
+		this.closed = promise;
+		this.#end = resolve;
+		this.#target = target;
+		this.#hearing = hearing;
+		this.#client = target.egress.openClient(target.url);
+		this.#base = baseHeaders(target);
+	}
 
-	const post: HttpChannel["post"] = (body, speaking, options) => {
-		const lines = postLines(speaking);
-		return client.send({
+	post(body: Bytes, speaking: Speaking, options: PostOptions): Exchange {
+		const lines = this.#postLines(speaking);
+		const { headers, timeoutMs, repeatable } = options;
+		return this.#client.send({
 			method: "POST",
-			headers: options.headers
-				? ((lines + egress.headers(options.headers)) as HeaderLines)
+			headers: headers
+				? ((lines + this.#target.egress.headers(headers)) as HeaderLines)
 				: lines,
 			body,
-			timeoutMs: options.timeoutMs,
-			repeatable: options.repeatable,
+			timeoutMs,
+			repeatable,
 		});
-	};
-	const say: HttpChannel["say"] = async (message, speaking) => {
-		const { answer } = post(message, speaking, {
+	}
+
+	/** Opens a stream, or takes one up again after the event of this id (empty: from now on). */
+	stream(speaking: Speaking, lastId: string): Exchange {
+		return this.#client.send({
+			method: "GET",
+			headers: this.#target.egress.headers({
+				...this.#headersFor(speaking),
+				accept: "text/event-stream",
+				...(lastId !== "" && { [HEADER.lastEventId]: lastId }),
+			}),
+			timeoutMs: STREAM_TIMEOUT_MS,
+			repeatable: true,
+		});
+	}
+
+	/** Says something that has no answer. */
+	async say(message: Bytes, speaking: Speaking): Promise<void> {
+		const { answer } = this.post(message, speaking, {
 			timeoutMs: NOTIFY_TIMEOUT_MS,
 			repeatable: true,
 		});
 		discard(await answer);
-	};
-	const tell: HttpChannel["tell"] = (message, speaking) => {
-		say(message, speaking).catch(swallowExpected);
-	};
+	}
 
-	return {
-		post,
-		say,
-		tell,
-		stream: (speaking, lastId) =>
-			client.send({
-				method: "GET",
-				headers: egress.headers({
-					...headersFor(speaking),
-					accept: "text/event-stream",
-					...(lastId !== "" && { [HEADER.lastEventId]: lastId }),
-				}),
-				timeoutMs: STREAM_TIMEOUT_MS,
-				repeatable: true,
+	/** Says it if it can be said: nobody waits for it. */
+	tell(message: Bytes, speaking: Speaking): void {
+		this.say(message, speaking).catch(swallowExpected);
+	}
+
+	/** Answers a question of the server when the answer is known, unless the channel has ended meanwhile. */
+	answerServer(
+		request: ServerRequest,
+		callId: number | null,
+		speaking: Speaking,
+	): void {
+		void this.#hearing.onRequest(request, callId).then((bytes) => {
+			if (bytes && !this.#isEnded) this.tell(bytes, speaking);
+		});
+	}
+
+	inSession({ era }: Speaking): boolean {
+		return era === "legacy" && this.#sessionId !== null;
+	}
+
+	/** Takes the session that the answer to `initialize` opens. */
+	adopt(answer: Answer): void {
+		const id = answer.header(SESSION_HEADER);
+		if (id !== null && SESSION_ID.test(id)) this.#sessionId = id;
+	}
+
+	/** The server has forgotten the session: the channel is of no use any more. */
+	lose(): LinkError {
+		const reason = "the server has forgotten the session";
+		this.#sessionId = null;
+		this.#finish(reason);
+		return new LinkError("unsent", reason, { status: 404 });
+	}
+
+	async close(): Promise<void> {
+		const id = this.#sessionId;
+		this.#finish("the connection was closed");
+		this.#client.close();
+		if (id === null) return;
+		this.#sessionId = null;
+		await endSession(this.#target, { ...this.#base, [HEADER.sessionId]: id });
+	}
+
+	/** Nothing new may begin; what was asked before may still be answered. */
+	isEnded(): boolean {
+		return this.#isEnded;
+	}
+
+	/** Aborted when that comes about. */
+	ended(): AbortSignal {
+		if (this.#isEnded) return AbortSignal.abort();
+		this.#ending ??= new AbortController();
+		return this.#ending.signal;
+	}
+
+	#finish(reason: string): void {
+		this.#isEnded = true;
+		this.#ending?.abort();
+		this.#end(reason);
+	}
+
+	#headersFor({ era, protocolVersion }: Speaking): Record<string, string> {
+		return {
+			...this.#base,
+			...(protocolVersion !== null && {
+				[HEADER.protocolVersion]: protocolVersion,
 			}),
-		answerServer: (request, callId, speaking) => {
-			void hearing.onRequest(request, callId).then((bytes) => {
-				if (bytes && !isEnded) tell(bytes, speaking);
-			});
-		},
-		inSession: ({ era }) => era === "legacy" && sessionId !== null,
-		adopt: (answer) => {
-			const id = answer.header(SESSION_HEADER);
-			if (id !== null && SESSION_ID.test(id)) sessionId = id;
-		},
-		lose: () => {
-			sessionId = null;
-			finish("the server has forgotten the session");
-			return new LinkError("unsent", "the server has forgotten the session", {
-				status: 404,
-			});
-		},
-		close: async () => {
-			const id = sessionId;
-			finish("the connection was closed");
-			client.close();
-			if (id === null) return;
-			sessionId = null;
-			await endSession(target, { ...base, [HEADER.sessionId]: id });
-		},
-		isEnded: () => isEnded,
-		ended,
-		closed,
-	};
+			...(era === "legacy" &&
+				this.#sessionId !== null && { [HEADER.sessionId]: this.#sessionId }),
+		};
+	}
+
+	#postLines(speaking: Speaking): HeaderLines {
+		const last = this.#prepared;
+		if (last?.speaking === speaking && last.sessionId === this.#sessionId)
+			return last.lines;
+		const lines = this.#target.egress.headers({
+			...this.#headersFor(speaking),
+			accept: "application/json, text/event-stream",
+			"content-type": "application/json",
+		});
+		this.#prepared = { speaking, sessionId: this.#sessionId, lines };
+		return lines;
+	}
 }
 
 const SESSION_HEADER = HEADER.sessionId.toLowerCase();

@@ -5,17 +5,17 @@
  * @see specification 2026-07-28 and 2025-11-25, basic/transports (Streamable HTTP)
  */
 import { callOverHttp } from "./http-call.ts";
-import { openHttpChannel } from "./http-channel.ts";
+import { HttpChannel } from "./http-channel.ts";
 import { listenOverHttp } from "./http-listening.ts";
 import { type HttpTarget, swallowExpected } from "./http-target.ts";
 import type { Hearing, Link } from "./link.ts";
 
 /** Nothing is sent until the first request. */
 export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
-	const channel = openHttpChannel(target, hearing);
+	const channel = new HttpChannel(target, hearing);
 	return {
 		request: (outgoing) => callOverHttp(channel, outgoing),
-		notify: channel.say,
+		notify: (message, speaking) => channel.say(message, speaking),
 		takeStream: target.takeStream,
 		listen: (speaking) => {
 			if (speaking.era !== "legacy") return;
@@ -25,7 +25,7 @@ export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 				.catch(swallowExpected)
 				.finally(release);
 		},
-		close: channel.close,
+		close: () => channel.close(),
 		closed: channel.closed,
 	};
 }

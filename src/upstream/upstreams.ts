@@ -34,6 +34,10 @@ export type UpstreamsDeps = Omit<DialDeps, "takeStream" | "retire"> & {
 	readonly idleStopMs?: number;
 };
 
+/** What servers reached over HTTP have: nothing, which they can share. */
+const NO_PROCESS = createSharedProcess();
+const NO_LINES = createLines();
+
 /** All upstreams of the gateway. */
 export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 	const { db, clock, log } = deps;
@@ -117,6 +121,13 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		}
 	});
 
+	const processAt = ({ id }: Server, identity: string): SharedProcess => {
+		const place = `${id} ${identity}`;
+		const process = processes.get(place) ?? createSharedProcess();
+		processes.set(place, process);
+		return process;
+	};
+
 	const create = (
 		server: Server,
 		identity: string,
@@ -125,10 +136,9 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		deps.connections.requireConnected(server, identity);
 		const missing = missingSlots(db, server, identity);
 		if (missing.length > 0) throw missingSecrets(deps, server, missing);
-		const lines = createLines();
-		const place = `${server.id} ${identity}`;
-		const process = processes.get(place) ?? createSharedProcess();
-		processes.set(place, process);
+		const isProcess = server.transport.kind !== "http";
+		const lines = isProcess ? createLines() : NO_LINES;
+		const process = isProcess ? processAt(server, identity) : NO_PROCESS;
 		return createUpstream({
 			server,
 			identity,

@@ -11,10 +11,10 @@ import type { Topic } from "./topic.ts";
 
 export type Watches = {
 	/** Adds a watcher until the returned function is called. @throws SallyportError when the server refuses */
-	readonly add: (topic: Topic, signal?: AbortSignal) => Promise<() => void>;
-	readonly any: () => boolean;
+	add(topic: Topic, signal?: AbortSignal): Promise<() => void>;
+	any(): boolean;
 	/** Tells a new connection of everything that is watched. */
-	readonly renew: (live: Connection) => void;
+	renew(live: Connection): void;
 };
 
 type Watched = {
@@ -27,77 +27,94 @@ type Watched = {
 /** Topics of one server that are watched at once. */
 const WATCHED_MAX = 2000;
 
-export function createWatches(deps: {
+type Hooks = {
 	readonly connect: () => Promise<Connection>;
 	/** It may have changed while nobody told of it. */
 	readonly onDoubt: (topic: Topic) => void;
 	readonly onLost: (error: SallyportError) => void;
-}): Watches {
-	const held = new Map<Topic, Watched>();
+};
 
-	const tell = (watched: Watched, live: Connection): Promise<void> => {
-		if (watched.told?.live === live) return watched.told.said;
-		const said = live.watch(watched.topic).catch((error: unknown) => {
-			if (watched.told?.live === live) watched.told = null;
+export function createWatches(hooks: Hooks): Watches {
+	return new HeldWatches(hooks);
+}
+
+/** A class, because every upstream has one, and most are never used. */
+class HeldWatches implements Watches {
+	readonly #hooks: Hooks;
+	readonly #held = new Map<Topic, Watched>();
+
+	constructor(hooks: Hooks) {
+		this.#hooks = hooks;
+	}
+
+	any(): boolean {
+		return this.#held.size > 0;
+	}
+
+	async add(topic: Topic, signal?: AbortSignal): Promise<() => void> {
+		const held = this.#held;
+		const watched = held.get(topic) ?? { topic, watchers: 0, told: null };
+		if (!held.has(topic) && held.size >= WATCHED_MAX)
+			throw new SallyportError(
+				"too_many",
+				`more than ${WATCHED_MAX} resources and tasks are watched`,
+				{ hint: "stop watching some" },
+			);
+		held.set(topic, watched);
+		watched.watchers++;
+		try {
+			await unless(
+				signal,
+				this.#ask(watched).catch((error: unknown) => {
+					if (error instanceof LinkError && error.reach !== "final")
+						return this.#ask(watched);
+					throw error;
+				}),
+			);
+		} catch (error) {
+			this.#leave(watched);
 			throw error;
-		});
-		watched.told = { live, said };
-		return said;
-	};
-	const ask = async (watched: Watched): Promise<void> =>
-		tell(watched, await deps.connect());
+		}
+		let left = false;
+		return () => {
+			if (!left) this.#leave(watched);
+			left = true;
+		};
+	}
 
-	const leave = (watched: Watched): void => {
+	renew(live: Connection): void {
+		for (const watched of this.#held.values()) {
+			const isNews = watched.told !== null && watched.told.live !== live;
+			tell(watched, live).then(
+				() => {
+					if (isNews) this.#hooks.onDoubt(watched.topic);
+				},
+				(error: unknown) => {
+					if (!(error instanceof SallyportError)) throw error;
+					this.#hooks.onLost(error);
+				},
+			);
+		}
+	}
+
+	async #ask(watched: Watched): Promise<void> {
+		return tell(watched, await this.#hooks.connect());
+	}
+
+	#leave(watched: Watched): void {
 		watched.watchers--;
 		if (watched.watchers > 0) return;
-		held.delete(watched.topic);
+		this.#held.delete(watched.topic);
 		watched.told?.live.unwatch(watched.topic);
-	};
+	}
+}
 
-	return {
-		any: () => held.size > 0,
-		add: async (topic, signal) => {
-			const watched = held.get(topic) ?? { topic, watchers: 0, told: null };
-			if (!held.has(topic) && held.size >= WATCHED_MAX)
-				throw new SallyportError(
-					"too_many",
-					`more than ${WATCHED_MAX} resources and tasks are watched`,
-					{ hint: "stop watching some" },
-				);
-			held.set(topic, watched);
-			watched.watchers++;
-			try {
-				await unless(
-					signal,
-					ask(watched).catch((error: unknown) => {
-						if (error instanceof LinkError && error.reach !== "final")
-							return ask(watched);
-						throw error;
-					}),
-				);
-			} catch (error) {
-				leave(watched);
-				throw error;
-			}
-			let left = false;
-			return () => {
-				if (!left) leave(watched);
-				left = true;
-			};
-		},
-		renew: (live) => {
-			for (const watched of held.values()) {
-				const isNews = watched.told !== null && watched.told.live !== live;
-				tell(watched, live).then(
-					() => {
-						if (isNews) deps.onDoubt(watched.topic);
-					},
-					(error: unknown) => {
-						if (!(error instanceof SallyportError)) throw error;
-						deps.onLost(error);
-					},
-				);
-			}
-		},
-	};
+function tell(watched: Watched, live: Connection): Promise<void> {
+	if (watched.told?.live === live) return watched.told.said;
+	const said = live.watch(watched.topic).catch((error: unknown) => {
+		if (watched.told?.live === live) watched.told = null;
+		throw error;
+	});
+	watched.told = { live, said };
+	return said;
 }
