@@ -887,7 +887,18 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 				connection: null,
 				redirectUri: `${ISSUER}/connect/linear/callback`,
 			},
-			secrets: [],
+			secrets: [
+				{
+					slot: {
+						name: "TEAM",
+						injection: "header",
+						target: "X-Team",
+						personal: true,
+						optional: true,
+					},
+					isSet: false,
+				},
+			],
 			csrf,
 			saved: false,
 		}),

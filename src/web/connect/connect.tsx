@@ -47,7 +47,12 @@ export function connectPage(fields: {
 			) : null}
 			{signIn === null ? null : <SignInPart {...fields} signIn={signIn} />}
 			{secrets.length === 0 ? null : (
-				<SecretsPart slug={slug} secrets={secrets} csrf={csrf} />
+				<SecretsPart
+					slug={slug}
+					secrets={secrets}
+					csrf={csrf}
+					isAll={signIn === null}
+				/>
 			)}
 			<p class="quiet">
 				Signed in here as {fields.email}. What you connect is used for your own
@@ -240,6 +245,8 @@ function SecretsPart(props: {
 	readonly slug: string;
 	readonly secrets: readonly OwnSecret[];
 	readonly csrf: string;
+	/** Whether the server wants nothing else: a page has one thing to do first. */
+	readonly isAll: boolean;
 }): VNode {
 	return (
 		<Form action={`/connect/${props.slug}`} csrf={props.csrf}>
@@ -252,7 +259,12 @@ function SecretsPart(props: {
 				<SecretField key={slot.name} slot={slot} isSet={isSet} />
 			))}
 			<p class="actions">
-				<button type="submit" name="do" value="secrets" class="primary">
+				<button
+					type="submit"
+					name="do"
+					value="secrets"
+					class={props.isAll ? "primary" : undefined}
+				>
 					Save
 				</button>
 			</p>
