@@ -7,6 +7,7 @@
  */
 import {
 	type Bytes,
+	isObject,
 	memberOf,
 	objectOf,
 	parseJson,
@@ -23,11 +24,9 @@ export type Passage = {
 	readonly method: string;
 };
 
-const OBJECT = 0x7b;
-
 /** The error with the code that its client may take at its word. */
 export function refusalFor(passage: Passage, error: Bytes): Bytes {
-	if (error[0] !== OBJECT) return error;
+	if (!isObject(error, 0)) return error;
 	const code = memberOf(error, 0, "code");
 	if (!code) return error;
 	const said = textOf(error, code);

@@ -8,6 +8,7 @@ import {
 	type Bytes,
 	elementsOf,
 	isArray,
+	isObject,
 	join,
 	memberOf,
 	objectOf,
@@ -18,7 +19,6 @@ import {
 import { RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 
-const OBJECT = 0x7b;
 /** Pages that one refusal may name. */
 const PAGES_MAX = 16;
 
@@ -49,11 +49,11 @@ function opensPages(capabilities: string): boolean {
 /** The params of each question, without the id that the modern era does not have. */
 function pagesIn(error: Bytes): readonly Bytes[] {
 	const data = memberOf(error, 0, "data");
-	if (!data || error[data.start] !== OBJECT) return [];
+	if (!data || !isObject(error, data.start)) return [];
 	const list = memberOf(error, data.start, "elicitations");
 	if (!list || !isArray(error, list.start)) return [];
 	return elementsOf(error, list.start)
-		.filter(({ start }) => error[start] === OBJECT)
+		.filter(({ start }) => isObject(error, start))
 		.slice(0, PAGES_MAX)
 		.map(({ start, end }) =>
 			withoutMember(error.subarray(start, end), "elicitationId"),

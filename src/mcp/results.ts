@@ -18,6 +18,7 @@ import {
 	type Bytes,
 	elementsOf,
 	isArray,
+	isObject,
 	join,
 	MalformedMessage,
 	type Member,
@@ -286,12 +287,12 @@ function pagesOf(
 }
 
 function unitOf(block: Bytes): Unit {
-	if (block[0] !== 0x7b) return { block, text: null };
+	if (!isObject(block, 0)) return { block, text: null };
 	const members = membersOf(block, 0);
 	const resource = members.find(({ key }) => key === "resource");
 	const text =
 		members.find(({ key }) => key === "text") ??
-		(resource && block[resource.start] === 0x7b
+		(resource && isObject(block, resource.start)
 			? memberOf(block, resource.start, "text")
 			: undefined);
 	return { block, text: text && block[text.start] === 0x22 ? text : null };

@@ -8,6 +8,7 @@
 import {
 	type Bytes,
 	type Edit,
+	isObject,
 	memberOf,
 	membersOf,
 	parseJson,
@@ -189,7 +190,7 @@ function switchedOff(server: Server, tool: Item): Reason | null {
 /** Whether a tool says of itself that it is destructive. */
 export function isDestructive(tool: Bytes): boolean {
 	const annotations = memberOf(tool, 0, "annotations");
-	if (!annotations || tool[annotations.start] !== 0x7b) return false;
+	if (!annotations || !isObject(tool, annotations.start)) return false;
 	const hint = memberOf(tool, annotations.start, "destructiveHint");
 	return hint !== undefined && parseJson(tool, hint) === true;
 }

@@ -7,6 +7,7 @@
 import {
 	type Bytes,
 	holds,
+	isObject,
 	join,
 	memberOf,
 	membersOf,
@@ -15,8 +16,6 @@ import {
 } from "../message.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import type { Item, Reply } from "../upstream/upstream.ts";
-
-const OBJECT = 0x7b;
 
 /** A tool as a legacy client may be shown it. */
 export function withObjectOutput(tool: Bytes): Bytes {
@@ -62,14 +61,14 @@ export async function withObjectResult(
 	const value = holds(body, '"structuredContent"')
 		? memberOf(body, 0, "structuredContent")
 		: undefined;
-	if (!value || (!always && body[value.start] === OBJECT))
+	if (!value || (!always && isObject(body, value.start)))
 		return { ...reply, body };
 	const text = join(['{"result":', body.subarray(value.start, value.end), "}"]);
 	return { ...reply, body: splice(body, [{ ...value, text }]) };
 }
 
 function hasObjectRoot(bytes: Bytes, start: number): boolean {
-	if (bytes[start] !== OBJECT) return false;
+	if (!isObject(bytes, start)) return false;
 	const type = memberOf(bytes, start, "type");
 	return type !== undefined && textOf(bytes, type) === '"object"';
 }
@@ -77,7 +76,7 @@ function hasObjectRoot(bytes: Bytes, start: number): boolean {
 /** References into the schema itself (`#/$defs/…`) stay good when it has a name of its own to be relative to. */
 function withBase(schema: Bytes): Bytes {
 	const refers = holds(schema, '"$ref"') || holds(schema, '"$dynamicRef"');
-	if (schema[0] !== OBJECT || !refers || memberOf(schema, 0, "$id"))
+	if (!isObject(schema, 0) || !refers || memberOf(schema, 0, "$id"))
 		return schema;
 	const id = `"$id":"urn:sallyport:${Bun.hash(schema).toString(36)}"`;
 	const comma = membersOf(schema, 0).length > 0 ? "," : "";
