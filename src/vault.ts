@@ -10,7 +10,6 @@
 import {
 	createCipheriv,
 	createDecipheriv,
-	createHmac,
 	hkdfSync,
 	randomBytes,
 } from "node:crypto";
@@ -251,7 +250,11 @@ export function openVault(
 		return key.keyId;
 	};
 	const dataKeyId = active("data");
-	const macKey = keys.get(active("mac")) as Buffer;
+	// A sign-in asks for ten keyed hashes: to copy what has the key already takes a third of what `createHmac` does.
+	const keyed = new Bun.CryptoHasher(
+		"sha256",
+		keys.get(active("mac")) as Buffer,
+	);
 	const derived = new Map<string, Buffer>();
 
 	const columnKey = (
@@ -319,8 +322,7 @@ export function openVault(
 				)?.toString("utf8") ?? null
 			);
 		},
-		mac: (credential) =>
-			createHmac("sha256", macKey).update(credential).digest(),
+		mac: (credential) => keyed.copy().update(credential).digest(),
 	};
 }
 
