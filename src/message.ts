@@ -66,7 +66,6 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
-const LOWER_N = 0x6e;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const OPEN_ARRAY = 0x5b;
@@ -154,74 +153,55 @@ export function parseMessage(bytes: Bytes): Message {
 			-32600,
 			"a batch is not accepted: send one message at a time",
 		);
-	const { version, id, method, params, result, error, end } = envelopeOf(
-		bytes,
-		start,
-	);
-	if (skipSpace(bytes, end) !== bytes.length)
+	let hasVersion = false;
+	let id: string | null = null;
+	let method: string | null = null;
+	let params: Range | null = null;
+	let member: "result" | "error" | null = null;
+	let body: Range | null = null;
+	const reader = new ObjectReader(bytes, start);
+	while (reader.next())
+		switch (reader.key) {
+			case "jsonrpc":
+				hasVersion = textOf(bytes, reader) === '"2.0"';
+				break;
+			case "id":
+				id = idOf(bytes, reader);
+				break;
+			case "method":
+				method = stringIn(bytes, reader);
+				if (method === null)
+					throw new MalformedMessage(-32600, "the method must be a string");
+				break;
+			case "params":
+				params = reader.value();
+				break;
+			case "result":
+			case "error":
+				if (body) throw neither();
+				member = reader.key;
+				body = reader.value();
+		}
+	if (skipSpace(bytes, reader.end) !== bytes.length)
 		throw new MalformedMessage(-32700, "there is text after the message");
-	if (!version || textOf(bytes, version) !== '"2.0"')
+	if (!hasVersion)
 		throw new MalformedMessage(-32600, 'the message must say "jsonrpc": "2.0"');
-	if (method) {
-		const name = stringIn(bytes, method);
-		if (name === null)
-			throw new MalformedMessage(-32600, "the method must be a string");
-		if (params && bytes[params.start] !== OPEN_OBJECT)
-			throw new MalformedMessage(-32600, "the params must be an object");
-		return id
-			? { kind: "request", bytes, id: idOf(bytes, id), method: name, params }
-			: { kind: "notification", bytes, method: name, params };
+	if (method === null) {
+		if (!body || !member) throw neither();
+		return {
+			kind: "response",
+			bytes,
+			id: id === NO_ID ? null : id,
+			member,
+			body,
+		};
 	}
-	const body = result ?? error;
-	if (!body || (result && error))
-		throw new MalformedMessage(
-			-32600,
-			"the message is neither a request, a notification nor a response",
-		);
-	return {
-		kind: "response",
-		bytes,
-		id: id && bytes[id.start] !== LOWER_N ? idOf(bytes, id) : null,
-		member: result ? "result" : "error",
-		body,
-	};
-}
-
-type Envelope = {
-	version: Range | null;
-	id: Range | null;
-	method: Range | null;
-	params: Range | null;
-	result: Range | null;
-	error: Range | null;
-	/** Where the object ends. */
-	end: number;
-};
-
-function envelopeOf(bytes: Bytes, start: number): Envelope {
-	const found: Envelope = {
-		version: null,
-		id: null,
-		method: null,
-		params: null,
-		result: null,
-		error: null,
-		end: start,
-	};
-	const members = membersOf(bytes, start);
-	let last = start + 1;
-	for (const member of members) {
-		last = member.end;
-		if (member.key === "jsonrpc") found.version = member;
-		else if (member.key === "id") found.id = member;
-		else if (member.key === "method") found.method = member;
-		else if (member.key === "params") found.params = member;
-		else if (member.key === "result") found.result = member;
-		else if (member.key === "error") found.error = member;
-	}
-	// After its last member nothing stands but space and the bracket.
-	found.end = skipSpace(bytes, last) + 1;
-	return found;
+	if (params && bytes[params.start] !== OPEN_OBJECT)
+		throw new MalformedMessage(-32600, "the params must be an object");
+	if (id === NO_ID) throw badId();
+	return id === null
+		? { kind: "notification", bytes, method, params }
+		: { kind: "request", bytes, id, method, params };
 }
 
 /** Whether the value that begins at `start` is an object. */
@@ -239,34 +219,93 @@ export function isArray(bytes: Bytes, start: number): boolean {
  * @throws MalformedMessage when there is no object, it is not closed, or a key stands twice
  */
 export function membersOf(bytes: Bytes, start: number): readonly Member[] {
-	if (bytes[start] !== OPEN_OBJECT)
-		throw new MalformedMessage(
-			start < bytes.length ? -32600 : -32700,
-			"the message is not a JSON object",
-		);
 	const members: Member[] = [];
-	let at = skipSpace(bytes, start + 1);
-	if (bytes[at] === CLOSE_OBJECT) return members;
-	for (;;) {
+	const reader = new ObjectReader(bytes, start);
+	while (reader.next()) members.push(reader.member());
+	return members;
+}
+
+/** The member of that key in the object that begins at `start`, or undefined. Throws as `membersOf` does. */
+export function memberOf(
+	bytes: Bytes,
+	start: number,
+	key: string,
+): Member | undefined {
+	let found: Member | undefined;
+	const reader = new ObjectReader(bytes, start);
+	while (reader.next()) if (reader.key === key) found = reader.member();
+	return found;
+}
+
+/** Keys up to this many are looked through one by one. */
+const FEW = 32;
+
+/** Reads an object, member by member. A class, because several read every message, and most members are not kept. */
+class ObjectReader {
+	/** The member that was read last. */
+	key = "";
+	keyStart = 0;
+	start = 0;
+	/** Where its value ends; after the last one, where the object does. */
+	end: number;
+	readonly #bytes: Bytes;
+	readonly #keys: string[] = [];
+	/** The keys of an object that has many. */
+	#many: Set<string> | null = null;
+
+	constructor(bytes: Bytes, start: number) {
+		if (bytes[start] !== OPEN_OBJECT)
+			throw new MalformedMessage(
+				start < bytes.length ? -32600 : -32700,
+				"the message is not a JSON object",
+			);
+		this.#bytes = bytes;
+		this.end = start + 1;
+	}
+
+	/** Reads the next member; false when there is none. @throws MalformedMessage */
+	next(): boolean {
+		const bytes = this.#bytes;
+		let at = skipSpace(bytes, this.end);
+		if (bytes[at] === CLOSE_OBJECT) {
+			this.end = at + 1;
+			return false;
+		}
+		if (this.#keys.length > 0) {
+			if (bytes[at] !== COMMA) throw broken();
+			at = skipSpace(bytes, at + 1);
+		}
 		if (bytes[at] !== QUOTE) throw broken();
-		const keyStart = at;
 		const keyEnd = stringEnd(bytes, at);
-		at = skipSpace(bytes, keyEnd);
-		if (bytes[at] !== COLON) throw broken();
-		const valueStart = skipSpace(bytes, at + 1);
-		const end = endOf(bytes, valueStart);
-		const key = keyOf(bytes, keyStart, keyEnd);
-		for (const member of members)
-			if (member.key === key)
-				throw new MalformedMessage(
-					-32600,
-					"a member stands twice in the message",
-				);
-		members.push({ key, keyStart, start: valueStart, end });
-		at = skipSpace(bytes, end);
-		if (bytes[at] === CLOSE_OBJECT) return members;
-		if (bytes[at] !== COMMA) throw broken();
-		at = skipSpace(bytes, at + 1);
+		const colon = skipSpace(bytes, keyEnd);
+		if (bytes[colon] !== COLON) throw broken();
+		this.keyStart = at;
+		this.start = skipSpace(bytes, colon + 1);
+		this.end = endOf(bytes, this.start);
+		this.key = keyOf(bytes, at, keyEnd);
+		if (this.#isKnown(this.key))
+			throw new MalformedMessage(
+				-32600,
+				"a member stands twice in the message",
+			);
+		return true;
+	}
+
+	/** Whether the key was read before; it was, from now on. */
+	#isKnown(key: string): boolean {
+		if (this.#many) return this.#many.size === this.#many.add(key).size;
+		if (this.#keys.includes(key)) return true;
+		if (this.#keys.push(key) === FEW) this.#many = new Set(this.#keys);
+		return false;
+	}
+
+	member(): Member {
+		const { key, keyStart, start, end } = this;
+		return { key, keyStart, start, end };
+	}
+
+	value(): Range {
+		return { start: this.start, end: this.end };
 	}
 }
 
@@ -311,9 +350,17 @@ function asciiOf(bytes: Bytes, start: number, end: number): string | null {
 	return latin1Slice.call(bytes, start, end);
 }
 
-/** Makes a text of a stretch of bytes without a view of it first. */
-const { latin1Slice } = Buffer.prototype as unknown as {
+/** Methods of `Buffer` that do for any bytes, which need no view then. */
+const { latin1Slice, includes, copy } = Buffer.prototype as unknown as {
 	readonly latin1Slice: (this: Bytes, start: number, end: number) => string;
+	readonly includes: (this: Bytes, needle: Uint8Array | string) => boolean;
+	readonly copy: (
+		this: Bytes,
+		target: Bytes,
+		at: number,
+		start: number,
+		end: number,
+	) => number;
 };
 
 /** The elements of the array that begins at `start`, in order. @throws MalformedMessage */
@@ -332,32 +379,25 @@ export function elementsOf(bytes: Bytes, start: number): readonly Range[] {
 	}
 }
 
-/** The member of that key in the object that begins at `start`, or undefined. */
-export function memberOf(
-	bytes: Bytes,
-	start: number,
-	key: string,
-): Member | undefined {
-	return membersOf(bytes, start).find((member) => member.key === key);
-}
-
 /** One replacement of a range by other bytes. */
 export type Edit = Range & { readonly text: Bytes | string };
 
 /** The bytes with every edit made. Edits must be in order and must not overlap. */
 export function splice(bytes: Bytes, edits: readonly Edit[]): Bytes {
 	if (edits.length === 0) return bytes;
-	const parts: Bytes[] = [];
+	let { length } = bytes;
+	for (const { start, end, text } of edits)
+		length += sizeOf(text) - (end - start);
+	const whole = Buffer.allocUnsafe(length);
+	let from = 0;
 	let at = 0;
-	for (const edit of edits) {
-		parts.push(
-			bytes.subarray(at, edit.start),
-			typeof edit.text === "string" ? toBytes(edit.text) : edit.text,
-		);
-		at = edit.end;
+	for (const { start, end, text } of edits) {
+		at += copy.call(bytes, whole, at, from, start);
+		at += put(whole, at, text);
+		from = end;
 	}
-	parts.push(bytes.subarray(at));
-	return join(parts);
+	copy.call(bytes, whole, at, from, bytes.length);
+	return whole;
 }
 
 /** The object without one of its members and that member's comma. */
@@ -377,8 +417,22 @@ export function withoutMember(bytes: Bytes, key: string): Bytes {
 
 /** Whether these bytes stand anywhere in the message: what is scanned for before anything is parsed. */
 export function holds(bytes: Bytes, needle: Uint8Array | string): boolean {
-	return bufferOf(bytes).includes(needle);
+	return includes.call(bytes, needle);
 }
+
+/**
+ * A stretch of bytes by itself. A short one is a copy: a view costs more to make, and more again to collect, because
+ * what it looks into must then be kept outside the heap.
+ */
+export function cut(bytes: Bytes, start: number, end: number): Bytes {
+	if (end - start > COPIED_BYTES_MAX) return bytes.subarray(start, end);
+	const piece = Buffer.allocUnsafe(end - start);
+	copy.call(bytes, piece, 0, start, end);
+	return piece;
+}
+
+/** What the engine keeps inside its heap. */
+const COPIED_BYTES_MAX = 1000;
 
 /** The bytes as a `Buffer`, which most of them are already: a second view is not free. */
 export function bufferOf(bytes: Bytes): Buffer {
@@ -401,13 +455,28 @@ export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 /** All parts in one. */
-export function join(
-	parts: readonly (Bytes | string)[],
-): Uint8Array<ArrayBuffer> {
-	return Buffer.concat(
-		parts.map((part) => (typeof part === "string" ? toBytes(part) : part)),
-	);
+export function join(parts: readonly (Bytes | string)[]): Buffer<ArrayBuffer> {
+	let length = 0;
+	for (const part of parts) length += sizeOf(part);
+	const whole = Buffer.allocUnsafe(length);
+	let at = 0;
+	for (const part of parts) at += put(whole, at, part);
+	return whole;
 }
+
+function sizeOf(part: Bytes | string): number {
+	return typeof part === "string" ? Buffer.byteLength(part) : part.length;
+}
+
+/** Writes a part where it belongs. @returns its size */
+function put(whole: Buffer, at: number, part: Bytes | string): number {
+	if (typeof part === "string") return whole.write(part, at);
+	whole.set(part, at);
+	return part.length;
+}
+
+/** What closes the objects and arrays that are open, from the outermost on: reading a value is one step, and no two are interleaved. */
+const closers = new Uint8Array(DEPTH_MAX);
 
 /** The end of the value that begins at `start`: one past its last byte. Strings are jumped over, not read. */
 function endOf(bytes: Bytes, start: number): number {
@@ -415,27 +484,22 @@ function endOf(bytes: Bytes, start: number): number {
 	if (first === QUOTE) return stringEnd(bytes, start);
 	if (first !== OPEN_OBJECT && first !== OPEN_ARRAY)
 		return scalarEnd(bytes, start);
-	const closers: number[] = [];
+	let depth = 0;
 	let at = start;
 	while (at < bytes.length) {
-		switch (bytes[at]) {
-			case QUOTE:
-				at = stringEnd(bytes, at);
-				continue;
-			case OPEN_OBJECT:
-				closers.push(CLOSE_OBJECT);
-				break;
-			case OPEN_ARRAY:
-				closers.push(CLOSE_ARRAY);
-				break;
-			case CLOSE_OBJECT:
-			case CLOSE_ARRAY:
-				if (closers.pop() !== bytes[at]) throw broken();
-				if (closers.length === 0) return at + 1;
-				break;
+		const byte = bytes[at];
+		if (byte === QUOTE) {
+			at = stringEnd(bytes, at);
+			continue;
 		}
-		if (closers.length > DEPTH_MAX)
-			throw new MalformedMessage(-32600, "the message is nested too deeply");
+		if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+			if (depth === DEPTH_MAX)
+				throw new MalformedMessage(-32600, "the message is nested too deeply");
+			closers[depth++] = byte === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY;
+		} else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+			if (closers[--depth] !== byte) throw broken();
+			if (depth === 0) return at + 1;
+		}
 		at++;
 	}
 	throw broken();
@@ -484,13 +548,26 @@ export function skipSpace(bytes: Bytes, start: number): number {
 	return at;
 }
 
+/** The id's raw JSON; `null` is one for a response only. */
 function idOf(bytes: Bytes, range: Range): string {
 	const raw = textOf(bytes, range);
-	if (WHOLE_NUMBER.test(raw)) return raw;
+	if (WHOLE_NUMBER.test(raw) || raw === NO_ID) return raw;
 	const id = parseJson(bytes, range);
-	if (typeof id !== "string" && typeof id !== "number")
-		throw new MalformedMessage(-32600, "the id must be a string or a number");
+	if (typeof id !== "string" && typeof id !== "number") throw badId();
 	return raw;
+}
+
+const NO_ID = "null";
+
+function badId(): MalformedMessage {
+	return new MalformedMessage(-32600, "the id must be a string or a number");
+}
+
+function neither(): MalformedMessage {
+	return new MalformedMessage(
+		-32600,
+		"the message is neither a request, a notification nor a response",
+	);
 }
 
 const WHOLE_NUMBER = /^(?:0|[1-9]\d*)$/;

@@ -75,12 +75,16 @@ const ID_BYTES = 12;
 const POOL_BYTES = ID_BYTES * 256;
 /** Random bytes drawn ahead for ids, which are public: every request gets one. Credentials draw their own. */
 let pool = Buffer.alloc(0);
+let taken = 0;
 
 /** A fresh id that says its kind: `usr_` and 96 random bits. Ids are public and never reused. */
 export function mintId(kind: IdKind): string {
-	if (pool.length < ID_BYTES) pool = randomBytes(POOL_BYTES);
-	const id = pool.toString("base64url", 0, ID_BYTES);
-	pool = pool.subarray(ID_BYTES);
+	if (taken === pool.length) {
+		pool = randomBytes(POOL_BYTES);
+		taken = 0;
+	}
+	const id = pool.toString("base64url", taken, taken + ID_BYTES);
+	taken += ID_BYTES;
 	return `${kind}_${id}`;
 }
 

@@ -63,6 +63,18 @@ describe("an envelope", () => {
 	});
 });
 
+test("an object with very many members is read at once", () => {
+	const members = Array.from(
+		{ length: 200_000 },
+		(_, at) => `"key${at}":${at}`,
+	);
+	const text = `{${members.join(",")}}`;
+	expect(membersOf(toBytes(text), 0)).toHaveLength(200_000);
+	expect(() =>
+		membersOf(toBytes(text.replace('"key199999"', '"key7"')), 0),
+	).toThrow("twice");
+});
+
 describe("what is refused", () => {
 	const cases: readonly (readonly [string, string, number])[] = [
 		["text", "hello", -32600],

@@ -8,10 +8,10 @@ import { Elysia } from "elysia";
 import type { Caller } from "../caller.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { Endpoint } from "../mcp/endpoint.ts";
+import type { Endpoint, Place } from "../mcp/endpoint.ts";
 import { mintId } from "../mint.ts";
-import type { Params, Route, Visit } from "../route.ts";
-import type { TimelineRecorder } from "../store/timeline.ts";
+import type { Params, Route } from "../route.ts";
+import type { Step, TimelineRecorder } from "../store/timeline.ts";
 import type { Connection, Handler } from "../tls/listeners.ts";
 import type { Admission } from "./admission.ts";
 import { problem, problemText } from "./problems.ts";
@@ -29,14 +29,14 @@ export type HttpDeps = {
 	readonly judge: (
 		request: Request,
 		resource: string,
-		address: () => string,
+		sender: { clientAddress(): string },
 	) => Judgement;
 	/** The public origin. */
 	readonly origin: string;
 	/** Every other route, given the way to learn who sent a request, and to put its step on the timeline. */
 	readonly routes: (
 		clientAddress: (request: Request) => string,
-		note: Witness["note"],
+		note: (request: Request, step: Step) => void,
 	) => readonly Route[];
 	readonly isReady: () => boolean;
 	readonly timeline: TimelineRecorder;
@@ -44,83 +44,90 @@ export type HttpDeps = {
 	readonly log: Log;
 };
 
-/** A request that is being handled, and the connection it came on. */
-type Arrival = {
-	readonly connection: Connection;
-	readonly visit: Visit;
-	/** Who sent it, once somebody asked: each step that is noted does. */
-	address: string | null;
-};
-
 /** The handler of every listener that faces clients. */
 export function createHttpServer(deps: HttpDeps): Handler {
+	/** Whoever asks for an address has the request only. */
 	const arrivals = new WeakMap<Request, Arrival>();
-	const arrivalOf = (request: Request): Arrival =>
-		arrivals.get(request) as Arrival;
-	const clientAddress = (request: Request): string => {
-		const arrival = arrivalOf(request);
-		arrival.address ??= deps.admission.clientAddress(
-			request,
-			arrival.connection.address,
-		);
-		return arrival.address;
-	};
+	const clientAddress = (request: Request): string =>
+		(arrivals.get(request) as Arrival).clientAddress();
+	const witness = createWitness(deps);
 
-	const witness = createWitness({ ...deps, clientAddress });
-
-	const answerMcp = mcpHandler(deps, clientAddress, witness.heard);
 	const app = new Elysia({ normalize: false }).onError(({ code, error }) => {
 		if (code === "NOT_FOUND") return problemText(404, "there is nothing here");
 		throw error;
 	});
 	for (const { method, path, handler } of [
 		...probeRoutes(deps),
-		...deps.routes(clientAddress, witness.note),
+		...deps.routes(clientAddress, (request, step) =>
+			witness.note(arrivals.get(request) as Arrival, step),
+		),
 	])
 		app.route(
 			method,
 			path,
-			({ request, params }) =>
-				// Elysia gives a path without parameters none at all.
-				handler(
+			({ request, params }) => {
+				const arrival = arrivals.get(request) as Arrival;
+				return handler(
 					request,
+					// Elysia gives a path without parameters none at all.
 					(params as Params | undefined) ?? {},
-					arrivalOf(request).visit,
-				),
+					{
+						requestId: arrival.requestId,
+						patient: () => arrival.connection.patient(),
+					},
+				);
+			},
 			{ parse: "none" },
 		);
 
-	const answer = async (
-		request: Request,
-		{ visit }: Arrival,
-	): Promise<Response> => {
-		try {
-			if (!deps.admission.isOurHost(request))
-				return problemText(421, "this host is not served here");
-			const slug = endpointOf(request);
-			return slug === undefined
-				? await app.fetch(request)
-				: await answerMcp(request, slug, visit);
-		} catch (error) {
-			// Whoever went away in the middle of a body is told nothing, and is no fault of ours to be logged.
-			if (request.signal.aborted)
-				return problemText(408, "the request did not arrive whole");
-			return problem(error, visit.requestId, deps.log);
-		}
+	const answer = (arrival: Arrival): Response | Promise<Response> => {
+		const { request } = arrival;
+		if (!deps.admission.isOurHost(request))
+			return problemText(421, "this host is not served here");
+		const slug = endpointOf(request);
+		if (slug !== undefined) return answerMcp(deps, witness, arrival, slug);
+		arrivals.set(request, arrival);
+		return app.fetch(request);
 	};
 
 	return async (request, connection) => {
-		const requestId = mintId("req");
-		const arrival: Arrival = {
-			connection,
-			visit: { requestId, patient: connection.patient },
-			address: null,
-		};
-		arrivals.set(request, arrival);
-		const response = await answer(request, arrival);
-		response.headers.set("X-Request-Id", requestId);
+		const arrival = new Arrival(request, connection, deps.admission);
+		let response: Response;
+		try {
+			response = await answer(arrival);
+		} catch (error) {
+			// Whoever went away in the middle of a body is told nothing, and is no fault of ours to be logged.
+			response = request.signal.aborted
+				? problemText(408, "the request did not arrive whole")
+				: problem(error, arrival.requestId, deps.log);
+		}
+		response.headers.set("X-Request-Id", arrival.requestId);
 		return response;
 	};
+}
+
+/** A request, and the connection it came on. A class, because every call makes one. */
+class Arrival {
+	readonly request: Request;
+	readonly connection: Connection;
+	readonly requestId = mintId("req");
+	readonly #admission: Admission;
+	#address: string | null = null;
+
+	constructor(request: Request, connection: Connection, admission: Admission) {
+		this.request = request;
+		this.connection = connection;
+		this.#admission = admission;
+	}
+
+	/** Who sent it: found out when somebody asks, and once. */
+	clientAddress(): string {
+		this.#address ??= this.#admission.clientAddress(
+			this.request,
+			this.connection.address,
+		);
+		return this.#address;
+	}
 }
 
 /** Whether the process lives, and whether it takes requests; never whether a server behind it does. */
@@ -148,43 +155,58 @@ function endpointOf({ url, method }: Request): string | null | undefined {
 	const path = query < 0 ? url.slice(start) : url.slice(start, query);
 	if (path === "/mcp" || path === "/mcp/") return null;
 	if (path === "/" && method === "POST") return null;
-	return ENDPOINT.exec(path)?.[1];
+	const isOne = path.startsWith(BELOW) && !path.includes("/", BELOW.length);
+	return isOne ? path.slice(BELOW.length) : undefined;
 }
 
-const ENDPOINT = /^\/mcp\/([^/]+)$/;
+const BELOW = "/mcp/";
 
 /** Answers at an MCP endpoint. */
-function mcpHandler(
+function answerMcp(
 	deps: HttpDeps,
-	clientAddress: (request: Request) => string,
-	heard: Witness["heard"],
-): (request: Request, slug: string | null, visit: Visit) => Promise<Response> {
-	return async (request, slug, visit) => {
-		if (request.method === "OPTIONS")
-			return new Response(null, {
-				status: 204,
-				headers: { Allow: "GET, POST, DELETE" },
-			});
-		if (!deps.admission.isOurOrigin(request))
-			return problemText(403, "this page may not use the gateway");
-		const judged = deps.judge(
-			request,
-			slug === null ? `${deps.origin}/mcp` : `${deps.origin}/mcp/${slug}`,
-			() => clientAddress(request),
-		);
-		if (!judged.ok) {
-			heard(request, null, judged.response);
-			return judged.response;
-		}
-		const { caller } = judged;
-		const { requestId, patient } = visit;
-		const response = await deps.endpoint(request, {
-			caller,
-			slug,
-			requestId,
-			patient,
+	witness: Witness,
+	arrival: Arrival,
+	slug: string | null,
+): Response | Promise<Response> {
+	const { request } = arrival;
+	if (request.method === "OPTIONS")
+		return new Response(null, {
+			status: 204,
+			headers: { Allow: "GET, POST, DELETE" },
 		});
-		heard(request, caller, response);
-		return response;
-	};
+	if (!deps.admission.isOurOrigin(request))
+		return problemText(403, "this page may not use the gateway");
+	const judged = deps.judge(
+		request,
+		slug === null ? `${deps.origin}/mcp` : `${deps.origin}/mcp/${slug}`,
+		arrival,
+	);
+	if (!judged.ok) {
+		witness.turnedAway(arrival);
+		return judged.response;
+	}
+	const { caller } = judged;
+	const place = new McpPlace(arrival, caller, slug);
+	return witness.heard(arrival, caller, deps.endpoint(request, place));
+}
+
+/** A class, because every call makes one. */
+class McpPlace implements Place {
+	readonly caller: Caller;
+	readonly slug: string | null;
+	readonly #arrival: Arrival;
+
+	constructor(arrival: Arrival, caller: Caller, slug: string | null) {
+		this.#arrival = arrival;
+		this.caller = caller;
+		this.slug = slug;
+	}
+
+	get requestId(): string {
+		return this.#arrival.requestId;
+	}
+
+	patient(): void {
+		this.#arrival.connection.patient();
+	}
 }

@@ -3,12 +3,12 @@
  *
  * @see RFC 9112 6, RFC 9110 15.2
  */
-import { type Bytes, bufferOf } from "../message.ts";
+import { type Bytes, bufferOf, cut } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { decoded } from "./coding.ts";
 import { brokenOff, malformed } from "./failure.ts";
-import { type Head, parseHead } from "./head.ts";
+import { Head } from "./head.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 
 /** An answer, as soon as its head is there. A class, because every call makes one. */
@@ -51,7 +51,7 @@ export type Receiver = {
 
 const HEAD_BYTES_MAX = 64 * 1024;
 const INTERIM_MAX = 16;
-const END_OF_HEAD = "\r\n\r\n";
+const END_OF_HEAD = Buffer.from("\r\n\r\n");
 
 export function createReceiver(hooks: {
 	readonly onAnswer: (answer: Answer) => void;
@@ -84,12 +84,12 @@ export function createReceiver(hooks: {
 		hooks.onFailure(error);
 	};
 	/** Begins with the body, of which this much is there already. */
-	const beginBody = (found: Head, bytes: Buffer): boolean => {
+	const beginBody = (found: Head, bytes: Buffer, start: number): boolean => {
 		head = found;
 		const { framing } = found;
-		if (typeof framing === "number" && bytes.length >= framing) {
-			surplus = bytes.length > framing;
-			const whole = surplus ? bytes.subarray(0, framing) : bytes;
+		if (typeof framing === "number" && bytes.length - start >= framing) {
+			surplus = bytes.length - start > framing;
+			const whole = cut(bytes, start, start + framing);
 			hooks.onAnswer(new Answer(found, whole, new Whole(whole)));
 			return true;
 		}
@@ -105,7 +105,7 @@ export function createReceiver(hooks: {
 		if (framing === "chunked") dechunker = createDechunker();
 		else left = framing === "close" ? Number.POSITIVE_INFINITY : framing;
 		hooks.onAnswer(new Answer(found, null, flow));
-		return body(bytes);
+		return body(bytes.subarray(start));
 	};
 	const body = (bytes: Bytes): boolean => {
 		const flow = inflow as Inflow;
@@ -130,19 +130,19 @@ export function createReceiver(hooks: {
 		push: (bytes) => {
 			heard = true;
 			if (head) return body(bytes);
-			let rest: Buffer = held ? Buffer.concat([held, bytes]) : bufferOf(bytes);
-			for (;;) {
-				const end = rest.indexOf(END_OF_HEAD);
-				if (end > HEAD_BYTES_MAX || (end < 0 && rest.length > HEAD_BYTES_MAX))
+			const all = held ? Buffer.concat([held, bytes]) : bufferOf(bytes);
+			held = null;
+			for (let start = 0; ; ) {
+				const end = all.indexOf(END_OF_HEAD, start);
+				if ((end < 0 ? all.length : end) - start > HEAD_BYTES_MAX)
 					throw malformed("its head is too large");
 				if (end < 0) {
-					held = rest;
+					held = all.subarray(start);
 					return false;
 				}
-				const found = parseHead(rest.toString("latin1", 0, end));
-				rest = rest.subarray(end + END_OF_HEAD.length);
-				held = null;
-				if (found.status >= 200) return beginBody(found, rest);
+				const found = new Head(all.toString("latin1", start, end));
+				start = end + END_OF_HEAD.length;
+				if (found.status >= 200) return beginBody(found, all, start);
 				if (found.status === 101)
 					throw malformed("it changes the protocol unasked");
 				if (++interim > INTERIM_MAX)

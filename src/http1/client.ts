@@ -10,12 +10,12 @@
 import { type Clock, systemClock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Answer } from "./answer.ts";
-import type { Connection, Exchange } from "./connection.ts";
+import type { Connection, Exchange, OnRefusal } from "./connection.ts";
 import { abandoned, EgressError, late } from "./failure.ts";
-import { type Request1, serialize } from "./request.ts";
+import { createSerializer, type Request1 } from "./request.ts";
 
 export type HttpClient = {
-	send(request: Request1): Exchange;
+	send(request: Request1, onRefusal?: OnRefusal): Exchange;
 	/** Ends every exchange and connection. */
 	close(): void;
 };
@@ -61,12 +61,12 @@ class RestingClient implements HttpClient {
 		this.#deps = deps;
 	}
 
-	send(request: Request1): Exchange {
+	send(request: Request1, onRefusal?: OnRefusal): Exchange {
 		if (this.#closed) return refused();
 		this.#pool ??= openPool(this.#deps, () => {
 			this.#pool = null;
 		});
-		return this.#pool.send(request);
+		return this.#pool.send(request, onRefusal);
 	}
 
 	close(): void {
@@ -80,7 +80,8 @@ class RestingClient implements HttpClient {
  * @param onRest called when the last one is gone and nobody waits for another
  */
 function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
-	const { dial, host, path, clock = systemClock } = deps;
+	const { dial, clock = systemClock } = deps;
+	const serialize = createSerializer(deps.host, deps.path);
 	const idleMs = deps.secure ? IDLE_MS.tls : IDLE_MS.plain;
 	const all = new Set<Connection>();
 	/** The one that was used last is at the end, and is used first: the others may grow old. */
@@ -153,7 +154,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 	};
 
 	/** Sends on a connection that is not there yet. */
-	const sendLater = (request: Request1): Exchange => {
+	const sendLater = (request: Request1, onRefusal?: OnRefusal): Exchange => {
 		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
 		let exchange: Exchange | null = null;
 		const begin = (connection: Connection | Error): void => {
@@ -161,7 +162,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 				reject(connection);
 				return;
 			}
-			exchange = connection.send(serialize(request, host, path));
+			exchange = connection.send(serialize(request), onRefusal);
 			exchange.answer.then(resolve, reject);
 		};
 		if (waiting.size >= WAITING_MAX) reject(tooMany());
@@ -181,13 +182,17 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 	};
 
 	/** The exchange, and another one if it fails because the connection was an old one. */
-	const withRetry = (first: Exchange, request: Request1): Exchange => {
+	const withRetry = (
+		first: Exchange,
+		request: Request1,
+		onRefusal?: OnRefusal,
+	): Exchange => {
 		let current = first;
 		let ended = false;
 		return {
 			answer: first.answer.catch((error: unknown) => {
 				if (ended || closed || !mayRepeat(error, first)) throw error;
-				current = sendLater(request);
+				current = sendLater(request, onRefusal);
 				return current.answer;
 			}),
 			abandon: (reason) => {
@@ -198,16 +203,19 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 		};
 	};
 
-	const start = (request: Request1): Exchange => {
+	const start = (request: Request1, onRefusal?: OnRefusal): Exchange => {
 		const connection = takeKept();
-		if (!connection) return sendLater(request);
-		const exchange = connection.send(serialize(request, host, path));
-		return request.repeatable ? withRetry(exchange, request) : exchange;
+		if (!connection) return sendLater(request, onRefusal);
+		const bytes = serialize(request);
+		const exchange = connection.send(bytes, onRefusal);
+		return request.repeatable
+			? withRetry(exchange, request, onRefusal)
+			: exchange;
 	};
 
 	return {
-		send: (request) => {
-			const exchange = start(request);
+		send: (request, onRefusal) => {
+			const exchange = start(request, onRefusal);
 			return request.timeoutMs === null
 				? exchange
 				: inTime(exchange, request.timeoutMs);

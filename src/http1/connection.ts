@@ -21,9 +21,12 @@ export type Exchange = {
 	heard(): boolean;
 };
 
+/** What to answer in place of a 401 or 403; the answer itself, perhaps. */
+export type OnRefusal = (answer: Answer) => Promise<Answer>;
+
 export type Connection = {
 	/** Sends a request. One at a time. */
-	readonly send: (request: Bytes) => Exchange;
+	readonly send: (request: Bytes, onRefusal?: OnRefusal) => Exchange;
 	readonly isOpen: () => boolean;
 	readonly destroy: () => void;
 };
@@ -129,8 +132,8 @@ export async function connect(
 		letGo,
 	});
 
-	const send = (request: Bytes): Exchange => {
-		const sent = new Sent(wire);
+	const send: Connection["send"] = (request, onRefusal) => {
+		const sent = new Sent(wire, onRefusal);
 		if (!open) {
 			sent.reject(unsent());
 			return sent;
@@ -198,18 +201,27 @@ export async function connect(
 /** What was sent and is not complete. A class, because every call makes one. */
 class Sent implements Exchange {
 	readonly answer: Promise<Answer>;
-	resolve: (answer: Answer) => void;
 	reject: (error: Error) => void;
 	/** What is known of it after its end. */
 	isHeard: boolean | null = null;
+	readonly #resolve: (answer: Answer | Promise<Answer>) => void;
 	readonly #on: Wire;
+	readonly #onRefusal: OnRefusal | undefined;
 
-	constructor(on: Wire) {
+	constructor(on: Wire, onRefusal: OnRefusal | undefined) {
 		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
 		this.answer = promise;
-		this.resolve = resolve;
+		this.#resolve = resolve;
 		this.reject = reject;
 		this.#on = on;
+		this.#onRefusal = onRefusal;
+	}
+
+	resolve(answer: Answer): void {
+		const isRefusal = answer.status === 401 || answer.status === 403;
+		this.#resolve(
+			isRefusal && this.#onRefusal ? this.#onRefusal(answer) : answer,
+		);
 	}
 
 	abandon(reason: Error = abandoned()): void {

@@ -7,93 +7,105 @@
  */
 import { malformed } from "./failure.ts";
 
-export type Head = {
-	readonly status: number;
-	/** The value of a header by its lower-case name, the first line of it; null when there is none. */
-	readonly header: (name: string) => string | null;
-	readonly framing: Framing;
-	/** Another request may follow on the connection. */
-	readonly persistent: boolean;
-};
-
 /** How the body ends: after so many bytes, by its last chunk, or with the connection. */
 export type Framing = number | "chunked" | "close";
 
-const STATUS_LINE =
-	/^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?(?=\r\n|$)/;
-/** What follows it: white space before a colon, and lines that continue another, are how heads are smuggled. */
-const LINES = /^(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*$/;
-const NAMED_LINE = /^\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:/;
+/** What may stand in a header's name, and in a value: bit 1 and bit 2 of a character. */
+const IN_NAME = 1;
+const IN_VALUE = 2;
+const CHARACTERS = Uint8Array.from({ length: 256 }, (_, code) => {
+	const character = String.fromCharCode(code);
+	const name = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(character) ? IN_NAME : 0;
+	const value = /[\t\x20-\x7e\x80-\xff]/.test(character) ? IN_VALUE : 0;
+	return name | value;
+});
+const STATUS_END = "HTTP/1.x 000".length;
+const LINE_END = "\r\n";
+const CONTENT_LENGTH = "content-length";
+const TRANSFER_ENCODING = "transfer-encoding";
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
+const ZERO = 0x30;
 const LENGTH = /^\d{1,15}$/;
 
-/**
- * Reads a head, without the empty line that ends it. Looked at as a whole: values are cut out when they are asked for.
- * @param text in Latin-1
- * @throws SallyportError `upstream` when it is malformed or ambiguous
- */
-export function parseHead(text: string): Head {
-	const start = STATUS_LINE.exec(text);
-	if (!start) throw malformed("its first line is no status line");
-	const lines = text.slice(start[0].length);
-	if (!LINES.test(lines)) throw malformed(faultOf(lines));
-	const names = lines.toLowerCase();
-	const status = Number(start[2]);
-	const modern = start[1] === "1";
-	const framing = framingOf(status, lines, names, modern);
-	return {
-		status,
-		header: (name) => fieldOf(lines, names, name),
-		framing,
-		persistent:
-			modern &&
-			framing !== "close" &&
-			!hasClose(fieldOf(lines, names, "connection")),
-	};
-}
+/** A class, because every call reads one. Its lines stay text: values are cut out when they are asked for. */
+export class Head {
+	readonly status: number;
+	readonly framing: Framing;
+	/** Another request may follow on the connection. */
+	readonly persistent: boolean;
+	readonly #text: string;
 
-/** Which of its lines is at fault. */
-function faultOf(lines: string): string {
-	return lines
-		.split(/(?=\r\n)/)
-		.every((line) => line === "" || NAMED_LINE.test(line))
-		? "a header holds a control character"
-		: "a header has no proper name";
-}
+	/**
+	 * Reads a head, without the empty line that ends it.
+	 * @param text in Latin-1
+	 * @throws SallyportError `upstream` when it is malformed or ambiguous
+	 */
+	constructor(text: string) {
+		this.#text = text;
+		const isModern = requireStatusLine(text);
+		this.status = Number(text.slice(9, 12));
+		let length: string | null = null;
+		let encoding: string | null = null;
+		let connection: string | null = null;
+		let at = text.indexOf(LINE_END);
+		while (at >= 0 && at < text.length) {
+			const name = at + LINE_END.length;
+			const colon = stretchEnd(text, name, IN_NAME);
+			// White space before a colon, and lines that continue another, are how heads are smuggled.
+			if (colon === name || text.charCodeAt(colon) !== COLON)
+				throw malformed("a header has no proper name");
+			at = stretchEnd(text, colon + 1, IN_VALUE);
+			if (!isLineEnd(text, at))
+				throw malformed("a header holds a control character");
+			if (isNamed(text, name, CONTENT_LENGTH))
+				length = only(CONTENT_LENGTH, length, valueIn(text, colon + 1, at));
+			else if (isNamed(text, name, TRANSFER_ENCODING))
+				encoding = only(
+					TRANSFER_ENCODING,
+					encoding,
+					valueIn(text, colon + 1, at),
+				);
+			else if (isNamed(text, name, "connection"))
+				connection ??= valueIn(text, colon + 1, at);
+		}
+		this.framing = framingOf(this.status, isModern, length, encoding);
+		this.persistent =
+			isModern && this.framing !== "close" && !hasClose(connection);
+	}
 
-/** @param names the lines in lower case, in which names are looked for */
-function fieldOf(lines: string, names: string, name: string): string | null {
-	const at = names.indexOf(`\r\n${name}:`);
-	if (at < 0) return null;
-	const from = at + name.length + 3;
-	const end = lines.indexOf("\r", from);
-	return (end < 0 ? lines.slice(from) : lines.slice(from, end)).trim();
+	/** The value of a header by its lower-case name, the first line of it; null when there is none. */
+	header(name: string): string | null {
+		const text = this.#text;
+		let at = text.indexOf(LINE_END);
+		for (; at >= 0; at = text.indexOf(LINE_END, at + 1)) {
+			const start = at + LINE_END.length;
+			if (!isNamed(text, start, name)) continue;
+			const end = text.indexOf(LINE_END, start);
+			const from = start + name.length + 1;
+			return valueIn(text, from, end < 0 ? text.length : end);
+		}
+		return null;
+	}
 }
 
 /** A header of which there is one, or nobody knows which one counts. */
-function onlyFieldOf(
-	lines: string,
-	names: string,
-	name: string,
-): string | null {
-	const value = fieldOf(lines, names, name);
-	const field = `\r\n${name}:`;
-	if (value !== null && names.indexOf(field) !== names.lastIndexOf(field))
-		throw malformed(`it says ${name} twice`);
+function only(name: string, known: string | null, value: string): string {
+	if (known !== null) throw malformed(`it says ${name} twice`);
 	return value;
 }
 
 function framingOf(
 	status: number,
-	lines: string,
-	names: string,
-	modern: boolean,
+	isModern: boolean,
+	length: string | null,
+	encoding: string | null,
 ): Framing {
-	const length = onlyFieldOf(lines, names, "content-length");
-	const encoding = onlyFieldOf(lines, names, "transfer-encoding");
 	if (length !== null && !LENGTH.test(length))
 		throw malformed("its length is no number");
 	if (encoding !== null) {
-		if (length !== null || !modern)
+		if (length !== null || !isModern)
 			throw malformed("it says its length in two ways");
 		if (encoding.toLowerCase() !== "chunked")
 			throw malformed("its transfer coding is not known");
@@ -101,6 +113,70 @@ function framingOf(
 	if (status < 200 || status === 204 || status === 304) return 0;
 	if (encoding !== null) return "chunked";
 	return length === null ? "close" : Number(length);
+}
+
+/** @returns whether it is HTTP/1.1, and not 1.0 */
+function requireStatusLine(text: string): boolean {
+	const minor = text.charCodeAt(7) - ZERO;
+	const isKnown =
+		text.startsWith("HTTP/1.") &&
+		(minor === 0 || minor === 1) &&
+		text.charCodeAt(8) === SPACE &&
+		isDigit(text, 9, 1, 5) &&
+		isDigit(text, 10, 0, 9) &&
+		isDigit(text, 11, 0, 9);
+	const end = stretchEnd(text, STATUS_END, IN_VALUE);
+	const hasReason = end === STATUS_END || text.charCodeAt(STATUS_END) === SPACE;
+	if (!isKnown || !hasReason || !isLineEnd(text, end))
+		throw malformed("its first line is no status line");
+	return minor === 1;
+}
+
+function isDigit(
+	text: string,
+	at: number,
+	least: number,
+	most: number,
+): boolean {
+	const digit = text.charCodeAt(at) - ZERO;
+	return digit >= least && digit <= most;
+}
+
+/** Where a stretch of such characters ends. */
+function stretchEnd(text: string, start: number, kind: number): number {
+	let at = start;
+	while (
+		at < text.length &&
+		((CHARACTERS[text.charCodeAt(at)] as number) & kind) !== 0
+	)
+		at++;
+	return at;
+}
+
+function isLineEnd(text: string, at: number): boolean {
+	return at === text.length || text.startsWith(LINE_END, at);
+}
+
+/** Names are ASCII, and their letters differ from the capital ones in one bit only. */
+function isNamed(text: string, start: number, name: string): boolean {
+	if (text.charCodeAt(start + name.length) !== COLON) return false;
+	for (let at = 0; at < name.length; at++)
+		if ((text.charCodeAt(start + at) | 0x20) !== name.charCodeAt(at))
+			return false;
+	return true;
+}
+
+/** A value, without the white space around it. */
+function valueIn(text: string, start: number, end: number): string {
+	let from = start;
+	let to = end;
+	while (from < to && isBlank(text.charCodeAt(from))) from++;
+	while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+	return text.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+	return code === SPACE || code === TAB;
 }
 
 function hasClose(connection: string | null): boolean {

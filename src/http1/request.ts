@@ -44,17 +44,39 @@ export function headerLines(
 	return lines.join("") as HeaderLines;
 }
 
-/** The whole request. @param host as the Host header says it */
-export function serialize(
-	{ method, path, headers, body }: Request1,
+/** Writes requests to one server. */
+export type Serializer = (request: Request1) => Bytes;
+
+/** @param host as the Host header says it */
+export function createSerializer(
 	host: string,
 	defaultPath: string,
-): Bytes {
-	const length =
-		body || method === "POST" ? `content-length: ${body?.length ?? 0}\r\n` : "";
-	const head = `${method} ${path ?? defaultPath} HTTP/1.1\r\nhost: ${host}\r\n${headers}${length}\r\n`;
-	const bytes = Buffer.allocUnsafe(head.length + (body?.length ?? 0));
-	bytes.write(head, 0, "latin1");
-	if (body) bytes.set(body, head.length);
-	return bytes;
+): Serializer {
+	/** The beginning of the last one: from call to call it is the same. */
+	let last: Pick<Request1, "method" | "path" | "headers"> | null = null;
+	let beginning = "";
+	const beginningOf = ({ method, path, headers }: Request1): string => {
+		if (
+			last?.headers === headers &&
+			last.method === method &&
+			last.path === path
+		)
+			return beginning;
+		last = { method, headers, ...(path !== undefined && { path }) };
+		beginning = `${method} ${path ?? defaultPath} HTTP/1.1\r\nhost: ${host}\r\n${headers}`;
+		return beginning;
+	};
+	return (request) => {
+		const { method, body } = request;
+		const size = body?.length ?? 0;
+		const length =
+			body || method === "POST" ? `content-length: ${size}\r\n\r\n` : "\r\n";
+		const start = beginningOf(request);
+		const headSize = start.length + length.length;
+		const bytes = Buffer.allocUnsafe(headSize + size);
+		bytes.write(start, 0, "latin1");
+		bytes.write(length, start.length, "latin1");
+		if (body) bytes.set(body, headSize);
+		return bytes;
+	};
 }

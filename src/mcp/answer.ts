@@ -2,6 +2,7 @@
  * A reply as an HTTP response: plain JSON when the answer is all there is, an event stream as soon as something
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
+import { type Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { type Bytes, join, toBytes } from "../message.ts";
 import { around, readableOf } from "../pieces.ts";
@@ -17,79 +18,81 @@ import {
 /** A silent request becomes a stream with heartbeats after this long; `Bun.serve` would cut it after 10 s. */
 const PATIENCE_MS = 5000;
 
-const JSON_HEADERS: Readonly<Record<string, string>> = {
+export const JSON_HEADERS: Readonly<Record<string, string>> = {
 	"content-type": "application/json",
 	"cache-control": "no-store",
 };
 
-const NO_HEADERS: Readonly<Record<string, string>> = {};
+/** The same, ready to be copied: nearly every answer has them. */
+const PREPARED = new Headers(JSON_HEADERS);
 
-export type Answering = {
+/** How one request wants its answer. */
+export type Manner = {
 	/** The raw JSON of the request's id. */
 	readonly id: string;
-	/** Does the work; notifications go to the client as they come. */
-	readonly run: (notify: (message: Bytes) => void) => Promise<Reply>;
-	/** The HTTP status of a reply that comes as plain JSON. */
-	readonly statusOf: (reply: Reply) => number;
 	/** The client takes event streams. */
 	readonly streams: boolean;
 	/** Lets the response be silent. */
-	readonly patient: () => void;
+	patient(): void;
+	/** The HTTP status of a reply that comes as plain JSON. */
+	statusOf(reply: Reply): number;
 	/** The client went away before the reply. */
-	readonly onGone: () => void;
-	readonly headers?: Readonly<Record<string, string>>;
+	onGone(): void;
 	/** Where the answer goes when it is a stream; the connection itself when it cannot be taken up again. */
-	readonly trackOn?: (connection: EventStream) => EventSink;
+	trackOn(connection: EventStream): EventSink;
 };
 
-/** Answers one request. Never rejects unless `run` does before anything was sent. */
-export function answer(answering: Answering): Promise<Response> {
-	const { id, run, streams, patient } = answering;
-	return new Promise<Response>((resolve, reject) => {
-		let stream: EventSink | null = null;
-		let finished = false;
-		const open = (): EventSink => {
-			if (stream) return stream;
-			patient();
-			const connection = createEventStream();
-			connection.onEnd(() => {
-				if (!finished) answering.onGone();
-			});
-			stream = answering.trackOn?.(connection) ?? connection;
-			resolve(
-				new Response(connection.body, {
-					headers: { ...EVENT_STREAM_HEADERS, ...answering.headers },
-				}),
-			);
-			return stream;
-		};
-		const finish = (): void => {
-			clearTimeout(timer);
-			finished = true;
-		};
-		const timer = setTimeout(() => {
-			if (streams) open();
-			else patient();
-		}, PATIENCE_MS);
-		const notify = (message: Bytes): void => {
-			if (streams) open().send(message);
-		};
-		run(notify).then(
-			(reply) => {
-				finish();
-				if (stream) void sendLast(stream, id, reply);
-				else {
-					const status = answering.statusOf(reply);
-					resolve(jsonResponse(id, reply, status, answering.headers));
-				}
-			},
-			(error: unknown) => {
-				finish();
-				if (stream) stream.end();
-				reject(error);
-			},
+/** An answer in the making. A class, because every call makes one. */
+export class Answering implements Deadline {
+	/** Resolves as soon as anything can be sent. Never rejects. */
+	readonly response: Promise<Response>;
+	atMs = 0;
+	readonly #manner: Manner;
+	readonly #resolve: (response: Response) => void;
+	#stream: EventSink | null = null;
+	#finished = false;
+
+	constructor(manner: Manner) {
+		const { promise, resolve } = Promise.withResolvers<Response>();
+		this.response = promise;
+		this.#resolve = resolve;
+		this.#manner = manner;
+		deadlines.add(this, PATIENCE_MS);
+	}
+
+	/** Sends a notification as it comes, to a client that takes streams. */
+	notify(message: Bytes): void {
+		if (this.#manner.streams) this.#open().send(message);
+	}
+
+	/** The reply, which is the end. */
+	finish(reply: Reply): void {
+		deadlines.delete(this);
+		this.#finished = true;
+		const { id } = this.#manner;
+		if (this.#stream) void sendLast(this.#stream, id, reply);
+		else this.#resolve(jsonResponse(id, reply, this.#manner.statusOf(reply)));
+	}
+
+	/** It is silent for long. */
+	onLate(): void {
+		if (this.#manner.streams) this.#open();
+		else this.#manner.patient();
+	}
+
+	#open(): EventSink {
+		if (this.#stream) return this.#stream;
+		this.#manner.patient();
+		const connection = createEventStream();
+		connection.onEnd(() => {
+			if (!this.#finished) this.#manner.onGone();
+		});
+		this.#stream = this.#manner.trackOn(connection);
+		this.#resolve(
+			new Response(connection.body, { headers: EVENT_STREAM_HEADERS }),
 		);
-	});
+		return this.#stream;
+	}
 }
 
 /** Ends a stream with the reply. What breaks now ends it without. */
@@ -112,13 +115,9 @@ export function jsonResponse(
 	id: string,
 	{ member, body }: Reply,
 	status = 200,
-	headers: Readonly<Record<string, string>> = NO_HEADERS,
+	headers: Readonly<Record<string, string>> | Headers = PREPARED,
 ): Response {
-	const init = {
-		status,
-		headers:
-			headers === NO_HEADERS ? JSON_HEADERS : { ...JSON_HEADERS, ...headers },
-	};
+	const init = { status, headers };
 	const head = wrap(id, member);
 	if (!(body instanceof Uint8Array))
 		return new Response(readableOf(around(toBytes(head), body, TAIL)), init);

@@ -17,9 +17,14 @@ const CARRIED: Readonly<Record<string, readonly string[]>> = {
 	sampling: ["context", "tools"],
 };
 
+const CARRYING = [...Object.keys(CARRIED), "extensions"];
+
 /** The canonical JSON of declared capabilities, whatever else they hold. */
 export function canonicalCapabilities(declared: unknown): string {
 	const known = objectOf(declared);
+	// Most requests of the modern era declare nothing that we carry, and every one declares.
+	if (!CARRYING.some((name) => known[name] !== undefined))
+		return NO_CAPABILITIES;
 	const kept = Object.entries(CARRIED).flatMap(([name, parts]) => {
 		if (known[name] === undefined) return [];
 		const inner = objectOf(known[name]);

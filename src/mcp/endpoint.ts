@@ -8,14 +8,14 @@
  */
 import type { Caller } from "../caller.ts";
 import type { Log } from "../log.ts";
-import type { Bytes, Message } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import { RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import { jsonResponse } from "./answer.ts";
 import { type Envelope, eraOf, isModernHeader } from "./era.ts";
 import { legacy, legacyEnd, legacyOneWay, legacyStream } from "./legacy.ts";
 import { modern } from "./modern.ts";
-import { type Incoming, readIncoming } from "./request.ts";
+import { type Incoming, parseIncoming, readBody } from "./request.ts";
 import type { Router } from "./router.ts";
 import { asRpcError, errorReply, RpcError } from "./rpc.ts";
 import type { Icon } from "./self.ts";
@@ -31,7 +31,7 @@ export type Place = {
 	readonly slug: string | null;
 	readonly requestId: string;
 	/** Lets the response be silent for as long as it likes. */
-	readonly patient: () => void;
+	patient(): void;
 };
 
 /** One request being answered. */
@@ -44,7 +44,6 @@ export type Exchange = {
 	readonly envelope: Envelope;
 	readonly params: Bytes | null;
 	readonly streams: boolean;
-	readonly patient: () => void;
 };
 
 export type McpDeps = {
@@ -75,16 +74,18 @@ export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
 		try {
 			const view = requireView(deps, place);
 			if (request.method !== "POST") return withoutBody(deps, request, place);
-			requireAccept(request);
-			const incoming = await readIncoming(request);
-			const { message } = incoming;
+			const accept = acceptOf(request);
+			requireJson(accept);
+			const incoming = parseIncoming(await readBody(request));
+			const { message, envelope, params } = incoming;
 			if (message.kind !== "request")
 				return oneWay(deps, request, place, incoming);
 			id = message.id;
-			return await dispatch(
-				deps,
-				exchangeOf(request, place, view, message, incoming),
-			);
+			const streams = takes(accept, EVENT_STREAM);
+			const exchange = { request, place, view, id, envelope, params, streams };
+			return await (eraOf(envelope, request.headers) === "modern"
+				? modern(deps, exchange)
+				: legacy(deps, exchange));
 		} catch (error) {
 			const rpc = known(parts.log, request, place, error);
 			return jsonResponse(
@@ -93,32 +94,6 @@ export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
 				rpc.status ?? (id === "null" ? 400 : 200),
 			);
 		}
-	};
-}
-
-function dispatch(deps: McpDeps, exchange: Exchange): Promise<Response> {
-	return eraOf(exchange.envelope, exchange.request.headers) === "modern"
-		? modern(deps, exchange)
-		: legacy(deps, exchange);
-}
-
-function exchangeOf(
-	request: Request,
-	place: Place,
-	view: View,
-	message: Message & { readonly kind: "request" },
-	{ envelope, params }: Incoming,
-): Exchange {
-	const streams = accepts(request, "text/event-stream");
-	return {
-		request,
-		place,
-		view,
-		id: message.id,
-		envelope,
-		params,
-		streams,
-		patient: place.patient,
 	};
 }
 
@@ -140,7 +115,7 @@ function withoutBody(deps: McpDeps, request: Request, place: Place): Response {
 	if (
 		known &&
 		request.method === "GET" &&
-		accepts(request, "text/event-stream")
+		takes(acceptOf(request), EVENT_STREAM)
 	)
 		return legacyStream(deps, request, place);
 	if (known && request.method === "DELETE")
@@ -160,21 +135,28 @@ function requireView(deps: McpDeps, place: Place): View {
 	return view;
 }
 
+const JSON_TYPE = "application/json";
+const EVENT_STREAM = "text/event-stream";
+
+function acceptOf(request: Request): string {
+	return request.headers.get("accept") ?? "*/*";
+}
+
+/** Whether an Accept header takes that type. */
+function takes(accept: string, type: string): boolean {
+	return accept.includes(type) || accept.includes("*/*");
+}
+
 /** Clients must take both forms; one is enough for us to answer. */
-function requireAccept(request: Request): void {
-	if (accepts(request, "application/json")) return;
+function requireJson(accept: string): void {
+	if (takes(accept, JSON_TYPE)) return;
 	throw new RpcError(
 		RPC.invalidRequest,
-		"the Accept header must have application/json and text/event-stream",
+		`the Accept header must have ${JSON_TYPE} and ${EVENT_STREAM}`,
 		{
 			status: 406,
 		},
 	);
-}
-
-function accepts(request: Request, type: string): boolean {
-	const accept = request.headers.get("accept") ?? "*/*";
-	return accept.includes(type) || accept.includes("*/*");
 }
 
 function known(

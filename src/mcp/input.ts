@@ -36,7 +36,7 @@ export type Ask = (question: Question) => Promise<Reply>;
 /** One call on its way to a server, in whichever pairing. */
 export type Interactive = {
 	/** Whose call it is: user, client, server, method and name. What is sealed for one opens for no other. */
-	readonly purpose: string;
+	readonly purpose: () => string;
 	readonly upstream: Upstream;
 	readonly call: Omit<Call, "onQuestion"> & { readonly asker: string };
 };
@@ -112,17 +112,20 @@ export function createInput(deps: {
 		call,
 	}: Interactive): Promise<Reply> => {
 		const state = call.params && memberOf(call.params, 0, "requestState");
-		const params =
+		const reply = await upstream.request(
 			call.params && state
-				? splice(call.params, [
-						{ ...state, text: open(purpose, parseJson(call.params, state)) },
-					])
-				: call.params;
-		const reply = await upstream.request({ ...call, params });
+				? withState(
+						call,
+						call.params,
+						state,
+						open(purpose(), parseJson(call.params, state)),
+					)
+				: call,
+		);
 		const asked = inputRequired(reply);
 		const own = asked?.members.find(({ key }) => key === "requestState");
 		if (!asked || !own) return reply;
-		const sealed = JSON.stringify(seal(purpose, textOf(asked.body, own)));
+		const sealed = JSON.stringify(seal(purpose(), textOf(asked.body, own)));
 		return {
 			member: "result",
 			body: splice(asked.body, [{ ...own, text: sealed }]),
@@ -201,7 +204,7 @@ export function createInput(deps: {
 		waiting.notify = () => {};
 		waiting.expiry = expire(handle, waiting);
 		parked.set(handle, waiting);
-		return questionsReply(waiting, seal(purpose, handle));
+		return questionsReply(waiting, seal(purpose(), handle));
 	};
 
 	const expire = (handle: string, waiting: Parked): AbortController => {
@@ -226,7 +229,7 @@ export function createInput(deps: {
 			});
 			return next(mintNonce(), begun, interactive);
 		}
-		const handle = open(interactive.purpose, parseJson(params, state));
+		const handle = open(interactive.purpose(), parseJson(params, state));
 		const waiting = parked.get(handle);
 		if (!waiting)
 			throw new RpcError(
@@ -274,6 +277,16 @@ export function createInput(deps: {
 			parked.clear();
 		},
 	};
+}
+
+/** The call with the server's own state in it, as raw JSON. */
+function withState(
+	call: Interactive["call"],
+	params: Bytes,
+	place: Member,
+	state: string,
+): Interactive["call"] {
+	return { ...call, params: splice(params, [{ ...place, text: state }]) };
 }
 
 type Asked = { readonly body: Bytes; readonly members: readonly Member[] };

@@ -4,7 +4,8 @@
  *
  * @see specification 2025-11-25, basic/lifecycle and basic/transports; 2025-06-18 and 2025-03-26 likewise
  */
-import { type Bytes, join } from "../message.ts";
+import { Abort, type Abortable } from "../abort.ts";
+import { type Bytes, cut, join } from "../message.ts";
 import { mintNonce } from "../mint.ts";
 import {
 	HEADER,
@@ -15,7 +16,12 @@ import {
 	RPC,
 } from "../protocol.ts";
 import { LISTS, type Reply } from "../upstream/upstream.ts";
-import { answer, jsonResponse } from "./answer.ts";
+import {
+	Answering,
+	JSON_HEADERS,
+	jsonResponse,
+	type Manner,
+} from "./answer.ts";
 import {
 	isAskable,
 	isTied,
@@ -30,7 +36,12 @@ import type { Incoming } from "./request.ts";
 import { errorReply, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
 import type { Session } from "./session.ts";
-import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
+import {
+	createEventStream,
+	EVENT_STREAM_HEADERS,
+	type EventSink,
+	type EventStream,
+} from "./stream.ts";
 import type { End } from "./ties.ts";
 import { type View, viewOf } from "./view.ts";
 
@@ -48,33 +59,59 @@ export function legacy(deps: McpDeps, exchange: Exchange): Promise<Response> {
 			"a request with this id is still running",
 			{ status: 400 },
 		);
-	const controller = new AbortController();
-	session.running.set(id, controller);
-	return answer({
-		id,
-		streams: exchange.streams,
-		patient: exchange.patient,
-		run: async (notify) => {
-			try {
-				return await reply(deps, exchange, session, controller.signal, notify);
-			} catch (error) {
-				return deps.failed(exchange, error);
-			} finally {
-				session.running.delete(id);
-			}
-		},
-		statusOf: ok,
-		onGone: goOn,
-		trackOn: (connection) => session.tracks.open(id, connection),
-	});
+	const call = new LegacyCall(exchange, session);
+	session.running.set(id, call.signal);
+	const answering = new Answering(call);
+	void run(deps, call, answering);
+	return answering.response;
 }
 
-function ok(): 200 {
-	return 200;
+async function run(
+	deps: McpDeps,
+	call: LegacyCall,
+	answering: Answering,
+): Promise<void> {
+	const { exchange, session } = call;
+	let done: Reply;
+	try {
+		done = await reply(deps, call, (message) => answering.notify(message));
+	} catch (error) {
+		done = deps.failed(exchange, error);
+	}
+	session.running.delete(exchange.id);
+	answering.finish(done);
 }
 
-/** A call goes on without its client, which did not ask to cancel and may come back for the answer. */
-function goOn(): void {}
+/** One request of a session. A class, because every call makes one. */
+class LegacyCall implements Manner {
+	readonly exchange: Exchange;
+	readonly session: Session;
+	readonly signal = new Abort();
+	readonly id: string;
+	readonly streams: boolean;
+
+	constructor(exchange: Exchange, session: Session) {
+		this.exchange = exchange;
+		this.session = session;
+		this.id = exchange.id;
+		this.streams = exchange.streams;
+	}
+
+	statusOf(): number {
+		return 200;
+	}
+
+	/** A call goes on without its client, which did not ask to cancel and may come back for the answer. */
+	onGone(): void {}
+
+	trackOn(connection: EventStream): EventSink {
+		return this.session.tracks.open(this.id, connection);
+	}
+
+	patient(): void {
+		this.exchange.place.patient();
+	}
+}
 
 /** A notification, or the answer to a question of ours: taken, never answered. */
 export function legacyOneWay(
@@ -87,7 +124,7 @@ export function legacyOneWay(
 	if (message.kind === "response" && message.id !== null)
 		session.questions.get(message.id)?.({
 			member: message.member,
-			body: message.bytes.subarray(message.body.start, message.body.end),
+			body: cut(message.bytes, message.body.start, message.body.end),
 		});
 	if (envelope.method === "notifications/cancelled") {
 		const id = envelope.params["requestId"];
@@ -125,7 +162,7 @@ const ASK_TIMEOUT_MS = 30_000;
 function askOn(
 	session: Session,
 	notify: (message: Bytes) => void,
-	signal: AbortSignal,
+	signal: Abortable,
 ): Ask {
 	return async ({ method, params }) => {
 		if (session.questions.size >= QUESTIONS_MAX)
@@ -260,25 +297,20 @@ async function initialize(
 		...(instructions === undefined ? {} : { instructions }),
 	};
 	return jsonResponse(id, resultReply(result), 200, {
+		...JSON_HEADERS,
 		[HEADER.sessionId]: session.id,
 	});
 }
 
-async function reply(
+function reply(
 	deps: McpDeps,
-	exchange: Exchange,
-	session: Session,
-	signal: AbortSignal,
+	call: LegacyCall,
 	notify: (message: Bytes) => void,
-): Promise<Reply> {
-	const { envelope, params, streams } = exchange;
+): Reply | Promise<Reply> {
+	const { exchange, session, signal } = call;
+	const { envelope, params } = exchange;
 	const { method } = envelope;
-	// Without a stream to ask on, the client cannot be asked, whatever it declared.
-	const view: View = {
-		...exchange.view,
-		capabilities: streams ? session.row.capabilities : NO_CAPABILITIES,
-		tasks: tasksIn(session.row.protocolVersion),
-	};
+	const view = sessionView(exchange, session);
 	if (method === "ping") return resultReply({});
 	if (method === "logging/setLevel")
 		return setLevel(deps, view, session, envelope.params["level"], params);
@@ -291,11 +323,10 @@ async function reply(
 	const kind = LIST_OF.get(method);
 	if (kind) {
 		refuseCursor(envelope.params);
-		const { bytes } = await deps.router.list(view, kind);
-		return {
+		return deps.router.list(view, kind).then(({ bytes }) => ({
 			member: "result",
 			body: join([`{"${LISTS[kind].member}":`, bytes, "}"]),
-		};
+		}));
 	}
 	return deps.router.request(view, {
 		era: "legacy",
@@ -311,6 +342,17 @@ async function reply(
 		logLevel:
 			session.logLevel === null ? null : JSON.stringify(session.logLevel),
 	});
+}
+
+/** The view with what the session's client can be asked, made once for as long as the view is the same. */
+function sessionView({ view, streams }: Exchange, session: Session): View {
+	const { capabilities, protocolVersion } = session.row;
+	const tasks = tasksIn(protocolVersion);
+	// Without a stream to ask on, the client cannot be asked, whatever it declared.
+	if (!streams) return { ...view, capabilities: NO_CAPABILITIES, tasks };
+	if (session.views?.of !== view)
+		session.views = { of: view, own: { ...view, capabilities, tasks } };
+	return session.views.own;
 }
 
 /** The kind of tasks that a revision has. */
@@ -358,7 +400,7 @@ async function watch(
 	view: View,
 	{ watched }: Session,
 	{ envelope }: Exchange,
-	signal: AbortSignal,
+	signal: Abortable,
 ): Promise<Reply> {
 	const uri = envelope.params["uri"];
 	if (typeof uri !== "string")

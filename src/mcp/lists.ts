@@ -5,6 +5,7 @@
  * same array (an upstream keeps its list until it changes), so that a warm answer costs a comparison per server.
  * A server that is dead or slow costs its own entries and never the others'.
  */
+import type { Abortable } from "../abort.ts";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -52,7 +53,7 @@ export type Lists = {
 		view: View,
 		server: Server,
 		kind: ListKind,
-		signal: AbortSignal,
+		signal: Abortable,
 	) => Shape | Promise<Shape>;
 };
 
@@ -128,13 +129,18 @@ export function createLists(deps: {
 
 	const forCall: Lists["forCall"] = (view, server, kind, signal) => {
 		const upstream = upstreamOf(view, server);
-		const shape = (items: readonly Item[]): Shape =>
-			shapes.of(server, kind, items);
 		const last = upstream.lastList(kind);
-		if (!last) return upstream.list(kind, signal).then(shape);
+		if (!last) return firstShape(upstream, server, kind, signal);
 		if (!upstream.knownList(kind)) renew(upstream, server, kind);
-		return shape(last);
+		return shapes.of(server, kind, last);
 	};
+	const firstShape = async (
+		upstream: Upstream,
+		server: Server,
+		kind: ListKind,
+		signal: Abortable,
+	): Promise<Shape> =>
+		shapes.of(server, kind, await upstream.list(kind, signal));
 
 	/** Asks for a list anew, beside the call: what has changed is judged when it has come. */
 	const renew = (upstream: Upstream, server: Server, kind: ListKind): void => {

@@ -4,10 +4,11 @@
  *
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
+import { Abort } from "../abort.ts";
 import { type Bytes, join, objectOf } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
-import { answer } from "./answer.ts";
+import { Answering, type Manner } from "./answer.ts";
 import { canonicalCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
 import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
@@ -15,7 +16,12 @@ import { LIST_TTL_MS } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
-import { createEventStream, EVENT_STREAM_HEADERS } from "./stream.ts";
+import {
+	createEventStream,
+	EVENT_STREAM_HEADERS,
+	type EventSink,
+	type EventStream,
+} from "./stream.ts";
 import { type ListChange, tagged } from "./subscriptions.ts";
 import { slugOf, type View, viewOf } from "./view.ts";
 
@@ -38,11 +44,8 @@ export const LIST_OF: ReadonlyMap<string, ListKind> = new Map(
 	(Object.keys(LISTS) as ListKind[]).map((kind) => [LISTS[kind].method, kind]),
 );
 
-/** Answers one modern request. */
-export async function modern(
-	deps: McpDeps,
-	exchange: Exchange,
-): Promise<Response> {
+/** Answers one modern request. @throws RpcError when it is one that this era does not have */
+export function modern(deps: McpDeps, exchange: Exchange): Promise<Response> {
 	const { method } = exchange.envelope;
 	if (GONE.has(method))
 		throw new RpcError(RPC.methodNotFound, `unknown method: ${method}`, {
@@ -50,24 +53,70 @@ export async function modern(
 		});
 	if (TASK_METHODS.has(method)) requireTasks(exchange);
 	if (method === "subscriptions/listen") return listen(deps, exchange);
-	const controller = new AbortController();
-	exchange.request.signal.addEventListener("abort", () => controller.abort(), {
-		once: true,
-	});
-	return answer({
-		id: exchange.id,
-		streams: exchange.streams,
-		patient: exchange.patient,
-		run: async (notify) => {
-			try {
-				return await reply(deps, exchange, controller.signal, notify);
-			} catch (error) {
-				return deps.failed(exchange, error);
-			}
-		},
-		statusOf,
-		onGone: () => controller.abort(),
-	});
+	const call = new ModernCall(exchange);
+	const answering = new Answering(call);
+	void run(deps, call, answering);
+	return answering.response;
+}
+
+async function run(
+	deps: McpDeps,
+	call: ModernCall,
+	answering: Answering,
+): Promise<void> {
+	const { exchange } = call;
+	const { signal } = exchange.request;
+	signal.addEventListener("abort", call);
+	let done: Reply;
+	try {
+		done = await reply(deps, call, (message) => answering.notify(message));
+	} catch (error) {
+		done = deps.failed(exchange, error);
+	}
+	signal.removeEventListener("abort", call);
+	answering.finish(done);
+}
+
+/** One request, which ends with its connection. A class, because every call makes one. */
+class ModernCall implements Manner, EventListenerObject {
+	readonly exchange: Exchange;
+	readonly signal = new Abort();
+	readonly id: string;
+	readonly streams: boolean;
+
+	constructor(exchange: Exchange) {
+		this.exchange = exchange;
+		this.id = exchange.id;
+		this.streams = exchange.streams;
+	}
+
+	/** An unknown method is 404 here; a header or envelope at fault was refused before. */
+	statusOf({ member, body }: Reply): number {
+		if (member === "result" || !(body instanceof Uint8Array)) return 200;
+		const { code } = JSON.parse(Buffer.from(body).toString("utf8")) as {
+			code?: unknown;
+		};
+		if (code === RPC.methodNotFound) return 404;
+		return isModernErrorCode(code) ? 400 : 200;
+	}
+
+	onGone(): void {
+		this.signal.abort();
+	}
+
+	/** The request's own signal, before there is a response. */
+	handleEvent(): void {
+		this.signal.abort();
+	}
+
+	/** What breaks is asked for again: there is nothing to take up. */
+	trackOn(connection: EventStream): EventSink {
+		return connection;
+	}
+
+	patient(): void {
+		this.exchange.place.patient();
+	}
 }
 
 /** The view of a client that has said with this request what it can be asked. */
@@ -82,40 +131,43 @@ function askingView({ envelope, view }: Exchange): View {
 
 async function reply(
 	deps: McpDeps,
-	exchange: Exchange,
-	signal: AbortSignal,
+	{ exchange, signal }: ModernCall,
 	notify: (message: Bytes) => void,
 ): Promise<Reply> {
 	const { envelope, params } = exchange;
 	const { method } = envelope;
-	const meta = metaOf(envelope);
 	const asking = askingView(exchange);
 	if (method === "server/discover") return discover(deps, asking);
 	const kind = LIST_OF.get(method);
-	if (!kind) {
-		const tool = envelope.params["name"];
-		if (method === "tools/call" && params && typeof tool === "string") {
-			const marked = await deps.router.mirrored(asking, tool, signal);
-			if (marked.length > 0)
-				requireMirrored(params, marked, exchange.request.headers);
-		}
-		// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
-		const level = parseLevel(meta[META.logLevel]);
-		return deps.router.request(asking, {
-			era: "modern",
-			method,
-			params,
-			signal,
-			onNotification: (message) => {
-				if (mayShow(message, level)) notify(message);
-			},
-			ask: null,
-			session: "",
-			logLevel: null,
-		});
+	if (kind) {
+		refuseCursor(envelope.params);
+		return list(deps, asking, kind);
 	}
-	refuseCursor(envelope.params);
-	const { bytes, ttlMs } = await deps.router.list(asking, kind);
+	const tool = envelope.params["name"];
+	if (method === "tools/call" && params && typeof tool === "string") {
+		const found = deps.router.mirrored(asking, tool, signal);
+		const marked = found instanceof Promise ? await found : found;
+		if (marked.length > 0)
+			requireMirrored(params, marked, exchange.request.headers);
+	}
+	// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
+	const level = parseLevel(metaOf(envelope)[META.logLevel]);
+	return deps.router.request(asking, {
+		era: "modern",
+		method,
+		params,
+		signal,
+		onNotification: (message) => {
+			if (mayShow(message, level)) notify(message);
+		},
+		ask: null,
+		session: "",
+		logLevel: null,
+	});
+}
+
+async function list(deps: McpDeps, view: View, kind: ListKind): Promise<Reply> {
+	const { bytes, ttlMs } = await deps.router.list(view, kind);
 	return {
 		member: "result",
 		body: join([
@@ -148,14 +200,14 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 
 /** A stream of changes: acknowledged first, with the part of the wish that will be heard. */
 async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
-	const { envelope, id, patient, request } = exchange;
+	const { envelope, id, place, request } = exchange;
 	const view = askingView(exchange);
 	const wished = objectOf(envelope.params["notifications"]);
 	const lists = CHANGES.filter((list) => wished[`${list}ListChanged`] === true);
 	const uris = stringsIn(wished["resourceSubscriptions"]);
 	const taskIds = stringsIn(wished["taskIds"]);
 	if (taskIds.length > 0) requireTasks(exchange);
-	patient();
+	place.patient();
 	const stream = createEventStream();
 	request.signal.addEventListener("abort", stream.end, { once: true });
 	/** Watches what can be watched; the rest is left out of the acknowledgement. */
@@ -237,16 +289,6 @@ function requireTasks({ envelope }: Exchange): void {
 			status: 400,
 		},
 	);
-}
-
-/** An unknown method is 404 here; a header or envelope at fault was refused before. */
-function statusOf({ member, body }: Reply): number {
-	if (member === "result" || !(body instanceof Uint8Array)) return 200;
-	const { code } = JSON.parse(Buffer.from(body).toString("utf8")) as {
-		code?: unknown;
-	};
-	if (code === RPC.methodNotFound) return 404;
-	return isModernErrorCode(code) ? 400 : 200;
 }
 
 function serverMeta(version: string): string {

@@ -6,6 +6,7 @@
  *
  * @see specification 2025-11-25 and 2026-07-28, client/elicitation ("URL Mode")
  */
+import type { Abortable } from "../abort.ts";
 import { delay } from "../clock.ts";
 import {
 	type Bytes,
@@ -29,7 +30,7 @@ export type PageVisits = {
 	/** Asks as before, but for pages that the client has agreed to open. */
 	readonly ask: Ask;
 	/** Gives the person time, when the last round wanted to know nothing else. */
-	readonly pause: (signal: AbortSignal) => Promise<void>;
+	readonly pause: (signal: Abortable) => Promise<void>;
 	/** The call was answered: the client hears that its pages are done with. */
 	readonly done: (notify: (message: Bytes) => void) => void;
 	/** What a client is told whose person was not done in time; null when no page is waited for. */

@@ -3,8 +3,10 @@
  */
 import {
 	type Bytes,
+	cut,
 	MalformedMessage,
 	type Message,
+	memberOf,
 	membersOf,
 	parseJson,
 	parseMessage,
@@ -25,32 +27,38 @@ export type Incoming = {
 };
 
 /**
- * Reads a POST.
- * @throws RpcError with the HTTP status to give: 413, 415, 400
+ * The bytes of a POST.
+ * @throws RpcError with the HTTP status to give: 413, 415
  */
-export async function readIncoming(request: Request): Promise<Incoming> {
-	const type = request.headers
-		.get("content-type")
-		?.split(";")[0]
-		?.trim()
-		.toLowerCase();
-	if (type !== "application/json")
+export function readBody(request: Request): Promise<Bytes> {
+	const { headers } = request;
+	if (!isJson(headers.get("content-type") ?? ""))
 		throw new RpcError(
 			RPC.invalidRequest,
 			"the content type must be application/json",
 			{ status: 415 },
 		);
-	const declared = Number(request.headers.get("content-length") ?? Number.NaN);
+	const declared = Number(headers.get("content-length") ?? Number.NaN);
 	if (declared > MESSAGE_BYTES_MAX) throw tooLarge(MESSAGE_BYTES_MAX);
-	return parseIncoming(
-		declared >= 0
-			? await request.bytes()
-			: await readChunks(request, MESSAGE_BYTES_MAX),
+	return declared >= 0
+		? request.bytes()
+		: readChunks(request, MESSAGE_BYTES_MAX);
+}
+
+const JSON_TYPE = "application/json";
+
+function isJson(contentType: string): boolean {
+	return (
+		contentType === JSON_TYPE ||
+		contentType.split(";")[0]?.trim().toLowerCase() === JSON_TYPE
 	);
 }
 
-/** Proves the bytes: whole JSON, one message, no member twice where we read. @throws MalformedMessage */
-function parseIncoming(bytes: Bytes): Incoming {
+/**
+ * Proves the bytes: whole JSON, one message, no member twice where we read.
+ * @throws MalformedMessage
+ */
+export function parseIncoming(bytes: Bytes): Incoming {
 	const value = parseJson(bytes) as { readonly params?: unknown };
 	const message = parseMessage(bytes);
 	if (message.kind === "response" || message.params === null)
@@ -62,13 +70,13 @@ function parseIncoming(bytes: Bytes): Incoming {
 			},
 			params: null,
 		};
-	const params = bytes.subarray(message.params.start, message.params.end);
-	for (const member of membersOf(params, 0))
-		if (member.key === "_meta") {
-			if (params[member.start] !== 0x7b)
-				throw new MalformedMessage(-32600, "params._meta must be an object");
-			membersOf(params, member.start);
-		}
+	const params = cut(bytes, message.params.start, message.params.end);
+	const meta = memberOf(params, 0, "_meta");
+	if (meta) {
+		if (params[meta.start] !== 0x7b)
+			throw new MalformedMessage(-32600, "params._meta must be an object");
+		membersOf(params, meta.start);
+	}
 	return {
 		message,
 		envelope: {

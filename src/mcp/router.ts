@@ -4,6 +4,7 @@
  * The router knows no HTTP, no tokens and no sessions: a view, a method and the params as bytes go in, a reply comes
  * out. Names are cut into the bytes; arguments and results are never re-serialised.
  */
+import type { Abortable } from "../abort.ts";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -34,14 +35,14 @@ import { askFrom, questionsFrom } from "./asking.ts";
 import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
-import type { Ask, Input, Interactive } from "./input.ts";
+import type { Ask, Input } from "./input.ts";
 import { createLists, type Merged } from "./lists.ts";
 import { loggedBy } from "./logging.ts";
 import { pagesAsked } from "./pages.ts";
 import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, RpcError, toolErrorReply } from "./rpc.ts";
-import type { Entry, Shapes } from "./shape.ts";
+import type { Entry, Shape, Shapes } from "./shape.ts";
 import { withObjectResult, wrapsOutput } from "./structured.ts";
 import {
 	entryOf,
@@ -62,7 +63,7 @@ export type Routed = {
 	readonly era: Era;
 	readonly method: string;
 	readonly params: Bytes | null;
-	readonly signal: AbortSignal;
+	readonly signal: Abortable;
 	readonly onNotification: (message: Bytes) => void;
 	/** Asks the user of a legacy client; null when that cannot be. A modern client is asked by its answer. */
 	readonly ask: Ask | null;
@@ -86,13 +87,13 @@ export type Router = {
 	readonly watch: (
 		view: View,
 		uri: string,
-		signal: AbortSignal,
+		signal: Abortable,
 	) => Promise<() => void>;
 	/** The same for a modern task by its exposed id. @throws RpcError for a task that is not the caller's */
 	readonly watchTask: (
 		view: View,
 		exposed: string,
-		signal: AbortSignal,
+		signal: Abortable,
 	) => Promise<() => void>;
 	/** What the view's servers can do together, and how to use them. */
 	readonly describe: (view: View) => Promise<Description>;
@@ -100,14 +101,14 @@ export type Router = {
 	readonly tasks: (
 		view: View,
 		cursor: unknown,
-		signal: AbortSignal,
+		signal: Abortable,
 	) => Promise<Reply>;
 	/** Which arguments of a tool a modern client must repeat as headers. */
 	readonly mirrored: (
 		view: View,
 		tool: string,
-		signal: AbortSignal,
-	) => Promise<ParamHeaders>;
+		signal: Abortable,
+	) => ParamHeaders | Promise<ParamHeaders>;
 	/** Every upstream of the view that is awake. */
 	readonly awake: (view: View) => readonly Upstream[];
 };
@@ -180,19 +181,14 @@ export function createRouter(deps: {
 	): Promise<Reply> => {
 		const { method, signal, onNotification, ask, logLevel } = routed;
 		const { userId, clientId } = view.caller;
-		const call: Interactive["call"] = {
-			method,
-			params,
-			signal,
-			onNotification,
-			asker: `${userId} ${clientId} ${routed.session}`,
-			...(logLevel !== null && { logLevel }),
-		};
+		const asker = `${userId} ${clientId} ${routed.session}`;
+		const plain = { method, params, signal, onNotification, asker };
 		if (routed.end && ask && era === "legacy")
-			return deps.ties.through(upstream, call, ask, routed.end);
+			return deps.ties.through(upstream, plain, ask, routed.end);
 		if (routed.era === "legacy" && era === "legacy")
-			return upstream.request(ask ? { ...call, onQuestion: ask } : call);
-		const purpose = purposeOf(view, method, server, name);
+			return upstream.request(ask ? { ...plain, onQuestion: ask } : plain);
+		const call = logLevel === null ? plain : { ...plain, logLevel };
+		const purpose = (): string => purposeOf(view, method, server, name);
 		const interactive = { purpose, upstream, call };
 		if (routed.era === "legacy") return deps.input.fulfil(interactive, ask);
 		if (era === "modern") return deps.input.pass(interactive);
@@ -201,13 +197,15 @@ export function createRouter(deps: {
 			: upstream.request(call);
 	};
 
+	/** @throws RpcError, SallyportError, and NeedsPerson when only the caller can help */
 	const forward = async (
 		view: View,
 		routed: Routed,
 		target: Target,
-		upstream: Upstream,
 	): Promise<Reply> => {
-		const facts = await upstream.facts(routed.signal);
+		if (target.refusal) throw target.refusal;
+		const upstream = askedOf(view, target);
+		const facts = upstream.liveFacts() ?? (await upstream.facts(routed.signal));
 		const { era } = facts;
 		const { slug } = target.server;
 		const said = view.only ? routed : saidBy(slug, routed);
@@ -295,36 +293,34 @@ export function createRouter(deps: {
 			durationMs: Math.round(deps.clock.nowMs() - startedMs),
 		});
 
-	/** The target's answer, as soon as it can be had: it may need its person first. */
-	const served = async (
+	/**
+	 * The target's answer once its person has done what only they can do.
+	 * @param need what it failed with just now; null: it comes back with what was asked before
+	 */
+	const visited = (
 		view: View,
 		routed: Routed,
 		target: Target,
+		need: NeedsPerson | null,
 	): Promise<Reply> => {
-		let need: unknown = null;
-		if (!isComingBack(routed))
-			try {
-				if (target.refusal) throw target.refusal;
-				return await forward(view, routed, target, askedOf(view, target));
-			} catch (error) {
-				if (!(error instanceof NeedsPerson)) throw error;
-				need = error;
-			}
+		let failed = need;
 		let isAgain = need !== null;
 		return deps.visits.through(
 			visitOf(view, routed, target),
 			async (params) => {
-				const before = need;
-				need = null;
+				const before = failed;
+				failed = null;
 				if (before) throw before;
 				// What a server has is known only when its person has signed in.
 				const isKnown = !isAgain && params === routed.params;
-				const own = isKnown
-					? target
-					: await targetOf(view, { ...routed, params }, listings);
 				isAgain = true;
-				if (own.refusal) throw own.refusal;
-				return forward(view, routed, own, askedOf(view, own));
+				return forward(
+					view,
+					routed,
+					isKnown
+						? target
+						: await targetOf(view, { ...routed, params }, listings),
+				);
 			},
 		);
 	};
@@ -338,7 +334,16 @@ export function createRouter(deps: {
 		const target = found instanceof Promise ? await found : found;
 		const startedMs = deps.clock.nowMs();
 		try {
-			const whole = await served(view, routed, target);
+			let whole: Reply;
+			try {
+				whole = await (isComingBack(routed)
+					? visited(view, routed, target, null)
+					: forward(view, routed, target));
+			} catch (error) {
+				if (!(error instanceof NeedsPerson) || isComingBack(routed))
+					throw error;
+				whole = await visited(view, routed, target, error);
+			}
 			const limitBytes = PAGED.has(routed.method)
 				? resultLimit(view, target.server)
 				: null;
@@ -379,17 +384,20 @@ export function createRouter(deps: {
 		return askedOf(view, { server, task }).watch(`task ${taskId}`, signal);
 	};
 
-	const mirrored: Router["mirrored"] = async (view, tool, signal) => {
+	const mirrored: Router["mirrored"] = (view, tool, signal) => {
 		const server = view.only ?? serverOf(view, tool);
-		if (!server) return [];
+		if (!server) return NO_MARKS;
+		const marksIn = (shape: Shape): ParamHeaders => {
+			const entry = entryOf(view, server, shape, tool);
+			return entry ? markedBy(entry) : NO_MARKS;
+		};
 		try {
 			const found = lists.forCall(view, server, "tools", signal);
-			const shape = found instanceof Promise ? await found : found;
-			const entry = entryOf(view, server, shape, tool);
-			return entry ? markedBy(entry) : [];
+			return found instanceof Promise
+				? found.then(marksIn).catch(noMarks)
+				: marksIn(found);
 		} catch (error) {
-			if (error instanceof SallyportError) return []; // the call says what is wrong
-			throw error;
+			return noMarks(error);
 		}
 	};
 
@@ -489,6 +497,14 @@ function markedBy(entry: Entry): ParamHeaders {
 	return found;
 }
 
+const NO_MARKS: ParamHeaders = [];
+
+/** A list that cannot be had marks nothing: the call says what is wrong. */
+function noMarks(error: unknown): ParamHeaders {
+	if (error instanceof SallyportError) return NO_MARKS;
+	throw error;
+}
+
 function hasResources(upstream: Upstream): boolean {
 	return upstream.knownFacts()?.capabilities["resources"] !== undefined;
 }
@@ -504,15 +520,19 @@ function isToolError(method: string, { body }: Reply): boolean {
 		method === "tools/call" &&
 		body instanceof Uint8Array &&
 		body.length < 4096 &&
-		holds(body, '"isError"') &&
+		holds(body, IS_ERROR) &&
 		/"isError"\s*:\s*true/.test(bufferOf(body).toString("latin1"))
 	);
 }
 
+const IS_ERROR = Buffer.from('"isError"');
+
 /** A call that was answered with a question of ours, perhaps, and comes back with what its client kept for it. */
 function isComingBack({ era, params }: Routed): boolean {
-	return era === "modern" && params !== null && holds(params, "requestState");
+	return era === "modern" && params !== null && holds(params, REQUEST_STATE);
 }
+
+const REQUEST_STATE = Buffer.from("requestState");
 
 /** Whose call it is: what is sealed for one opens for no other. */
 function purposeOf(

@@ -7,6 +7,7 @@
  *
  * @see specification 2025-11-25, basic/transports, "Session Management"
  */
+import type { Abort } from "../abort.ts";
 import type { Caller } from "../caller.ts";
 import type { Clock } from "../clock.ts";
 import { mintCredential, parseCredential } from "../mint.ts";
@@ -24,12 +25,13 @@ import type { Reply } from "../upstream/upstream.ts";
 import type { LogLevel } from "./logging.ts";
 import type { EventSink } from "./stream.ts";
 import { type Budget, createTracks, type Tracks } from "./tracks.ts";
+import type { View } from "./view.ts";
 
 export type Session = {
 	readonly id: string;
 	readonly row: SessionRow;
 	/** Running requests by the raw JSON of their id. */
-	readonly running: Map<string, AbortController>;
+	readonly running: Map<string, Pick<Abort, "abort">>;
 	/** GET streams, connected or waiting for their client. */
 	readonly streams: Set<EventSink>;
 	/** Its streams, so that they can be taken up again. */
@@ -40,6 +42,10 @@ export type Session = {
 	readonly watched: Map<string, () => void>;
 	/** What `logging/setLevel` asked for; null: nothing. Dies with the process, like the servers' own. */
 	logLevel: LogLevel | null;
+	/** The endpoint's view as this client has it, and of which view that was made. */
+	views: { readonly of: View; readonly own: View } | null;
+	/** When it was last written down that it is used. */
+	seenAt: number;
 };
 
 export type Sessions = {
@@ -79,7 +85,6 @@ export function createSessions(deps: {
 }): Sessions {
 	const { db, mac, clock } = deps;
 	const live = new Map<string, Session>();
-	const seen = new Map<string, number>();
 	/** The live sessions by the hash of their ids, in hexadecimal. */
 	const ids = new Map<string, string>();
 	const budget: Budget = { bytes: 0 };
@@ -94,15 +99,16 @@ export function createSessions(deps: {
 			questions: new Map(),
 			watched: new Map(),
 			logLevel: null,
+			views: null,
+			seenAt: row.lastSeenAt,
 		};
 		live.set(id, session);
-		seen.set(id, row.lastSeenAt);
 		ids.set(hex(mac(id)), id);
 		if (live.size > LIVE_MAX) dropIdlest();
 		return session;
 	};
 
-	/** The first idle one in insertion order is the idlest: a session in use is moved to the end. */
+	/** The first idle one in insertion order is about the idlest: one in use is moved to the end now and then. */
 	const dropIdlest = (): void => {
 		for (const session of live.values()) {
 			const { running, streams, watched } = session;
@@ -114,7 +120,6 @@ export function createSessions(deps: {
 
 	const forget = (id: string): void => {
 		live.delete(id);
-		seen.delete(id);
 		ids.delete(hex(mac(id)));
 	};
 	const close = (session: Session): void => {
@@ -144,11 +149,11 @@ export function createSessions(deps: {
 	};
 
 	const touch = (session: Session): void => {
+		const now = clock.now();
+		if (now - session.seenAt < TOUCH_SECONDS) return;
+		session.seenAt = now;
 		live.delete(session.id);
 		live.set(session.id, session);
-		const now = clock.now();
-		if (now - (seen.get(session.id) ?? 0) < TOUCH_SECONDS) return;
-		seen.set(session.id, now);
 		touchSession(db, mac(session.id), now);
 	};
 
@@ -189,7 +194,7 @@ export function createSessions(deps: {
 			for (const session of [...live.values()]) {
 				// Who listens or waits is not idle.
 				if (session.running.size + session.streams.size > 0) touch(session);
-				else if ((seen.get(session.id) ?? 0) < before) close(session);
+				else if (session.seenAt < before) close(session);
 			}
 			deleteIdleSessions(db, before);
 		},

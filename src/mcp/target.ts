@@ -2,6 +2,7 @@
  * Whom a request is for: the server that its name says, and the params with the server's own name cut into them.
  * What is outside a caller's view is unknown, not forbidden; what an administrator must accept first says so.
  */
+import type { Abortable } from "../abort.ts";
 import { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
@@ -31,7 +32,7 @@ export type Listings = {
 		view: View,
 		server: Server,
 		kind: ListKind,
-		signal: AbortSignal,
+		signal: Abortable,
 	) => Shape | Promise<Shape>;
 	/** Finds the task that a caller knows under this id. */
 	readonly openTask: (view: View, era: Era, exposed: string) => Task | null;
@@ -82,7 +83,7 @@ export function targetOf(
 		readonly era: Era;
 		readonly method: string;
 		readonly params: Bytes | null;
-		readonly signal: AbortSignal;
+		readonly signal: Abortable;
 	},
 	listings: Listings,
 ): Target | Promise<Target> {
@@ -102,22 +103,45 @@ export function targetOf(
 	if (place.isUri)
 		return view.only
 			? targetAt(named, view.only, asked)
-			: ownerOf(view, era, asked, listings.listerOf).then(({ server, name }) =>
-					targetAt(named, server, name),
-				);
+			: ownedTarget(view, era, named, listings);
 	const server = view.only ?? serverNamed(view, asked);
 	const list = kind === "tool" ? "tools" : "prompts";
 	try {
 		const found = listings.shapeOf(view, server, list, request.signal);
 		return found instanceof Promise
-			? found.then(
-					(shape) => listedTarget(view, named, server, list, shape),
-					(error: unknown) => unlistable(named, server, error),
-				)
+			? laterTarget(view, named, server, list, found)
 			: listedTarget(view, named, server, list, found);
 	} catch (error) {
 		return unlistable(named, server, error);
 	}
+}
+
+/** The target that is whichever server has the resource. @throws RpcError when none has */
+async function ownedTarget(
+	view: View,
+	era: Era,
+	named: Named,
+	{ listerOf }: Listings,
+): Promise<Target> {
+	const { server, name } = await ownerOf(view, era, named.asked, listerOf);
+	return targetAt(named, server, name);
+}
+
+/** The target when the list has come. */
+async function laterTarget(
+	view: View,
+	named: Named,
+	server: Server,
+	list: "tools" | "prompts",
+	coming: Promise<Shape>,
+): Promise<Target> {
+	let shape: Shape;
+	try {
+		shape = await coming;
+	} catch (error) {
+		return unlistable(named, server, error);
+	}
+	return listedTarget(view, named, server, list, shape);
 }
 
 /** A request that names what it asks for. */

@@ -7,6 +7,7 @@
  *
  * @see specification 2026-07-28 and 2025-11-25, client/elicitation ("URL Mode"); basic/utilities/mrtr
  */
+import type { Abortable } from "../abort.ts";
 import { type Clock, delay } from "../clock.ts";
 import {
 	type Bytes,
@@ -40,7 +41,7 @@ export type Visit = {
 	readonly isModern: boolean;
 	readonly serverId: string;
 	readonly userId: string;
-	readonly signal: AbortSignal;
+	readonly signal: Abortable;
 	readonly onNotification: (message: Bytes) => void;
 };
 

@@ -20,16 +20,19 @@ export type Verdict =
 	| { readonly ok: true; readonly caller: Caller }
 	| { readonly ok: false; readonly response: Response };
 
+/** Whoever sends a request. */
+export type Sender = { clientAddress(): string };
+
 export type Bearer = {
 	/**
 	 * Who sends this request to that resource, `<issuer>/mcp` or `<issuer>/mcp/<slug>`; or the 401 to answer with.
 	 * Which document the challenge names follows the request's own path, so that `/mcp/` and `/` get theirs.
-	 * @param address where it comes from; looked up once in a while, to remember where a grant was last used from
+	 * @param sender where it comes from; looked up once in a while, to remember where a grant was last used from
 	 */
 	readonly judge: (
 		request: Request,
 		resource: string,
-		address?: () => string,
+		sender?: Sender,
 	) => Verdict;
 	/** Whether a caller that was let in would still be: what an open stream asks now and then. Reads the store. */
 	readonly isAlive: (caller: Caller) => boolean;
@@ -45,7 +48,7 @@ const CACHE_ENTRIES_MAX = 2000;
 const TOUCH_INTERVAL_MS = 30_000;
 
 type Known = {
-	readonly caller: Caller;
+	readonly verdict: Extract<Verdict, { readonly ok: true }>;
 	/** Null: every resource (an API key). */
 	readonly resource: string | null;
 	readonly until: number;
@@ -57,6 +60,7 @@ export function createBearer(deps: {
 	readonly vault: Vault;
 	readonly clock: Clock;
 }): Bearer {
+	/** By the whole header: its holder sends it with every request, and a few seconds in memory add nothing to that. */
 	const cache = new Map<string, Known>();
 	/** Which access token let a caller in: not the caller's own business, nor anybody's who is handed one. */
 	const tokens = new WeakMap<Caller, Uint8Array>();
@@ -73,12 +77,12 @@ export function createBearer(deps: {
 		usedKeys.clear();
 	}
 
-	function find(token: string): Known | null {
-		// By the token itself, which its holder sends with every request: a few seconds in memory add nothing to that.
+	function find(header: string): Known | null {
 		const now = deps.clock.now();
-		const cached = cache.get(token);
+		const cached = cache.get(header);
 		if (cached && cached.until > now) return cached;
-		cache.delete(token);
+		cache.delete(header);
+		const token = /^bearer +(\S+)$/i.exec(header)?.[1] ?? "";
 		const kind = credentialKind(token);
 		if (kind !== "access" && kind !== "apiKey") return null;
 		// A typo or a made-up token does not reach the store.
@@ -89,8 +93,8 @@ export function createBearer(deps: {
 				? findByToken(deps.db, hash, now)
 				: findByKey(deps.db, hash, now);
 		if (!known) return null;
-		if (kind === "access") tokens.set(known.caller, hash);
-		cache.set(token, known);
+		if (kind === "access") tokens.set(known.verdict.caller, hash);
+		cache.set(header, known);
 		for (const oldest of cache.keys()) {
 			if (cache.size <= CACHE_ENTRIES_MAX) break;
 			cache.delete(oldest);
@@ -100,29 +104,33 @@ export function createBearer(deps: {
 
 	const stopTimer = every(TOUCH_INTERVAL_MS, flush);
 	return {
-		judge: (request, resource, address = () => "") => {
+		judge: (request, resource, sender) => {
 			const header = request.headers.get("Authorization");
-			const presented = header !== null && /^bearer(\s|$)/i.test(header);
-			const token = /^bearer +(\S+)$/i.exec(header ?? "")?.[1];
-			const known = token === undefined ? null : find(token);
-			if (!known || (known.resource ?? resource) !== resource)
+			const known = header === null ? null : find(header);
+			if (!known || (known.resource ?? resource) !== resource) {
+				const presented = header !== null && /^bearer(\s|$)/i.test(header);
 				return {
 					ok: false,
 					response: challenge(request, resource, presented),
 				};
-			const { caller } = known;
+			}
+			const { caller } = known.verdict;
 			const now = deps.clock.now();
 			if (caller.grantId !== null) {
 				const use = usedGrants.get(caller.grantId);
 				if (use) use.at = now;
-				else usedGrants.set(caller.grantId, { at: now, address: address() });
-			} else usedKeys.set(caller.clientId.slice(KEY_PREFIX.length), now);
-			return { ok: true, caller };
+				else
+					usedGrants.set(caller.grantId, {
+						at: now,
+						address: sender?.clientAddress() ?? "",
+					});
+			} else usedKeys.set(keyIdOf(caller), now);
+			return known.verdict;
 		},
 		isAlive: (caller) => {
 			const hash = tokens.get(caller);
 			return hash === undefined
-				? isApiKeyAlive(deps.db, caller.clientId.slice(KEY_PREFIX.length))
+				? isApiKeyAlive(deps.db, keyIdOf(caller))
 				: findCallerByAccessToken(deps.db, hash, deps.clock.now()) !== null;
 		},
 		invalidate: () => cache.clear(),
@@ -135,6 +143,15 @@ export function createBearer(deps: {
 
 const KEY_PREFIX = "key:";
 
+/** Which API key let a caller in. */
+function keyIdOf({ clientId }: Caller): string {
+	return clientId.slice(KEY_PREFIX.length);
+}
+
+function known(caller: Caller, resource: string | null, until: number): Known {
+	return { verdict: { ok: true, caller }, resource, until };
+}
+
 function findByToken(
 	db: Database,
 	hash: Uint8Array,
@@ -142,34 +159,24 @@ function findByToken(
 ): Known | null {
 	const holder = findCallerByAccessToken(db, hash, now);
 	if (!holder) return null;
-	const { userId, clientId, grantId, resource, role } = holder;
-	return {
-		caller: {
-			userId,
-			role,
-			clientId,
-			grantId,
-			scopes: holder.scope.split(" "),
-		},
+	const { userId, clientId, grantId, resource, role, scope } = holder;
+	return known(
+		{ userId, role, clientId, grantId, scopes: scope.split(" ") },
 		resource,
-		until: Math.min(now + CACHE_SECONDS, holder.expiresAt),
-	};
+		Math.min(now + CACHE_SECONDS, holder.expiresAt),
+	);
 }
 
 function findByKey(db: Database, hash: Uint8Array, now: number): Known | null {
 	const holder = findApiKey(db, hash);
 	if (!holder) return null;
-	return {
-		caller: {
-			userId: holder.userId,
-			role: holder.role,
-			clientId: KEY_PREFIX + holder.id,
-			grantId: null,
-			scopes: ["mcp"],
-		},
-		resource: null,
-		until: now + CACHE_SECONDS,
-	};
+	const { id, userId, role } = holder;
+	const clientId = KEY_PREFIX + id;
+	return known(
+		{ userId, role, clientId, grantId: null, scopes: ["mcp"] },
+		null,
+		now + CACHE_SECONDS,
+	);
 }
 
 /** 401 with one Bearer challenge; `error` only when a token was presented (RFC 6750 3.1). */

@@ -32,8 +32,8 @@ export function createCallRecorder(deps: {
 	readonly clock: Clock;
 	readonly log?: Log;
 }): CallRecorder {
-	const batch = createBatch<CallRecord & { readonly at: number }>({
-		write: (calls) => insertCalls(deps.db, calls),
+	const batch = createBatch<Row>({
+		write: (rows) => insertCalls(deps.db, rows),
 		onFailure: (error, count) =>
 			deps.log?.warn("calls not recorded", {
 				reason: describeError(error),
@@ -41,23 +41,21 @@ export function createCallRecorder(deps: {
 			}),
 	});
 	return {
-		record: (call) => batch.add({ ...call, at: deps.clock.now() }),
+		record: (call) => batch.add(rowOf(call, deps.clock.now())),
 		flush: batch.flush,
 		close: batch.close,
 	};
 }
 
-function insertCalls(
-	db: Database,
-	calls: readonly (CallRecord & { readonly at: number })[],
-): void {
+/** In the order of the columns. */
+type Row = readonly (string | number | null)[];
+
+function insertCalls(db: Database, rows: readonly Row[]): void {
 	transaction(db, () => {
 		let at = 0;
-		for (; at + ROWS_AT_ONCE <= calls.length; at += ROWS_AT_ONCE)
-			db.query(INSERT_MANY).run(
-				...calls.slice(at, at + ROWS_AT_ONCE).flatMap(valuesOf),
-			);
-		for (const call of calls.slice(at)) db.query(INSERT).run(...valuesOf(call));
+		for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE)
+			db.query(INSERT_MANY).run(...rows.slice(at, at + ROWS_AT_ONCE).flat());
+		for (const row of rows.slice(at)) db.query(INSERT).run(...row);
 	});
 }
 
@@ -67,16 +65,17 @@ const ROW = "(?, ?, ?, ?, ?, ?, ?, ?)";
 const INSERT = `INSERT INTO calls (at, user_id, client_id, server_id, method, name, outcome, duration_ms) VALUES ${ROW}`;
 const INSERT_MANY = `${INSERT}${`, ${ROW}`.repeat(ROWS_AT_ONCE - 1)}`;
 
-function valuesOf(
-	call: CallRecord & { readonly at: number },
-): (string | number | null)[] {
+function rowOf(call: CallRecord, at: number): Row {
+	const { method, name } = call;
 	return [
-		call.at,
+		at,
 		call.userId,
 		call.clientId,
 		call.serverId,
-		call.method.slice(0, NAME_LENGTH_MAX),
-		call.name?.slice(0, NAME_LENGTH_MAX) ?? null,
+		method.length > NAME_LENGTH_MAX ? method.slice(0, NAME_LENGTH_MAX) : method,
+		name && name.length > NAME_LENGTH_MAX
+			? name.slice(0, NAME_LENGTH_MAX)
+			: name,
 		call.outcome,
 		Math.max(0, Math.round(call.durationMs)),
 	];

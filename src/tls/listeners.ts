@@ -19,7 +19,7 @@ export type Connection = {
 	/** The peer's address; empty on the admin socket. */
 	readonly address: string;
 	/** Lets this request's response stay silent for as long as it likes. */
-	readonly patient: () => void;
+	patient(): void;
 };
 
 export type Handler = (
@@ -181,9 +181,9 @@ class Peer implements Connection {
 		return this.#server.requestIP(this.#request)?.address ?? "";
 	}
 
-	readonly patient = (): void => {
+	patient(): void {
 		this.#server.timeout(this.#request, 0);
-	};
+	}
 }
 
 function serveTls(

@@ -189,46 +189,73 @@ export function signEgress(
 
 	const withToken = (client: HttpClient): HttpClient => ({
 		close: () => client.close(),
-		send: (request) => {
-			let running: Exchange | null = null;
-			let ended: Error | null = null;
-			const send = (token: Held | null): Promise<Answer> => {
-				if (ended) throw ended;
-				running = client.send(token ? signed(request, token) : request);
-				return running.answer;
-			};
-			const answer = async (): Promise<Answer> => {
-				// Whether anybody signs in here is known since this was dialled: when it changes, it is dialled anew.
-				const sent = server.signsIn ? await current() : null;
-				// Judged by the egress that sends credentials in clear to nobody.
-				if (sent && clearUrl !== null) await deps.permit(clearUrl);
-				const first = await send(sent);
-				if (first.status !== 401 && first.status !== 403) return first;
-				const other = await judge(first, sent);
-				if (!other) return first;
-				const second = await send(other);
-				if (second.status === 401) giveUp(second, other);
-				if (second.status === 403) await judge(second, other);
-				return second;
-			};
-			const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-			answer().then(resolve, reject);
-			return {
-				answer: promise,
-				abandon: (reason = abandoned()) => {
-					ended = reason;
-					running?.abandon(reason);
-					reject(reason);
-				},
-				heard: () => running?.heard() ?? false,
-			};
-		},
+		// Whether anybody signs in here is known since this was dialled: when it changes, it is dialled anew.
+		send: server.signsIn
+			? (request) => new Signed(client, request, sendSigned)
+			: (request) => client.send(request, learnFrom),
 	});
+	const learnFrom = async (answer: Answer): Promise<Answer> => {
+		await judge(answer, null);
+		return answer;
+	};
+	/** The answer that stands: the first, or that to the request with another token. */
+	const sendSigned = async (exchange: Signed): Promise<Answer> => {
+		const sent = await current();
+		// Judged by the egress that sends credentials in clear to nobody.
+		if (clearUrl !== null) await deps.permit(clearUrl);
+		const first = await exchange.send(sent);
+		if (first.status !== 401 && first.status !== 403) return first;
+		const other = await judge(first, sent);
+		if (!other) return first;
+		const second = await exchange.send(other);
+		if (second.status === 401) giveUp(second, other);
+		if (second.status === 403) await judge(second, other);
+		return second;
+	};
 
 	return {
 		headers: egress.headers,
 		openClient: (url) => withToken(egress.openClient(url)),
 	};
+}
+
+/** One request, and perhaps the same again with another token. */
+class Signed implements Exchange {
+	readonly answer: Promise<Answer>;
+	readonly #client: HttpClient;
+	readonly #request: Request1;
+	readonly #reject: (reason: Error) => void;
+	#running: Exchange | null = null;
+	#ended: Error | null = null;
+
+	constructor(
+		client: HttpClient,
+		request: Request1,
+		work: (exchange: Signed) => Promise<Answer>,
+	) {
+		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+		this.answer = promise;
+		this.#client = client;
+		this.#request = request;
+		this.#reject = reject;
+		work(this).then(resolve, reject);
+	}
+
+	send(token: Held): Promise<Answer> {
+		if (this.#ended) throw this.#ended;
+		this.#running = this.#client.send(signed(this.#request, token));
+		return this.#running.answer;
+	}
+
+	abandon(reason: Error = abandoned()): void {
+		this.#ended = reason;
+		this.#running?.abandon(reason);
+		this.#reject(reason);
+	}
+
+	heard(): boolean {
+		return this.#running?.heard() ?? false;
+	}
 }
 
 function isDue({ refreshable, refreshAt }: Connection, now: number): boolean {

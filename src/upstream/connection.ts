@@ -2,6 +2,7 @@
  * A connection: a link on which an era was agreed. It gives each request our own id and progress token, hands what the
  * server says about a request to the call it belongs to, and watches resources in the words of the era.
  */
+import type { Abortable } from "../abort.ts";
 import { SallyportError } from "../errors.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import {
@@ -13,6 +14,7 @@ import { type CallHearing, changesOf } from "./hearing.ts";
 import {
 	type Link,
 	type Notification,
+	type Outgoing,
 	type Speaking,
 	unwatchable,
 } from "./link.ts";
@@ -82,50 +84,91 @@ export function createTalk(
 		link,
 		self,
 		request: (call, speaking, timeoutMs, paramHeaders) => {
-			const id = ++ids.last;
-			const { bytes, progressToken } = wrapRequest({
-				id,
-				method: call.method,
-				params: call.params,
-				era: speaking.era,
-				clientCapabilities: self.capabilities,
-				logLevel: call.logLevel,
-				version: self.version,
-			});
-			const isListen = call.method === LISTEN;
-			const relay = (notification: Notification): void => {
-				const { method } = notification;
-				if (isListen && method === "notifications/subscriptions/acknowledged")
-					call.onNotification?.(notification.bytes);
-				else if (
-					method === "notifications/cancelled" ||
-					(isListen && method === "notifications/message") ||
-					changesOf(notification).length > 0
-				)
-					hearing.onNotification(notification);
-				else {
-					const message = relayed(notification, id, progressToken);
-					if (message) call.onNotification?.(message);
-				}
-			};
-			const patience = new Patience(timeoutMs);
-			if (!isListen) hearing.join(id, { call, patience });
-			return link.request({
-				id,
-				method: call.method,
-				bytes,
-				speaking,
-				headers:
-					speaking.era === "modern"
-						? mirrorHeaders(call.method, call.params, paramHeaders)
-						: undefined,
-				signal: call.signal,
-				patience,
-				onNotification: relay,
-				onEnd: hearing.leave,
-			});
+			const sending = new Sending(
+				++ids.last,
+				call,
+				{ hearing, self, speaking, timeoutMs },
+				paramHeaders,
+			);
+			if (!sending.isListen) hearing.join(sending.id, sending);
+			return link.request(sending);
 		},
 	};
+}
+
+/** One call with our own id. A class, because every call makes one. */
+class Sending implements Outgoing {
+	readonly id: number;
+	readonly call: Call;
+	readonly method: string;
+	readonly bytes: Bytes;
+	readonly speaking: Speaking;
+	readonly headers: Readonly<Record<string, string>> | undefined;
+	readonly signal: Abortable;
+	readonly patience: Patience;
+	readonly isListen: boolean;
+	readonly #hearing: CallHearing;
+	/** The client's own, as raw JSON. */
+	readonly #progressToken: string | null;
+
+	constructor(
+		id: number,
+		call: Call,
+		to: {
+			readonly hearing: CallHearing;
+			readonly self: Self;
+			readonly speaking: Speaking;
+			readonly timeoutMs: number;
+		},
+		paramHeaders?: ParamHeaders,
+	) {
+		const { method, params, logLevel, signal } = call;
+		const { self, speaking } = to;
+		const { bytes, progressToken } = wrapRequest({
+			id,
+			method,
+			params,
+			era: speaking.era,
+			clientCapabilities: self.capabilities,
+			logLevel,
+			version: self.version,
+		});
+		this.id = id;
+		this.call = call;
+		this.method = method;
+		this.bytes = bytes;
+		this.speaking = speaking;
+		this.headers =
+			speaking.era === "modern"
+				? mirrorHeaders(method, params, paramHeaders)
+				: undefined;
+		this.signal = signal;
+		this.patience = new Patience(to.timeoutMs);
+		this.isListen = method === LISTEN;
+		this.#hearing = to.hearing;
+		this.#progressToken = progressToken;
+	}
+
+	onNotification(notification: Notification): void {
+		const { call, isListen } = this;
+		const { method } = notification;
+		if (isListen && method === "notifications/subscriptions/acknowledged")
+			call.onNotification?.(notification.bytes);
+		else if (
+			method === "notifications/cancelled" ||
+			(isListen && method === "notifications/message") ||
+			changesOf(notification).length > 0
+		)
+			this.#hearing.onNotification(notification);
+		else {
+			const message = relayed(notification, this.id, this.#progressToken);
+			if (message) call.onNotification?.(message);
+		}
+	}
+
+	onEnd(): void {
+		this.#hearing.leave(this.id);
+	}
 }
 
 /** The connection that a talk has become. */

@@ -3,7 +3,9 @@
  *
  * @see specification 2026-07-28, basic/versioning ("Compatibility", stdio)
  */
+
 import { join } from "node:path";
+import type { Abortable } from "../abort.ts";
 import { delay } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { SHARED } from "../store/secrets.ts";
@@ -30,7 +32,7 @@ export type Started = Omit<Met, "facts">;
 export async function dialProcess(
 	start: () => Started,
 	memory: Memory,
-	signal: AbortSignal,
+	signal: Abortable,
 ): Promise<Met> {
 	const first = start();
 	if (memory.legacy) return handshake(first, signal);
@@ -47,7 +49,7 @@ export async function dialProcess(
 	});
 }
 
-function handshake(started: Started, signal: AbortSignal): Promise<Met> {
+function handshake(started: Started, signal: Abortable): Promise<Met> {
 	const { link, talk } = started;
 	return closeOnFailure(link, async () => ({
 		...started,
@@ -58,7 +60,7 @@ function handshake(started: Started, signal: AbortSignal): Promise<Met> {
 /** Asks as a modern client and, when that takes long, as a legacy one too; whichever is answered first counts. */
 async function probe(
 	{ link, talk }: Started,
-	signal: AbortSignal,
+	signal: Abortable,
 ): Promise<ServerFacts | "died"> {
 	const asked = new AbortController();
 	const stop = (): void => asked.abort();

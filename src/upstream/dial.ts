@@ -4,6 +4,7 @@
  *
  * @see specification 2026-07-28, basic/versioning ("Compatibility"), basic/transports
  */
+import type { Abortable } from "../abort.ts";
 import type { KeptEgress } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
@@ -56,7 +57,7 @@ export type Memory = { legacy: boolean; sse: boolean };
 
 export type Dial = (
 	onEvent: (event: UpstreamEvent) => void,
-	signal: AbortSignal,
+	signal: Abortable,
 ) => Promise<Connection>;
 
 type Http = Extract<Transport, { kind: "http" }>;
@@ -178,7 +179,7 @@ async function dialHttp(
 	self: Self,
 	hear: () => CallHearing,
 	memory: Memory,
-	signal: AbortSignal,
+	signal: Abortable,
 ): Promise<Connection> {
 	const target: HttpTarget = {
 		egress: deps.egress,

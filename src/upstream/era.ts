@@ -6,6 +6,7 @@
  *
  * @see specification 2026-07-28, basic/versioning ("Compatibility"); 2025-11-25, basic/lifecycle
  */
+import type { Abortable } from "../abort.ts";
 import { MalformedMessage, objectOf, parseJson, toBytes } from "../message.ts";
 import {
 	isModernErrorCode,
@@ -33,7 +34,7 @@ const INSTRUCTIONS_LENGTH_MAX = 64 * 1024;
  */
 export async function discover(
 	talk: Talk,
-	signal: AbortSignal,
+	signal: Abortable,
 	timeoutMs: number,
 ): Promise<ServerFacts | null> {
 	const ask = (): Promise<Reply> =>
@@ -75,7 +76,7 @@ export async function discover(
 /** The legacy handshake. @throws LinkError */
 export async function initialize(
 	talk: Talk,
-	signal: AbortSignal,
+	signal: Abortable,
 	timeoutMs: number,
 ): Promise<ServerFacts> {
 	const params = toBytes(

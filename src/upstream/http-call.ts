@@ -28,6 +28,7 @@ import {
 	type Outgoing,
 	timedOut,
 } from "./link.ts";
+import type { Waiter } from "./patience.ts";
 import type { Reply } from "./upstream.ts";
 
 const RESUMES_MAX = 5;
@@ -37,15 +38,15 @@ export async function callOverHttp(
 	channel: HttpChannel,
 	outgoing: Outgoing,
 ): Promise<Reply> {
+	const { signal, patience } = outgoing;
 	let running: Running | null = null;
-	const cancel = (): void => stop(running, cancelled());
 	try {
 		if (channel.isEnded())
 			throw new LinkError("unsent", "the connection was closed");
-		if (outgoing.signal.aborted) throw cancelled();
-		running = start(channel, outgoing);
-		outgoing.patience.start(() => stop(running, timedOut(outgoing)));
-		outgoing.signal.addEventListener("abort", cancel);
+		if (signal.aborted) throw cancelled();
+		running = new Running(channel, outgoing);
+		patience.start(running);
+		signal.addEventListener("abort", running);
 		const reply = answerOf(running, await running.exchange.answer);
 		return reply instanceof Promise ? await reply : reply;
 	} catch (error) {
@@ -54,46 +55,53 @@ export async function callOverHttp(
 			throw new LinkError("broken", error.message);
 		throw error;
 	} finally {
-		outgoing.patience.stop();
-		outgoing.signal.removeEventListener("abort", cancel);
-		outgoing.onEnd(outgoing.id);
+		patience.stop();
+		if (running) signal.removeEventListener("abort", running);
+		outgoing.onEnd();
 	}
 }
 
-function start(channel: HttpChannel, outgoing: Outgoing): Running {
-	const { bytes, speaking, headers, method } = outgoing;
-	return {
-		channel,
-		outgoing,
-		inSession: channel.inSession(speaking),
-		exchange: channel.post(bytes, speaking, {
-			headers,
-			timeoutMs: null,
-			repeatable: isSafe(method),
-		}),
-		stopped: null,
-	};
-}
-
-type Running = {
+/** A request that was sent. A class, because every call makes one. */
+class Running implements Waiter, EventListenerObject {
 	readonly channel: HttpChannel;
 	readonly outgoing: Outgoing;
 	/** Whether it was sent in a session, which the server may turn out to have forgotten. */
 	readonly inSession: boolean;
 	exchange: Exchange;
 	/** Why we gave it up. */
-	stopped: LinkError | null;
-};
+	stopped: LinkError | null = null;
 
-function stop(running: Running | null, why: LinkError): void {
-	if (!running || running.stopped) return;
-	const { channel, outgoing, exchange } = running;
-	running.stopped = why;
-	exchange.abandon();
-	// Legacy: a dropped connection does not cancel, a notification does (2025-11-25, "Sending Messages").
-	const message = wrapCancellation(outgoing);
-	if (message && outgoing.speaking.era === "legacy")
-		channel.tell(message, outgoing.speaking);
+	constructor(channel: HttpChannel, outgoing: Outgoing) {
+		const { bytes, speaking, headers, method } = outgoing;
+		this.channel = channel;
+		this.outgoing = outgoing;
+		this.inSession = channel.inSession(speaking);
+		this.exchange = channel.post(bytes, speaking, {
+			headers,
+			timeoutMs: null,
+			repeatable: isSafe(method),
+		});
+	}
+
+	/** Its caller wants it no more. */
+	handleEvent(): void {
+		this.#stop(cancelled());
+	}
+
+	onLate(): void {
+		this.#stop(timedOut(this.outgoing));
+	}
+
+	#stop(why: LinkError): void {
+		if (this.stopped) return;
+		const { channel, outgoing, exchange } = this;
+		this.stopped = why;
+		exchange.abandon();
+		// Legacy: a dropped connection does not cancel, a notification does (2025-11-25, "Sending Messages").
+		const message = wrapCancellation(outgoing);
+		if (message && outgoing.speaking.era === "legacy")
+			channel.tell(message, outgoing.speaking);
+	}
 }
 
 function answerOf(running: Running, answer: Answer): Reply | Promise<Reply> {

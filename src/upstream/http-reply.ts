@@ -11,6 +11,7 @@ import type { Answer } from "../http1/answer.ts";
 import { EgressError } from "../http1/failure.ts";
 import {
 	type Bytes,
+	cut,
 	join,
 	MalformedMessage,
 	type Message,
@@ -30,9 +31,12 @@ const STALL_MS = 300_000;
 
 type RpcResponse = Extract<Message, { kind: "response" }>;
 
+const JSON_TYPE = "application/json";
+
 /** The media type alone, or empty. */
 export function mediaType(answer: Answer): string {
 	const type = answer.header("content-type") ?? "";
+	if (type === JSON_TYPE) return type;
 	const end = type.indexOf(";");
 	return (end < 0 ? type : type.slice(0, end)).trim().toLowerCase();
 }
@@ -123,7 +127,7 @@ export function answers(message: RpcResponse, id: number): boolean {
 }
 
 export function bodyOf({ bytes, body }: RpcResponse): Bytes {
-	return bytes.subarray(body.start, body.end);
+	return cut(bytes, body.start, body.end);
 }
 
 /** Lets go of an answer that nobody reads. */

@@ -197,15 +197,15 @@ export function createUpstream(deps: {
 
 	/** Does work that keeps the upstream awake. */
 	const awake = async <T>(work: () => Promise<T>): Promise<T> => {
-		const leave = enter();
+		enter();
 		try {
 			return await work();
 		} finally {
 			leave();
 		}
 	};
-	/** Begins such work; what it returns ends it. */
-	const enter = (): (() => void) => {
+	/** Begins such work. @throws SallyportError `too_many` */
+	const enter = (): void => {
 		if (open >= CALLS_MAX)
 			throw new SallyportError(
 				"too_many",
@@ -213,8 +213,8 @@ export function createUpstream(deps: {
 				{ hint: "try again in a moment" },
 			);
 		open++;
-		return leave;
 	};
+	/** Ends it. */
 	const leave = (): void => {
 		open--;
 		usedMs = clock.nowMs();
@@ -298,12 +298,24 @@ export function createUpstream(deps: {
 			? send(connection, call)
 			: unless(call.signal, connect()).then((live) => send(live, call));
 
-	const attempt = async (call: Call): Promise<Reply> => {
+	const request = async (call: Call): Promise<Reply> => {
+		enter();
 		try {
-			return await once(call);
+			let reply: Reply;
+			try {
+				reply = await once(call);
+			} catch (error) {
+				if (!mayRepeat(error, call)) throw error;
+				reply = await once(call);
+			}
+			lastError = null;
+			return reply;
 		} catch (error) {
-			if (mayRepeat(error, call)) return once(call);
-			throw error;
+			if (error instanceof SallyportError && error.code === "upstream")
+				lastError = error.message;
+			throw named(server, error);
+		} finally {
+			leave();
 		}
 	};
 
@@ -321,6 +333,7 @@ export function createUpstream(deps: {
 			connection
 				? Promise.resolve(connection.facts)
 				: awake(() => unless(signal, connect())).then((live) => live.facts),
+		liveFacts: () => connection?.facts ?? null,
 		knownFacts: () => facts,
 		list: async (kind, signal) =>
 			(fresh(kind) ?? (await unless(signal, refresh(kind)))).items,
@@ -335,20 +348,7 @@ export function createUpstream(deps: {
 				: (cached.listing.ttlMs ?? LIST_TTL_MS);
 		},
 		lastList: (kind) => lists.get(kind)?.listing.items ?? null,
-		request: async (call) => {
-			const leave = enter();
-			try {
-				const reply = await attempt(call);
-				lastError = null;
-				return reply;
-			} catch (error) {
-				if (error instanceof SallyportError && error.code === "upstream")
-					lastError = error.message;
-				throw named(server, error);
-			} finally {
-				leave();
-			}
-		},
+		request,
 		notify: (method, params) =>
 			awake(async () => (await connect()).notify(method, params)),
 		subscribe: (listener) => {

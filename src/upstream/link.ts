@@ -3,6 +3,7 @@
  * common: a request goes out as bytes, its answer comes back as bytes, and whatever else the server says is handed up.
  * A link knows nothing of eras beyond the headers HTTP needs, and nothing of lists, caches or who is calling.
  */
+import type { Abortable } from "../abort.ts";
 import { type ErrorCode, SallyportError } from "../errors.ts";
 import type { Bytes, Message } from "../message.ts";
 import type { Era } from "../protocol.ts";
@@ -22,12 +23,12 @@ export type Outgoing = {
 	readonly speaking: Speaking;
 	/** More headers that mirror the message (modern HTTP). */
 	readonly headers?: Readonly<Record<string, string>> | undefined;
-	readonly signal: AbortSignal;
+	readonly signal: Abortable;
 	readonly patience: Patience;
 	/** What the server says about this request before it answers. */
-	readonly onNotification: (notification: Notification) => void;
+	onNotification(notification: Notification): void;
 	/** Called once, when the request has its answer or has failed. */
-	readonly onEnd: (id: number) => void;
+	onEnd(): void;
 };
 
 /** What is spoken on this link; `protocolVersion` is null until a legacy server has chosen one. */
@@ -157,7 +158,7 @@ export async function closeOnFailure<T>(
 
 /** The promise, or the end of whoever waits for it. What is waited for goes on for the others. */
 export function unless<T>(
-	signal: AbortSignal | undefined,
+	signal: Abortable | undefined,
 	promise: Promise<T>,
 ): Promise<T> {
 	if (!signal) return promise;

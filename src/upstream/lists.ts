@@ -4,6 +4,7 @@
  *
  * @see specification 2026-07-28, server/utilities/pagination and "Caching" (SEP-2549)
  */
+import type { Abortable } from "../abort.ts";
 import type { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
@@ -60,7 +61,7 @@ export async function fetchList(
 	connection: Connection,
 	kind: ListKind,
 	mirrors: boolean,
-	signal: AbortSignal,
+	signal: Abortable,
 ): Promise<Listing> {
 	if (!(CAPABILITY[kind] in connection.facts.capabilities)) return EMPTY;
 	const { method, member, key } = LISTS[kind];

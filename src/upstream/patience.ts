@@ -2,27 +2,31 @@
  * How long one call waits for its server: anew each time the server shows that it is alive, and not at all while a
  * person is being asked.
  */
+import { type Deadline, deadlines } from "../clock.ts";
+
+/** Whoever waits, and is told when it took too long. */
+export type Waiter = { onLate(): void };
 
 /** A class, because every call makes one. */
-export class Patience {
+export class Patience implements Deadline {
 	readonly timeoutMs: number;
-	#timer: ReturnType<typeof setTimeout> | undefined;
+	atMs = 0;
 	#holds = 0;
-	#onEnd: (() => void) | null = null;
+	#waiter: Waiter | null = null;
 
 	constructor(timeoutMs: number) {
 		this.timeoutMs = timeoutMs;
 	}
 
-	/** Begins to wait. `onEnd` is called when nothing was heard for so long. */
-	start(onEnd: () => void): void {
-		this.#onEnd = onEnd;
+	/** Begins to wait. The waiter is told when nothing was heard for so long. */
+	start(waiter: Waiter): void {
+		this.#waiter = waiter;
 		this.#begin();
 	}
 
 	/** The server is alive: its time begins anew. */
 	touch(): void {
-		this.#timer?.refresh();
+		deadlines.putOff(this, this.timeoutMs);
 	}
 
 	/** Time stands still until the returned function is called, and begins anew then. */
@@ -39,16 +43,17 @@ export class Patience {
 	}
 
 	stop(): void {
-		this.#onEnd = null;
-		clearTimeout(this.#timer);
-		this.#timer = undefined;
+		this.#waiter = null;
+		deadlines.delete(this);
+	}
+
+	onLate(): void {
+		this.#waiter?.onLate();
 	}
 
 	#begin(): void {
-		clearTimeout(this.#timer);
-		this.#timer =
-			this.#onEnd && this.#holds === 0
-				? setTimeout(this.#onEnd, this.timeoutMs)
-				: undefined;
+		deadlines.delete(this);
+		if (!this.#waiter || this.#holds > 0) return;
+		deadlines.add(this, this.timeoutMs);
 	}
 }

@@ -3,6 +3,7 @@
  */
 import {
 	type Bytes,
+	cut,
 	MalformedMessage,
 	type Message,
 	memberOf,
@@ -19,6 +20,7 @@ import {
 	type Outgoing,
 	timedOut,
 } from "./link.ts";
+import type { Waiter } from "./patience.ts";
 import type { Reply } from "./upstream.ts";
 
 export type Pending = {
@@ -35,12 +37,6 @@ export type Pending = {
 	readonly count: () => number;
 };
 
-type Waiting = {
-	readonly outgoing: Outgoing;
-	readonly resolve: (reply: Reply) => void;
-	readonly reject: (error: LinkError) => void;
-};
-
 /** Requests that may wait on one stream. */
 const WAITING_MAX = 1000;
 
@@ -50,12 +46,6 @@ export function createPending(
 ): Pending {
 	const waiting = new Map<string, Waiting>();
 
-	/** Removes what waits under the id, and gives it. */
-	const settle = (id: string): Waiting | undefined => {
-		const found = waiting.get(id);
-		waiting.delete(id);
-		return found;
-	};
 	const only = (): Waiting | undefined =>
 		waiting.size === 1 ? waiting.values().next().value : undefined;
 
@@ -68,64 +58,32 @@ export function createPending(
 	};
 	const respond = (message: Extract<Message, { kind: "response" }>): void => {
 		// An error without an id answers what could not be read; it can only be the one request there is.
-		const id = message.id ?? (only()?.outgoing.id.toString() as string);
-		const { bytes, body } = message;
-		settle(id)?.resolve({
-			member: message.member,
-			body: bytes.subarray(body.start, body.end),
-		});
+		const answered = message.id === null ? only() : waiting.get(message.id);
+		const { bytes, body, member } = message;
+		answered?.resolve({ member, body: cut(bytes, body.start, body.end) });
 	};
 
 	return {
-		add: (outgoing, send, cancel) =>
-			new Promise<Reply>((resolve, reject) => {
-				const fault = outgoing.signal.aborted
-					? cancelled()
-					: waiting.size >= WAITING_MAX
-						? tooMany()
-						: null;
-				if (fault) {
-					outgoing.onEnd(outgoing.id);
-					return reject(fault);
-				}
-				const id = String(outgoing.id);
-				const stop = (error: LinkError): void => {
-					if (waiting.has(id)) cancel();
-					finish();
-					reject(error);
-				};
-				const onAbort = (): void => stop(cancelled());
-				outgoing.patience.start(() => stop(timedOut(outgoing)));
-				const finish = (): void => {
-					outgoing.patience.stop();
-					waiting.delete(id);
-					outgoing.signal.removeEventListener("abort", onAbort);
-					outgoing.onEnd(outgoing.id);
-				};
-				outgoing.signal.addEventListener("abort", onAbort, { once: true });
-				waiting.set(id, {
-					outgoing,
-					resolve: (reply) => {
-						finish();
-						resolve(reply);
-					},
-					reject: (error) => {
-						finish();
-						reject(error);
-					},
-				});
-				const failed = (error: unknown): void =>
-					settle(id)?.reject(
-						error instanceof LinkError
-							? error
-							: new LinkError("broken", "the request could not be sent"),
-					);
-				try {
-					Promise.resolve(send()).catch(failed);
-				} catch (error) {
-					failed(error);
-				}
-			}),
+		add: (outgoing, send, cancel) => {
+			const fault = outgoing.signal.aborted
+				? cancelled()
+				: waiting.size >= WAITING_MAX
+					? tooMany()
+					: null;
+			if (fault) {
+				outgoing.onEnd();
+				return Promise.reject(fault);
+			}
+			const added = new Waiting(waiting, outgoing, cancel);
+			try {
+				const sent = send();
+				if (sent instanceof Promise)
+					sent.catch((error: unknown) => added.failToSend(error));
+			} catch (error) {
+				added.failToSend(error);
+			}
+			return added.reply;
+		},
 		receive: (bytes) => {
 			try {
 				const message = parseMessage(bytes);
@@ -142,11 +100,76 @@ export function createPending(
 			}
 		},
 		fail: (reason) => {
-			for (const [id] of [...waiting])
-				settle(id)?.reject(new LinkError("broken", reason));
+			for (const each of [...waiting.values()])
+				each.reject(new LinkError("broken", reason));
 		},
 		count: () => waiting.size,
 	};
+}
+
+/** A request that waits for its answer. A class, because every call makes one. */
+class Waiting implements Waiter, EventListenerObject {
+	readonly outgoing: Outgoing;
+	readonly reply: Promise<Reply>;
+	readonly #all: Map<string, Waiting>;
+	readonly #cancel: () => void;
+	readonly #resolve: (reply: Reply) => void;
+	readonly #reject: (error: LinkError) => void;
+
+	/** Joins all that wait. @param cancel tells the server to stop */
+	constructor(
+		all: Map<string, Waiting>,
+		outgoing: Outgoing,
+		cancel: () => void,
+	) {
+		const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+		this.outgoing = outgoing;
+		this.reply = promise;
+		this.#all = all;
+		this.#cancel = cancel;
+		this.#resolve = resolve;
+		this.#reject = reject;
+		all.set(String(outgoing.id), this);
+		outgoing.patience.start(this);
+		outgoing.signal.addEventListener("abort", this);
+	}
+
+	resolve(reply: Reply): void {
+		this.#finish();
+		this.#resolve(reply);
+	}
+
+	reject(error: LinkError): void {
+		this.#finish();
+		this.#reject(error);
+	}
+
+	failToSend(error: unknown): void {
+		this.reject(
+			error instanceof LinkError
+				? error
+				: new LinkError("broken", "the request could not be sent"),
+		);
+	}
+
+	/** Its caller wants it no more. */
+	handleEvent(): void {
+		this.#cancel();
+		this.reject(cancelled());
+	}
+
+	onLate(): void {
+		this.#cancel();
+		this.reject(timedOut(this.outgoing));
+	}
+
+	#finish(): void {
+		const { outgoing } = this;
+		outgoing.patience.stop();
+		outgoing.signal.removeEventListener("abort", this);
+		// A failure to send may be told after the answer has come all the same.
+		if (this.#all.delete(String(outgoing.id))) outgoing.onEnd();
+	}
 }
 
 function tooMany(): LinkError {

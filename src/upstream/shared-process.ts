@@ -8,6 +8,7 @@
  *
  * @see specification 2026-07-28, basic ("Statelessness")
  */
+import type { Abortable } from "../abort.ts";
 import {
 	type Connection,
 	createConnection,
@@ -36,7 +37,7 @@ export type Guest = {
 	/** Whether people share the identity. */
 	readonly shared: boolean;
 	/** Ends the wait for a process that somebody else starts. */
-	readonly signal: AbortSignal;
+	readonly signal: Abortable;
 };
 
 export type SharedProcess = {

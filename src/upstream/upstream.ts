@@ -4,6 +4,7 @@
  * Only shapes stand here. A message's params, results and list entries are bytes, as the server wrote them; how a
  * server is reached, of which era it is and whether it runs at the moment is no concern of whoever asks.
  */
+import type { Abortable } from "../abort.ts";
 import type { Bytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import type { Era } from "../protocol.ts";
@@ -48,7 +49,7 @@ export type Call = {
 	/** The raw JSON of the log level that the caller wants from a modern server, where every request says it. */
 	readonly logLevel?: string;
 	/** Ends the call: the server is told (`notifications/cancelled`, or the request is dropped). */
-	readonly signal: AbortSignal;
+	readonly signal: Abortable;
 	/** A notification that belongs to this call (progress with the client's own token, log message): whole bytes. */
 	readonly onNotification?: (message: Bytes) => void;
 	/**
@@ -101,13 +102,15 @@ export type Upstream = {
 	/** What is declared to the server: canonical JSON of what its callers can be asked. */
 	readonly capabilities: string;
 	/** Connects when needed. @throws SallyportError `upstream` or `unavailable` with a hint */
-	readonly facts: (signal?: AbortSignal) => Promise<ServerFacts>;
+	readonly facts: (signal?: Abortable) => Promise<ServerFacts>;
+	/** The facts of the connection there is; null when there is none. */
+	readonly liveFacts: () => ServerFacts | null;
 	/** The facts if known from this or an earlier connection, without waking the server. */
 	readonly knownFacts: () => ServerFacts | null;
 	/** All pages of a list, cached until it changes; an empty list when the server does not have the capability. */
 	readonly list: (
 		kind: ListKind,
-		signal?: AbortSignal,
+		signal?: Abortable,
 	) => Promise<readonly Item[]>;
 	/** The same array as long as nothing changed; null when the server must be asked. */
 	readonly knownList: (kind: ListKind) => readonly Item[] | null;
@@ -128,7 +131,7 @@ export type Upstream = {
 	 * reconnects too, until the returned function is called. Several watchers of one are one subscription at the server.
 	 * @throws SallyportError `upstream` when the server refuses
 	 */
-	readonly watch: (topic: Topic, signal?: AbortSignal) => Promise<() => void>;
+	readonly watch: (topic: Topic, signal?: Abortable) => Promise<() => void>;
 	/** Something goes on at the server although nobody waits for an answer: its process is not stopped meanwhile. */
 	readonly keepAwake: (ms: number) => void;
 	readonly state: () => "asleep" | "starting" | "ready" | "failed";

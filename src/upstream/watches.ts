@@ -4,6 +4,7 @@
  *
  * @see specification 2025-11-25, server/resources ("Subscriptions")
  */
+import type { Abortable } from "../abort.ts";
 import { SallyportError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { LinkError, unless } from "./link.ts";
@@ -11,7 +12,7 @@ import type { Topic } from "./topic.ts";
 
 export type Watches = {
 	/** Adds a watcher until the returned function is called. @throws SallyportError when the server refuses */
-	add(topic: Topic, signal?: AbortSignal): Promise<() => void>;
+	add(topic: Topic, signal?: Abortable): Promise<() => void>;
 	any(): boolean;
 	/** Tells a new connection of everything that is watched. */
 	renew(live: Connection): void;
@@ -51,7 +52,7 @@ class HeldWatches implements Watches {
 		return this.#held.size > 0;
 	}
 
-	async add(topic: Topic, signal?: AbortSignal): Promise<() => void> {
+	async add(topic: Topic, signal?: Abortable): Promise<() => void> {
 		const held = this.#held;
 		const watched = held.get(topic) ?? { topic, watchers: 0, told: null };
 		if (!held.has(topic) && held.size >= WATCHED_MAX)

@@ -249,6 +249,7 @@ function scriptedUpstreams(
 						instructions: script.instructions,
 					};
 				},
+				liveFacts: () => null,
 				knownFacts: () => null,
 				knownList: () => null,
 				lastList: () => null,
@@ -265,7 +266,7 @@ function scriptedUpstreams(
 				},
 				keepAwake: () => {},
 				request: async ({ params, signal }: Call) => {
-					signal.throwIfAborted();
+					if (signal.aborted) throw new DOMException("", "AbortError");
 					if (!script?.call) throw dead();
 					return script.call(params ? textOf(params) : "", userId);
 				},

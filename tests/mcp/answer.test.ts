@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { answer } from "../../src/mcp/answer.ts";
+import { Answering } from "../../src/mcp/answer.ts";
 import { toBytes } from "../../src/message.ts";
 import { piecesOf } from "../../src/pieces.ts";
 import type { Reply } from "../../src/upstream/upstream.ts";
@@ -7,22 +7,27 @@ import type { Reply } from "../../src/upstream/upstream.ts";
 const OK: Reply = { member: "result", body: toBytes('{"n":1}') };
 const NOTE = toBytes('{"jsonrpc":"2.0",\n"method":"notifications/progress"}');
 
-function answering(
+function answer(
 	run: (notify: (message: Uint8Array) => void) => Promise<Reply>,
 	streams = true,
+	onGone = (): void => {},
 ): Promise<Response> {
-	return answer({
+	const answering = new Answering({
 		id: '"a"',
-		run,
-		statusOf: () => 200,
 		streams,
+		statusOf: () => 200,
 		patient: () => {},
-		onGone: () => {},
+		onGone,
+		trackOn: (connection) => connection,
 	});
+	void run((message) => answering.notify(message)).then((reply) =>
+		answering.finish(reply),
+	);
+	return answering.response;
 }
 
 test("an answer that is all there is comes as JSON under the client's own id", async () => {
-	const response = await answering(async () => OK);
+	const response = await answer(async () => OK);
 	expect(response.headers.get("content-type")).toBe("application/json");
 	expect(await response.text()).toBe(
 		'{"jsonrpc":"2.0","id":"a","result":{"n":1}}',
@@ -30,7 +35,7 @@ test("an answer that is all there is comes as JSON under the client's own id", a
 });
 
 test("a notification first makes it a stream: each message one event, the answer last", async () => {
-	const response = await answering(async (notify) => {
+	const response = await answer(async (notify) => {
 		notify(NOTE);
 		await Promise.resolve();
 		return OK;
@@ -43,7 +48,7 @@ test("a notification first makes it a stream: each message one event, the answer
 });
 
 test("a client that takes no streams gets the answer alone", async () => {
-	const response = await answering(async (notify) => {
+	const response = await answer(async (notify) => {
 		notify(NOTE);
 		return OK;
 	}, false);
@@ -62,7 +67,7 @@ test("a streamed result is passed on as it comes", async () => {
 			controller.close();
 		},
 	});
-	const response = await answering(async () => ({
+	const response = await answer(async () => ({
 		member: "result",
 		body: piecesOf(body),
 	}));
@@ -79,7 +84,7 @@ test("a long result arrives whole, whatever its length", async () => {
 		hostname: "127.0.0.1",
 		port: 0,
 		fetch: () =>
-			answering(async () => ({
+			answer(async () => ({
 				member: "result",
 				body: toBytes(JSON.stringify("é".repeat(length))),
 			})),
@@ -96,17 +101,14 @@ test("a long result arrives whole, whatever its length", async () => {
 test("a client that leaves an open stream is noticed", async () => {
 	const gone = Promise.withResolvers<void>();
 	const never = Promise.withResolvers<Reply>();
-	const response = await answer({
-		id: "1",
-		run: (notify) => {
+	const response = await answer(
+		(notify) => {
 			notify(NOTE);
 			return never.promise;
 		},
-		statusOf: () => 200,
-		streams: true,
-		patient: () => {},
-		onGone: gone.resolve,
-	});
+		true,
+		gone.resolve,
+	);
 	await response.body?.cancel();
 	await gone.promise;
 });

@@ -42,7 +42,7 @@ test("SEP-2322: a server's requestState is sealed for one call of one client, fo
 			signal: new AbortController().signal,
 			asker: "ada",
 		};
-		const reply = await input.pass({ purpose, upstream, call });
+		const reply = await input.pass({ purpose: () => purpose, upstream, call });
 		return parseJson(await wholeBody(reply.body)) as Record<string, unknown>;
 	};
 	const { requestState } = await pass('{"name":"a"}');

@@ -1,7 +1,16 @@
 import { expect, test } from "bun:test";
-import { MESSAGE_BYTES_MAX, readIncoming } from "../../src/mcp/request.ts";
+import {
+	type Incoming,
+	MESSAGE_BYTES_MAX,
+	parseIncoming,
+	readBody,
+} from "../../src/mcp/request.ts";
 import { RpcError } from "../../src/mcp/rpc.ts";
 import { MalformedMessage } from "../../src/message.ts";
+
+async function readIncoming(request: Request): Promise<Incoming> {
+	return parseIncoming(await readBody(request));
+}
 
 async function refusal(
 	body: BodyInit,

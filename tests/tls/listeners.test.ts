@@ -150,8 +150,8 @@ test("a listener that closes ends the streams of superseded certificates too", a
 		await materialFor("localhost"),
 		await materialFor("localhost"),
 	];
-	const server = listenTls("127.0.0.1", 0, [first], (_request, { patient }) => {
-		patient();
+	const server = listenTls("127.0.0.1", 0, [first], (_request, connection) => {
+		connection.patient();
 		return new Response(
 			new ReadableStream({ start: (sink) => sink.enqueue("hello") }),
 		);

@@ -15,7 +15,7 @@ test("it ends when nothing is heard for that long, and anew from each sign of li
 	withClock((passMs) => {
 		let ended = 0;
 		const patience = new Patience(1000);
-		patience.start(() => ended++);
+		patience.start({ onLate: () => ended++ });
 		passMs(900);
 		patience.touch();
 		passMs(900);
@@ -28,7 +28,7 @@ test("time stands still while a person is asked, however long, and begins anew a
 	withClock((passMs) => {
 		let ended = 0;
 		const patience = new Patience(1000);
-		patience.start(() => ended++);
+		patience.start({ onLate: () => ended++ });
 		passMs(900);
 		const [first, second] = [patience.hold(), patience.hold()];
 		passMs(600_000);
@@ -48,7 +48,7 @@ test("what was stopped never ends, not even after a question", () =>
 	withClock((passMs) => {
 		let ended = 0;
 		const patience = new Patience(1000);
-		patience.start(() => ended++);
+		patience.start({ onLate: () => ended++ });
 		const resume = patience.hold();
 		patience.stop();
 		resume();

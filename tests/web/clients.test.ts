@@ -107,7 +107,7 @@ test("a grant is shown with when and from where it was last used", async () => {
 			headers: { Authorization: `Bearer ${tokens.access_token}` },
 		}),
 		`${authority.issuer}/mcp`,
-		() => "203.0.113.5",
+		{ clientAddress: () => "203.0.113.5" },
 	);
 	authority.bearer.stop();
 	expect(await page()).toContain("from 203.0.113.5");

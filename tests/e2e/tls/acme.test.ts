@@ -482,8 +482,8 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 			"127.0.0.1",
 			0,
 			keeper.materials(),
-			(_request, { patient }) => {
-				patient();
+			(_request, connection) => {
+				connection.patient();
 				return new Response(
 					new ReadableStream<string>({
 						start: (sink) => {

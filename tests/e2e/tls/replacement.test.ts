@@ -60,10 +60,10 @@ test(`${SWAPS} certificates are replaced under load and over ${STREAMS} held str
 		"127.0.0.1",
 		0,
 		[await createMaterial()],
-		(request, { patient }) => {
+		(request, connection) => {
 			if (new URL(request.url).pathname !== "/stream")
 				return new Response("ok");
-			patient();
+			connection.patient();
 			return new Response(
 				new ReadableStream<string>({
 					start: (sink) => void sinks.add(sink),
