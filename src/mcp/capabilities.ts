@@ -38,9 +38,18 @@ export function canonicalCapabilities(declared: unknown): string {
 	});
 }
 
-/** The same for a legacy session, whose client may also say unasked that its roots have changed. */
+/**
+ * The same for a legacy session: its client may also say unasked that its roots have changed, and cannot be handed a
+ * task of the modern era, whatever it says.
+ */
 export function sessionCapabilities(declared: unknown): string {
-	const canonical = canonicalCapabilities(declared);
+	const { [EXTENSION.tasks]: _, ...extensions } = objectOf(
+		objectOf(declared)["extensions"],
+	);
+	const canonical = canonicalCapabilities({
+		...objectOf(declared),
+		extensions,
+	});
 	return objectOf(objectOf(declared)["roots"])["listChanged"] === true
 		? canonical.replace('"roots":{}', '"roots":{"listChanged":true}')
 		: canonical;

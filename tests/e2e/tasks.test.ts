@@ -44,6 +44,7 @@ import {
 	openLegacySession,
 	openModern,
 	openStream,
+	send,
 	sendModern,
 	type WireAnswer,
 } from "../support/wire.ts";
@@ -488,4 +489,102 @@ test("a legacy client of an older revision is told nothing of tasks", async () =
 	const { tools } = resultOf<Listed>(await session.request("tools/list"));
 	expect(tools.filter((each) => "execution" in each)).toEqual([]);
 	expect((await session.request("tasks/list")).last?.error?.code).toBe(-32601);
+});
+
+describe("whoever cannot be handed a server's tasks is not told that it has any", () => {
+	/** What a legacy client is told on arrival, whatever it declares of tasks of either kind. */
+	async function arrive(
+		slug: string | undefined,
+		protocolVersion: string,
+	): Promise<Record<string, unknown>> {
+		const { last } = await send(
+			gateway.endpoint(slug),
+			ada,
+			JSON.stringify({
+				jsonrpc: "2.0",
+				id: 1,
+				method: "initialize",
+				params: {
+					protocolVersion,
+					capabilities: { ...DECLARED, tasks: { list: {}, cancel: {} } },
+					clientInfo: { name: "tasks", version: "1.0.0" },
+				},
+			}),
+		);
+		return last?.result?.["capabilities"] as Record<string, unknown>;
+	}
+
+	async function discovered(slug?: string): Promise<unknown> {
+		const { last } = await sendModern(
+			gateway.endpoint(slug),
+			ada,
+			"server/discover",
+			{ _meta: { [META.clientCapabilities]: DECLARED } },
+		);
+		return last?.result?.["capabilities"];
+	}
+
+	const HAS = { requests: { tools: { call: {} } } };
+
+	test("a legacy client hears of legacy tasks alone, and only in the revision that has them", async () => {
+		for (const slug of ["legacy-http", "legacy-stdio", undefined]) {
+			const told = await arrive(slug, "2025-11-25");
+			expect(told).toMatchObject({ tasks: HAS });
+			expect(JSON.stringify(told)).not.toContain(TASKS);
+			expect(await arrive(slug, "2025-06-18")).not.toHaveProperty("tasks");
+		}
+		for (const slug of ["modern-http", "modern-stdio"])
+			for (const revision of ["2025-11-25", "2025-06-18"]) {
+				const told = await arrive(slug, revision);
+				expect(told).not.toHaveProperty("tasks");
+				expect(JSON.stringify(told)).not.toContain(TASKS);
+			}
+	});
+
+	test("a modern client hears of the extension alone, and only of servers that have it", async () => {
+		for (const slug of ["modern-http", "modern-stdio", undefined]) {
+			const told = await discovered(slug);
+			expect(told).toMatchObject(DECLARED);
+			expect(told).not.toHaveProperty("tasks");
+		}
+		for (const slug of ["legacy-http", "legacy-stdio"]) {
+			const told = JSON.stringify(await discovered(slug));
+			expect(told).not.toContain("tasks");
+		}
+	});
+
+	test("a modern server is not told that a legacy client can be handed a task, though that says so", async () => {
+		for (const slug of ["modern-http", "modern-stdio"]) {
+			const session = await openLegacySession(
+				gateway.endpoint(slug),
+				ada,
+				undefined,
+				DECLARED,
+			);
+			const { last } = await session.request("tools/call", {
+				name: "slow_compute",
+				arguments: { seconds: 0, label: "at once" },
+			});
+			expect(last?.result?.["content"]).toMatchObject([
+				{ text: "Computed at once" },
+			]);
+			const { error } =
+				(await session.request("tasks/get", { taskId: "x" })).last ?? {};
+			expect(error?.code).toBe(-32602);
+		}
+	});
+
+	test("a task parameter of a modern client is nothing to a legacy server", async () => {
+		for (const slug of ["legacy-http", "legacy-stdio"]) {
+			const { last } = await ask("tools/call", {
+				name: `${slug}_echo`,
+				arguments: { message: "at once" },
+				task: { ttl: 60_000 },
+			});
+			expect(last?.result).toMatchObject({
+				resultType: "complete",
+				content: [{ text: "Echo: at once" }],
+			});
+		}
+	});
 });
