@@ -25,8 +25,9 @@ const SIDE_BY_SIDE = 16;
 type Holder = { readonly client: Client; token: string };
 
 /**
- * A sign-in is the four steps that are the gateway's own: the request is judged and the consent page written, the
- * decision makes a code, the code is redeemed. The person in front of it is signed in already.
+ * A sign-in is what the gateway itself does for one: the request is judged and the consent page written, the decision
+ * makes a code, the code is redeemed. The person is signed in already: the sign-in page, which they would be shown
+ * before, is not in the figure; nor is their password.
  */
 export async function measureSignIn(): Promise<void> {
 	const gateway = await createGateway();
@@ -59,7 +60,7 @@ export async function measureSignIn(): Promise<void> {
 	});
 	report(
 		"P9",
-		"sign-in page to token, without the person and argon2",
+		"request, consent, code, token; no person, no argon2",
 		`${short(signIns)}/s by CPU`,
 		"≥ 1,000/s",
 		signIns >= 1000,
