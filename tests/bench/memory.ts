@@ -129,8 +129,8 @@ export async function measureGrowth(gateway: Gateway): Promise<void> {
 		pid,
 	};
 	const callsMax = QUICK ? 100_000 : 1_000_000;
-	// The first percent is where it settles, but never less than a moment: the engine warms up first.
-	let calls = measure(target, 16, 4).perSecond * 4;
+	// About the first percent: it settles there.
+	let calls = measure(target, 16, 1).perSecond;
 	const settled = await restingMemory(pid);
 	while (calls < callsMax) calls += measure(target, 16, 10).perSecond * 10;
 	reportGrowth(
