@@ -331,6 +331,29 @@ test("ping is answered here to a legacy client, and is unknown in the modern era
 	expect([gone.status, gone.last?.error?.code]).toEqual([404, -32601]);
 });
 
+test("every list that is declared answers, and no cursor is taken that the gateway has not given", async () => {
+	const session = await openLegacySession(gateway.endpoint(), key);
+	const { last } = await ask("server/discover");
+	expect(last?.result?.["capabilities"]).toMatchObject({
+		tools: { listChanged: true },
+		resources: { listChanged: true },
+	});
+	for (const [method, member] of [
+		["tools/list", "tools"],
+		["resources/list", "resources"],
+		["resources/templates/list", "resourceTemplates"],
+		["prompts/list", "prompts"],
+	] as const)
+		for (const list of [
+			(params: Record<string, unknown>) => ask(method, params),
+			(params: Record<string, unknown>) => session.request(method, params),
+		]) {
+			expect((await list({})).last?.result?.[member]).toBeArray();
+			for (const cursor of ["", "made-up", 7])
+				expect((await list({ cursor })).last?.error?.code).toBe(-32602);
+		}
+});
+
 test("a schema that points into the network is passed on, and nobody fetches it (2026-07-28 basic, $ref)", async () => {
 	const bait = startScripted(() => undefined);
 	const schema = `{"type":"object","properties":{"a":{"$ref":"${bait.url}/a.json"}}}`;

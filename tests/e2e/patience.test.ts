@@ -1,6 +1,8 @@
 /**
  * Silence longer than `Bun.serve` allows by itself (10 s), for real: a call that says nothing, an answer that stops in
- * the middle, a stream that nobody writes to. Whoever stands between is told that the connection lives.
+ * the middle, streams that nobody writes to, on both sides. Whoever stands between is told that the connection lives.
+ *
+ * `npm run patience` waits seven minutes instead, which is longer than any limit of Bun's (`fetch` ends at 360 s).
  *
  * @see specification 2025-11-25, basic/transports; WHATWG HTML 9.2.7 (comments keep a stream alive)
  */
@@ -12,14 +14,18 @@ import {
 	type ScriptedServer,
 	startScripted,
 } from "../support/scripted-server.ts";
-import { openLegacySession } from "../support/wire.ts";
+import { openLegacySession, openModern, openStream } from "../support/wire.ts";
 
-setDefaultTimeout(60_000);
-
-const SILENCE_MS = 12_000;
+const SILENCE_MS = Number(Bun.env["SALLYPORT_SILENCE_SECONDS"] ?? 12) * 1000;
+/** An answer that has begun is given up after five minutes in which nothing of it came. */
+const HALF_MS = Math.min(SILENCE_MS, 240_000);
 const HEARTBEAT_MS = 15_000;
 
+setDefaultTimeout(SILENCE_MS + 60_000);
+
 let server: ScriptedServer;
+/** Servers that say nothing for so long, and then that their tools have changed. */
+let quiet: readonly ScriptedServer[] = [];
 let gateway: Gateway;
 let key: string;
 
@@ -39,7 +45,7 @@ beforeAll(async () => {
 			new ReadableStream<string>({
 				start: async (sink) => {
 					sink.enqueue(answer.slice(0, 20));
-					await Bun.sleep(SILENCE_MS);
+					await Bun.sleep(HALF_MS);
 					sink.enqueue(answer.slice(20));
 					sink.close();
 				},
@@ -47,8 +53,40 @@ beforeAll(async () => {
 			{ headers: { "content-type": "application/json" } },
 		);
 	});
+	const capabilities = '{"tools":{"listChanged":true}}';
+	const tools =
+		'{"resultType":"complete","tools":[{"name":"a","inputSchema":{}}],"ttlMs":600000,"cacheScope":"public"}';
+	quiet = [
+		startScripted((asked) => {
+			if (asked.verb === "GET") return news([]);
+			return asked.method === "tools/list"
+				? result(asked, tools)
+				: legacyStart(asked, { capabilities });
+		}),
+		startScripted((asked) => {
+			if (asked.method === "tools/list") return result(asked, tools);
+			if (asked.method === "server/discover")
+				return result(
+					asked,
+					`{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":${capabilities},"ttlMs":0,"cacheScope":"public"}`,
+				);
+			return asked.method === "subscriptions/listen"
+				? news([
+						{
+							method: "notifications/subscriptions/acknowledged",
+							params: { notifications: { toolsListChanged: true } },
+						},
+					])
+				: undefined;
+		}),
+	];
 	gateway = await startGateway();
-	await gateway.cli(["servers", "add", "slow", "--url", server.url]);
+	await gateway.addServers({
+		slow: ["--url", server.url],
+		...Object.fromEntries(
+			quiet.map(({ url }, at) => [`quiet${at}`, ["--url", url]]),
+		),
+	});
 	const made = await gateway.cli([
 		"keys",
 		"create",
@@ -61,8 +99,30 @@ beforeAll(async () => {
 });
 afterAll(async () => {
 	await gateway?.stop();
-	server?.stop();
+	for (const each of [server, ...quiet]) each?.stop();
 });
+
+const CHANGED = "notifications/tools/list_changed";
+
+/** A stream with these messages, a long silence, and the news that the tools have changed. */
+function news(first: readonly object[]): Response {
+	const event = (message: object): string =>
+		`data: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`;
+	return new Response(
+		new ReadableStream<string>({
+			start: async (sink) => {
+				sink.enqueue(`: open\n\n${first.map(event).join("")}`);
+				await Bun.sleep(SILENCE_MS);
+				try {
+					sink.enqueue(event({ method: CHANGED }));
+				} catch {
+					// whoever listened is gone
+				}
+			},
+		}),
+		{ headers: { "content-type": "text/event-stream" } },
+	);
+}
 
 for (const [name, accept, how] of [
 	["a client that takes no stream", "application/json", "late"],
@@ -92,6 +152,29 @@ for (const [name, accept, how] of [
 		);
 		if (type === "text/event-stream")
 			expect(answer.headers.get("x-accel-buffering")).toBe("no");
+	});
+
+for (const [at, era] of ["legacy", "modern"].entries())
+	test.concurrent(`a ${era} server's stream is silent for ${SILENCE_MS / 1000} s, and then heard by clients of both eras`, async () => {
+		const endpoint = gateway.endpoint(`quiet${at}`);
+		const session = await openLegacySession(endpoint, key);
+		const startedMs = performance.now();
+		const streams = [
+			await openStream(endpoint, key, null, {
+				...session.headers,
+				Accept: "text/event-stream",
+			}),
+			await openModern(endpoint, key, "subscriptions/listen", {
+				notifications: { toolsListChanged: true },
+			}),
+		] as const;
+		await session.request("tools/list");
+		expect((await streams[1].next())?.method).toContain("acknowledged");
+		for (const stream of streams) {
+			expect((await stream.next())?.method).toBe(CHANGED);
+			stream.close();
+		}
+		expect(performance.now() - startedMs).toBeGreaterThan(SILENCE_MS - 3000);
 	});
 
 test.concurrent("a stream that nobody writes to lives, and has a heartbeat every 15 s", async () => {
