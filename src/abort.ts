@@ -20,25 +20,33 @@ export type Abortable = {
 /** Aborted at most once; each listener hears of it once. */
 export class Abort implements Abortable {
 	aborted = false;
-	#listeners: Set<AbortListener> | null = null;
+	/** Nearly always there is one, and a set for it would be most of what this costs. */
+	#first: AbortListener | null = null;
+	#others: Set<AbortListener> | null = null;
 
 	addEventListener(_type: "abort", listener: AbortListener): void {
-		if (this.aborted) return;
-		this.#listeners ??= new Set();
-		this.#listeners.add(listener);
+		if (this.aborted || this.#first === listener) return;
+		if (this.#first === null) {
+			this.#first = listener;
+			return;
+		}
+		this.#others ??= new Set();
+		this.#others.add(listener);
 	}
 
 	removeEventListener(_type: "abort", listener: AbortListener): void {
-		this.#listeners?.delete(listener);
+		if (this.#first === listener) this.#first = null;
+		else this.#others?.delete(listener);
 	}
 
 	abort(): void {
 		if (this.aborted) return;
 		this.aborted = true;
-		const listeners = this.#listeners ?? [];
-		this.#listeners = null;
+		const listeners = [this.#first, ...(this.#others ?? [])];
+		this.#first = null;
+		this.#others = null;
 		for (const listener of listeners)
 			if (typeof listener === "function") listener();
-			else listener.handleEvent();
+			else listener?.handleEvent();
 	}
 }

@@ -505,8 +505,16 @@ function endOf(bytes: Bytes, start: number): number {
 	throw broken();
 }
 
+/** Most strings are shorter than a search costs. */
+const LOOKED_THROUGH = 24;
+
 function stringEnd(bytes: Bytes, start: number): number {
 	let at = start + 1;
+	for (const soon = at + LOOKED_THROUGH; at < soon; at++) {
+		const byte = bytes[at];
+		if (byte === QUOTE) return at + 1;
+		if (byte === BACKSLASH) break;
+	}
 	for (;;) {
 		at = bytes.indexOf(QUOTE, at);
 		if (at < 0) throw broken();

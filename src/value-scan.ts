@@ -8,6 +8,7 @@ import { type Bytes, DEPTH_MAX, MalformedMessage } from "./message.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const LOOKED_THROUGH = 24;
 
 export type ValueScan = {
 	readonly started: () => boolean;
@@ -32,6 +33,15 @@ export function createValueScan(): ValueScan {
 			at++;
 		}
 		while (at < chunk.length) {
+			// Most strings are shorter than a search costs.
+			for (const soon = at + LOOKED_THROUGH; at < soon; at++) {
+				const byte = chunk[at];
+				if (byte === BACKSLASH || byte === undefined) break;
+				if (byte !== QUOTE) continue;
+				inString = false;
+				ended = closers.length === 0;
+				return at + 1;
+			}
 			const quote = chunk.indexOf(QUOTE, at);
 			const stop = quote < 0 ? chunk.length : quote;
 			let slashes = 0;

@@ -31,6 +31,9 @@ const IDLE_MAX = 64;
  */
 const IDLE_MS = { plain: 4000, tls: 55_000 } as const;
 
+/** Goes on with a connection, or with why there is none. */
+type Begin = (connection: Connection | Error) => void;
+
 type Kept = { readonly connection: Connection; readonly sinceMs: number };
 
 type ClientDeps = {
@@ -86,7 +89,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 	const all = new Set<Connection>();
 	/** The one that was used last is at the end, and is used first: the others may grow old. */
 	const kept: Kept[] = [];
-	const waiting = new Set<(connection: Connection | Error) => void>();
+	const waiting = new Set<Begin>();
 	let dialing = 0;
 	let closed = false;
 	let sweeping: ReturnType<typeof setTimeout> | null = null;
@@ -108,10 +111,10 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 		sweeping.unref?.();
 	};
 	const onFree = (connection: Connection): void => {
-		const [next] = waiting;
-		if (next) {
-			waiting.delete(next);
-			next(connection);
+		if (waiting.size > 0) {
+			const [next] = waiting;
+			waiting.delete(next as Begin);
+			next?.(connection);
 		} else if (closed || kept.length >= IDLE_MAX) connection.destroy();
 		else {
 			kept.push({ connection, sinceMs: clock.nowMs() });

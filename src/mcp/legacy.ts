@@ -15,7 +15,7 @@ import {
 	LEGACY_TASKS_REVISION,
 	RPC,
 } from "../protocol.ts";
-import { LISTS, type Reply } from "../upstream/upstream.ts";
+import type { Reply } from "../upstream/upstream.ts";
 import {
 	Answering,
 	JSON_HEADERS,
@@ -30,6 +30,7 @@ import {
 } from "./capabilities.ts";
 import type { Exchange, McpDeps, Place } from "./endpoint.ts";
 import type { Ask } from "./input.ts";
+import type { Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { LIST_OF, refuseCursor } from "./modern.ts";
 import type { Incoming } from "./request.ts";
@@ -43,7 +44,7 @@ import {
 	type EventStream,
 } from "./stream.ts";
 import type { End } from "./ties.ts";
-import { type View, viewOf } from "./view.ts";
+import { type View, viewOf, viewOfClient } from "./view.ts";
 
 /** GET streams of one session at once; the oldest is ended for a new one. */
 const STREAMS_MAX = 4;
@@ -323,10 +324,8 @@ function reply(
 	const kind = LIST_OF.get(method);
 	if (kind) {
 		refuseCursor(envelope.params);
-		return deps.router.list(view, kind).then(({ bytes }) => ({
-			member: "result",
-			body: join([`{"${LISTS[kind].member}":`, bytes, "}"]),
-		}));
+		const list = deps.router.list(view, kind);
+		return list instanceof Promise ? list.then(listReply) : listReply(list);
 	}
 	return deps.router.request(view, {
 		era: "legacy",
@@ -344,15 +343,14 @@ function reply(
 	});
 }
 
-/** The view with what the session's client can be asked, made once for as long as the view is the same. */
-function sessionView({ view, streams }: Exchange, session: Session): View {
-	const { capabilities, protocolVersion } = session.row;
-	const tasks = tasksIn(protocolVersion);
+function listReply({ bytes }: Merged): Reply {
+	return { member: "result", body: bytes };
+}
+
+function sessionView({ view, streams }: Exchange, { row }: Session): View {
 	// Without a stream to ask on, the client cannot be asked, whatever it declared.
-	if (!streams) return { ...view, capabilities: NO_CAPABILITIES, tasks };
-	if (session.views?.of !== view)
-		session.views = { of: view, own: { ...view, capabilities, tasks } };
-	return session.views.own;
+	const capabilities = streams ? row.capabilities : NO_CAPABILITIES;
+	return viewOfClient(view, capabilities, tasksIn(row.protocolVersion));
 }
 
 /** The kind of tasks that a revision has. */

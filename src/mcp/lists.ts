@@ -14,11 +14,12 @@ import type { Server } from "../store/servers.ts";
 import { withoutBadMarks } from "../upstream/mirror.ts";
 import { NeedsPerson } from "../upstream/needs-person.ts";
 import { runsTasks, withoutTasks } from "../upstream/tasks.ts";
-import type {
-	Item,
-	ListKind,
-	ServerFacts,
-	Upstream,
+import {
+	type Item,
+	LISTS,
+	type ListKind,
+	type ServerFacts,
+	type Upstream,
 } from "../upstream/upstream.ts";
 import { exposeItem } from "./exposure.ts";
 import { splitName } from "./names.ts";
@@ -39,8 +40,8 @@ const RENEW_MS = 30_000;
 const PREPARED_MAX = 2000;
 
 export type Lists = {
-	/** The JSON array of a list as this view shows it. */
-	readonly merged: (view: View, kind: ListKind) => Promise<Merged>;
+	/** A list as this view shows it; at once where no server must be asked. */
+	readonly merged: (view: View, kind: ListKind) => Merged | Promise<Merged>;
 	/** What the view's tool that reads on is called; null when it has none. */
 	readonly readMoreName: (view: View) => Promise<string | null>;
 	/** One server's list, or an empty one when it cannot be had now. */
@@ -58,6 +59,7 @@ export type Lists = {
 };
 
 export type Merged = {
+	/** An object with one member, which is named as the list is. */
 	readonly bytes: Bytes;
 	/** How long it is good for: as long as the shortest of what it was made of. */
 	readonly ttlMs: number;
@@ -80,6 +82,8 @@ export function createLists(deps: {
 }): Lists {
 	const { upstreamOf, shapes } = deps;
 	const prepared = new Map<string, Prepared>();
+	/** The same by views, which do not live long: to say in words for whom a list was prepared takes longer. */
+	const recent = new WeakMap<View, Map<ListKind, Prepared>>();
 	const renewedMs = new WeakMap<Server, Map<string, number>>();
 
 	const skipped = (server: Server, kind: ListKind, error: unknown): Shape => {
@@ -195,23 +199,32 @@ export function createLists(deps: {
 		};
 	};
 
-	const merged: Lists["merged"] = async (view, kind) => {
-		// Where nothing must be asked nothing is waited for: a warm list of fifty servers is fifty looks.
-		const found = view.servers.map((server) => known(view, server, kind));
-		const asked = found.includes(null)
-			? await Promise.all(
-					view.servers.map(
-						async (server, index) =>
-							found[index] ?? sourceOf(view, server, kind),
-					),
-				)
-			: (found as readonly Source[]);
-		const sources = asked.map(({ shape }) => shape);
-		const ttlMs = asked.reduce(
-			(least, source) => Math.min(least, source.ttlMs),
-			LIST_TTL_MS,
-		);
-		const { toolset } = view;
+	/** The list as it was prepared, where every server's part is still the same. */
+	const warm = (
+		view: View,
+		kind: ListKind,
+		last: Prepared | undefined,
+	): Merged | null => {
+		const { servers, toolset } = view;
+		if (last?.toolset !== toolset || last.sources.length !== servers.length)
+			return null;
+		let ttlMs = LIST_TTL_MS;
+		for (let at = 0; at < servers.length; at++) {
+			const source = known(view, servers[at] as Server, kind);
+			if (!source || source.shape !== last.sources[at]) return null;
+			ttlMs = Math.min(ttlMs, source.ttlMs);
+		}
+		return { bytes: last.bytes, ttlMs };
+	};
+	const remember = (view: View, kind: ListKind, list: Prepared): void => {
+		const lists = recent.get(view) ?? new Map<ListKind, Prepared>();
+		recent.set(view, lists.set(kind, list));
+	};
+
+	const merged: Lists["merged"] = (view, kind) =>
+		warm(view, kind, recent.get(view)?.get(kind)) ?? found(view, kind);
+
+	const found = (view: View, kind: ListKind): Merged | Promise<Merged> => {
 		const key = [
 			view.caller.userId,
 			slugOf(view),
@@ -221,17 +234,39 @@ export function createLists(deps: {
 			kind,
 		].join(" ");
 		const last = prepared.get(key);
-		if (last && last.toolset === toolset && same(last.sources, sources))
-			return { bytes: last.bytes, ttlMs };
-		const more = kind === "tools" ? await readMoreName(view) : null;
-		const bytes = prepare(view, kind, sources, more, (server) =>
-			carriesTasks(view, upstreamOf(view, server).knownFacts()),
+		const list = warm(view, kind, last);
+		if (!last || !list) return merge(view, kind, key);
+		remember(view, kind, last);
+		return list;
+	};
+
+	const merge = async (
+		view: View,
+		kind: ListKind,
+		key: string,
+	): Promise<Merged> => {
+		const asked = await Promise.all(
+			view.servers.map(
+				(server) => known(view, server, kind) ?? sourceOf(view, server, kind),
+			),
 		);
+		const more = kind === "tools" ? await readMoreName(view) : null;
+		const list: Prepared = {
+			sources: asked.map(({ shape }) => shape),
+			toolset: view.toolset,
+			bytes: prepare(view, kind, asked, more, (server) =>
+				carriesTasks(view, upstreamOf(view, server).knownFacts()),
+			),
+		};
 		prepared.delete(key);
-		prepared.set(key, { sources, toolset, bytes });
+		prepared.set(key, list);
 		if (prepared.size > PREPARED_MAX)
 			prepared.delete(prepared.keys().next().value as string);
-		return { bytes, ttlMs };
+		remember(view, kind, list);
+		return {
+			bytes: list.bytes,
+			ttlMs: Math.min(LIST_TTL_MS, ...asked.map((source) => source.ttlMs)),
+		};
 	};
 
 	return { merged, readMoreName, of, forCall };
@@ -245,11 +280,11 @@ export function carriesTasks(view: View, facts: ServerFacts | null): boolean {
 function prepare(
 	view: View,
 	kind: ListKind,
-	sources: readonly Shape[],
+	sources: readonly Source[],
 	more: string | null,
 	hasTasks: (server: Server) => boolean,
 ): Bytes {
-	const listed = sources.flatMap(({ shown }, index) => {
+	const listed = sources.flatMap(({ shape: { shown } }, index) => {
 		const server = view.servers[index] as Server;
 		const asItIs = kind !== "tools" || shown.length === 0 || hasTasks(server);
 		return shown
@@ -269,11 +304,11 @@ function prepare(
 	});
 	const entries = more === null ? listed : [...listed, readMoreTool(more)];
 	return join([
-		"[",
+		`{"${LISTS[kind].member}":[`,
 		...entries.flatMap((entry, index) =>
 			index === 0 ? [entry] : [",", entry],
 		),
-		"]",
+		"]}",
 	]);
 }
 
@@ -296,10 +331,6 @@ export function isSelected(
 	{ key }: Pick<Entry, "key">,
 ): boolean {
 	return toolset?.tools.get(server.id)?.has(key) ?? true;
-}
-
-function same(a: readonly unknown[], b: readonly unknown[]): boolean {
-	return a.length === b.length && a.every((item, index) => item === b[index]);
 }
 
 /** Gives up waiting, not the work: the list may still arrive in the upstream's cache. */

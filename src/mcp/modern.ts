@@ -5,14 +5,14 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { Abort } from "../abort.ts";
-import { type Bytes, join, objectOf } from "../message.ts";
+import { type Bytes, objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { Answering, type Manner } from "./answer.ts";
 import { canonicalCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
 import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
-import { LIST_TTL_MS } from "./lists.ts";
+import { LIST_TTL_MS, type Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
@@ -23,7 +23,7 @@ import {
 	type EventStream,
 } from "./stream.ts";
 import { type ListChange, tagged } from "./subscriptions.ts";
-import { slugOf, type View, viewOf } from "./view.ts";
+import { slugOf, type View, viewOf, viewOfClient } from "./view.ts";
 
 /** Methods that only the legacy era has. */
 const GONE = new Set([
@@ -122,11 +122,7 @@ class ModernCall implements Manner, EventListenerObject {
 /** The view of a client that has said with this request what it can be asked. */
 function askingView({ envelope, view }: Exchange): View {
 	const declared = metaOf(envelope)[META.clientCapabilities];
-	return {
-		...view,
-		capabilities: canonicalCapabilities(declared),
-		tasks: "modern",
-	};
+	return viewOfClient(view, canonicalCapabilities(declared), "modern");
 }
 
 async function reply(
@@ -141,7 +137,7 @@ async function reply(
 	const kind = LIST_OF.get(method);
 	if (kind) {
 		refuseCursor(envelope.params);
-		return list(deps, asking, kind);
+		return listReply(deps, await deps.router.list(asking, kind));
 	}
 	const tool = envelope.params["name"];
 	if (method === "tools/call" && params && typeof tool === "string") {
@@ -166,15 +162,18 @@ async function reply(
 	});
 }
 
-async function list(deps: McpDeps, view: View, kind: ListKind): Promise<Reply> {
-	const { bytes, ttlMs } = await deps.router.list(view, kind);
+/** A list with what the modern era says of one. */
+function listReply({ version }: McpDeps, { bytes, ttlMs }: Merged): Reply {
 	return {
 		member: "result",
-		body: join([
-			`{"resultType":"complete","${LISTS[kind].member}":`,
-			bytes,
-			// What a caller sees depends on their scope: it is nobody else's.
-			`,"ttlMs":${Math.round(ttlMs)},"cacheScope":"private","_meta":${serverMeta(deps.version)}}`,
+		body: splice(bytes, [
+			{ start: 1, end: 1, text: '"resultType":"complete",' },
+			{
+				start: bytes.length - 1,
+				end: bytes.length,
+				// What a caller sees depends on their scope: it is nobody else's.
+				text: `,"ttlMs":${Math.round(ttlMs)},"cacheScope":"private","_meta":${serverMeta(version)}}`,
+			},
 		]),
 	};
 }

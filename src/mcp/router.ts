@@ -77,7 +77,7 @@ export type Routed = {
 
 export type Router = {
 	/** The entries of a list as this view shows them, and how long they are good for. */
-	readonly list: (view: View, kind: ListKind) => Promise<Merged>;
+	readonly list: (view: View, kind: ListKind) => Merged | Promise<Merged>;
 	/** Sends a request to the one server it names. @throws RpcError for a name nobody has */
 	readonly request: (view: View, routed: Routed) => Promise<Reply>;
 	/**

@@ -25,7 +25,6 @@ import type { Reply } from "../upstream/upstream.ts";
 import type { LogLevel } from "./logging.ts";
 import type { EventSink } from "./stream.ts";
 import { type Budget, createTracks, type Tracks } from "./tracks.ts";
-import type { View } from "./view.ts";
 
 export type Session = {
 	readonly id: string;
@@ -42,8 +41,6 @@ export type Session = {
 	readonly watched: Map<string, () => void>;
 	/** What `logging/setLevel` asked for; null: nothing. Dies with the process, like the servers' own. */
 	logLevel: LogLevel | null;
-	/** The endpoint's view as this client has it, and of which view that was made. */
-	views: { readonly of: View; readonly own: View } | null;
 	/** When it was last written down that it is used. */
 	seenAt: number;
 };
@@ -99,7 +96,6 @@ export function createSessions(deps: {
 			questions: new Map(),
 			watched: new Map(),
 			logLevel: null,
-			views: null,
 			seenAt: row.lastSeenAt,
 		};
 		live.set(id, session);

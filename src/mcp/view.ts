@@ -135,6 +135,27 @@ function makeView(
 		: null;
 }
 
+/** The views of clients, by the endpoint's own view and by what is added to it. */
+const ofClients = new WeakMap<View, Map<string, View>>();
+/** Clients are of a few kinds; one that is of a kind of its own costs a view at each call. */
+const KINDS_MAX = 32;
+
+/** A view with what the calling client can be asked and handed, made once for clients alike. */
+export function viewOfClient(
+	view: View,
+	capabilities: string,
+	tasks: Era | null,
+): View {
+	const key = tasks === null ? capabilities : tasks + capabilities;
+	const known = ofClients.get(view);
+	const found = known?.get(key);
+	if (found) return found;
+	const own = { ...view, capabilities, tasks };
+	if (!known) ofClients.set(view, new Map([[key, own]]));
+	else if (known.size < KINDS_MAX) known.set(key, own);
+	return own;
+}
+
 /** The servers of a view by their slugs, found out once for as long as the view holds. */
 const bySlug = new WeakMap<readonly Server[], ReadonlyMap<string, Server>>();
 

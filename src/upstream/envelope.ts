@@ -13,6 +13,7 @@ import {
 	type Member,
 	memberOf,
 	membersOf,
+	skipSpace,
 	splice,
 	textOf,
 	toBytes,
@@ -42,6 +43,8 @@ export type Enveloped = {
 	/** The client's own progress token as raw JSON; null when it wants no progress. */
 	readonly progressToken: string | null;
 };
+
+const CLOSE_OBJECT = 0x7d;
 
 /** Wraps a request. @throws MalformedMessage when the params are not an object, or a member stands twice */
 export function wrapRequest(envelope: Envelope): Enveloped {
@@ -106,12 +109,11 @@ function rewriteParams(envelope: Envelope): {
 			progressToken: null,
 		};
 	}
-	const members = membersOf(params, 0);
-	const meta = members.find(({ key }) => key === "_meta");
+	const meta = memberOf(params, 0, "_meta");
 	if (!meta || !isObject(params, meta.start)) {
 		const own = ownMeta(envelope, envelope.logLevel);
 		if (own === "") return { params, progressToken: null };
-		const comma = members.length > (meta ? 1 : 0) ? "," : "";
+		const comma = params[skipSpace(params, 1)] === CLOSE_OBJECT ? "" : ",";
 		const edit: Edit = meta
 			? { start: meta.start, end: meta.end, text: `{${own}}` }
 			: { start: 1, end: 1, text: `"_meta":{${own}}${comma}` };
@@ -134,6 +136,11 @@ function rewriteMeta(
 		envelope,
 		level ? textOf(params, level) : envelope.logLevel,
 	);
+	if (kept.length === 0)
+		return {
+			params: splice(params, [{ ...meta, text: `{${own}}` }]),
+			progressToken: null,
+		};
 	const edits: Edit[] = [];
 	if (own !== "")
 		edits.push({
@@ -166,15 +173,13 @@ function rewriteMeta(
 }
 
 /** Our reserved members for a modern server, as JSON without the braces; nothing for a legacy one. */
-function ownMeta(envelope: Envelope, logLevel: string | undefined): string {
-	if (envelope.era === "legacy") return "";
-	const members: readonly (readonly [string, string])[] = [
-		[META.protocolVersion, `"${MODERN_REVISION}"`],
-		[META.clientCapabilities, envelope.clientCapabilities],
-		[META.clientInfo, clientInfo(envelope.version)],
-		...(logLevel === undefined ? [] : [[META.logLevel, logLevel] as const]),
-	];
-	return members.map(([key, value]) => `"${key}":${value}`).join(",");
+function ownMeta(
+	{ era, clientCapabilities, version }: Envelope,
+	logLevel: string | undefined,
+): string {
+	if (era === "legacy") return "";
+	const level = logLevel === undefined ? "" : `,"${META.logLevel}":${logLevel}`;
+	return `"${META.protocolVersion}":"${MODERN_REVISION}","${META.clientCapabilities}":${clientCapabilities},"${META.clientInfo}":${clientInfo(version)}${level}`;
 }
 
 /** Who we are as a client, as raw JSON. */

@@ -39,6 +39,8 @@ type Prepared = {
 	readonly speaking: Speaking;
 	readonly sessionId: string | null;
 	readonly lines: HeaderLines;
+	/** The same with those that mirror a message. */
+	readonly mirroring: WeakMap<Readonly<Record<string, string>>, HeaderLines>;
 };
 
 /**
@@ -71,13 +73,10 @@ export class HttpChannel {
 	}
 
 	post(body: Bytes, speaking: Speaking, options: PostOptions): Exchange {
-		const lines = this.#postLines(speaking);
 		const { headers, timeoutMs, repeatable } = options;
 		return this.#client.send({
 			method: "POST",
-			headers: headers
-				? ((lines + this.#target.egress.headers(headers)) as HeaderLines)
-				: lines,
+			headers: this.#postLines(speaking, headers),
 			body,
 			timeoutMs,
 			repeatable,
@@ -179,17 +178,35 @@ export class HttpChannel {
 		};
 	}
 
-	#postLines(speaking: Speaking): HeaderLines {
+	#postLines(
+		speaking: Speaking,
+		mirrored: Readonly<Record<string, string>> | undefined,
+	): HeaderLines {
+		const { lines, mirroring } = this.#preparedFor(speaking);
+		if (!mirrored) return lines;
+		const known = mirroring.get(mirrored);
+		if (known) return known;
+		const all = lines + this.#target.egress.headers(mirrored);
+		mirroring.set(mirrored, all as HeaderLines);
+		return all as HeaderLines;
+	}
+
+	#preparedFor(speaking: Speaking): Prepared {
 		const last = this.#prepared;
 		if (last?.speaking === speaking && last.sessionId === this.#sessionId)
-			return last.lines;
+			return last;
 		const lines = this.#target.egress.headers({
 			...this.#headersFor(speaking),
 			accept: "application/json, text/event-stream",
 			"content-type": "application/json",
 		});
-		this.#prepared = { speaking, sessionId: this.#sessionId, lines };
-		return lines;
+		this.#prepared = {
+			speaking,
+			sessionId: this.#sessionId,
+			lines,
+			mirroring: new WeakMap(),
+		};
+		return this.#prepared;
 	}
 }
 

@@ -17,6 +17,7 @@ import {
 	membersOf,
 	parseJson,
 	splice,
+	stringIn,
 } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 
@@ -45,20 +46,48 @@ const SENTINEL = /^=\?base64\?.*\?=$/;
 const TYPES = ["string", "integer", "boolean"];
 const SCHEMA_DEPTH_MAX = 64;
 
-/** The headers for one request. */
+/** The headers for one request. Those of the same method and name are the same object, as long as it is remembered. */
 export function mirrorHeaders(
 	method: string,
 	params: Bytes | null,
 	paramHeaders: ParamHeaders = [],
 ): Readonly<Record<string, string>> {
-	const headers: Record<string, string> = { [HEADER.method]: method };
 	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
-	const name = key && params ? memberOf(params, 0, key) : undefined;
-	const value = name && params ? parseJson(params, name) : undefined;
-	if (typeof value === "string") headers[HEADER.name] = encode(value);
-	if (paramHeaders.length === 0 || !params) return headers;
+	const member = key && params ? memberOf(params, 0, key) : undefined;
+	const name = member && params ? stringIn(params, member) : null;
+	const plain = plainHeaders(method, name);
+	return paramHeaders.length === 0 || !params
+		? plain
+		: { ...plain, ...argumentHeaders(params, paramHeaders) };
+}
+
+type PlainHeaders = Readonly<Record<string, string>>;
+
+/** By method and name. */
+const remembered = new Map<string, PlainHeaders>();
+/** Beyond these all are forgotten. */
+const REMEMBERED_MAX = 1000;
+
+function plainHeaders(method: string, name: string | null): PlainHeaders {
+	const key = name === null ? method : `${method} ${name}`;
+	const known = remembered.get(key);
+	if (known) return known;
+	if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+	const made: PlainHeaders = {
+		[HEADER.method]: method,
+		...(name !== null && { [HEADER.name]: encode(name) }),
+	};
+	remembered.set(key, made);
+	return made;
+}
+
+function argumentHeaders(
+	params: Bytes,
+	paramHeaders: ParamHeaders,
+): Record<string, string> {
 	const member = memberOf(params, 0, "arguments");
 	const args = member ? parseJson(params, member) : undefined;
+	const headers: Record<string, string> = {};
 	for (const { header, path } of paramHeaders) {
 		const text = textAt(args, path);
 		if (text !== null) headers[`Mcp-Param-${header}`] = encode(text);
