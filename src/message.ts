@@ -451,8 +451,10 @@ export function oneLine(message: Bytes): Bytes {
 export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
 	return value !== null && typeof value === "object" && !Array.isArray(value)
 		? (value as Readonly<Record<string, unknown>>)
-		: {};
+		: NOTHING;
 }
+
+const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /** All parts in one. */
 export function join(parts: readonly (Bytes | string)[]): Buffer<ArrayBuffer> {

@@ -16,22 +16,34 @@ export class Answer {
 	readonly status: number;
 	/** The whole body, when it was there together with the head; null while it arrives. */
 	readonly whole: Bytes | null;
-	readonly body: Pieces;
 	readonly #head: Head;
+	#body: Pieces | null;
 
-	constructor(head: Head, whole: Bytes | null, rest: Pieces) {
+	/** @param body all of it, or what it will arrive in */
+	constructor(head: Head, body: Bytes | Pieces) {
 		const coding = head.header("content-encoding") ?? "identity";
 		const isPlain = coding === "identity";
 		this.status = head.status;
-		this.whole = isPlain ? whole : null;
 		this.#head = head;
-		this.body = isPlain ? rest : decoded(coding, rest);
+		this.whole = isPlain && body instanceof Uint8Array ? body : null;
+		if (this.whole) this.#body = null;
+		else
+			this.#body = isPlain ? piecesOf(body) : decoded(coding, piecesOf(body));
+	}
+
+	get body(): Pieces {
+		this.#body ??= piecesOf(this.whole as Bytes);
+		return this.#body;
 	}
 
 	/** A header by its lower-case name; null when there is none. */
 	header(name: string): string | null {
 		return this.#head.header(name);
 	}
+}
+
+function piecesOf(body: Bytes | Pieces): Pieces {
+	return body instanceof Uint8Array ? new Whole(body) : body;
 }
 
 /** Receives the answers on one connection, one after another. */
@@ -90,7 +102,7 @@ export function createReceiver(hooks: {
 		if (typeof framing === "number" && bytes.length - start >= framing) {
 			surplus = bytes.length - start > framing;
 			const whole = cut(bytes, start, start + framing);
-			hooks.onAnswer(new Answer(found, whole, new Whole(whole)));
+			hooks.onAnswer(new Answer(found, whole));
 			return true;
 		}
 		const flow = createInflow(
@@ -104,7 +116,7 @@ export function createReceiver(hooks: {
 		inflow = flow;
 		if (framing === "chunked") dechunker = createDechunker();
 		else left = framing === "close" ? Number.POSITIVE_INFINITY : framing;
-		hooks.onAnswer(new Answer(found, null, flow));
+		hooks.onAnswer(new Answer(found, flow));
 		return body(bytes.subarray(start));
 	};
 	const body = (bytes: Bytes): boolean => {

@@ -106,30 +106,27 @@ export function createInput(deps: {
 		return text.slice(at + 1);
 	};
 
-	const pass = async ({
-		purpose,
-		upstream,
-		call,
-	}: Interactive): Promise<Reply> => {
-		const state = call.params && memberOf(call.params, 0, "requestState");
-		const reply = await upstream.request(
-			call.params && state
+	const pass = ({ purpose, upstream, call }: Interactive): Promise<Reply> => {
+		const { params } = call;
+		const state = params && memberOf(params, 0, "requestState");
+		const sent =
+			params && state
 				? withState(
 						call,
-						call.params,
+						params,
 						state,
-						open(purpose(), parseJson(call.params, state)),
+						open(purpose(), parseJson(params, state)),
 					)
-				: call,
-		);
+				: call;
+		return upstream.request(sent).then((reply) => sealed(reply, purpose));
+	};
+	/** The reply; a question's state, if it is one, sealed. */
+	const sealed = (reply: Reply, purpose: () => string): Reply => {
 		const asked = inputRequired(reply);
 		const own = asked?.members.find(({ key }) => key === "requestState");
 		if (!asked || !own) return reply;
-		const sealed = JSON.stringify(seal(purpose(), textOf(asked.body, own)));
-		return {
-			member: "result",
-			body: splice(asked.body, [{ ...own, text: sealed }]),
-		};
+		const text = JSON.stringify(seal(purpose(), textOf(asked.body, own)));
+		return { member: "result", body: splice(asked.body, [{ ...own, text }]) };
 	};
 
 	const begin = ({ upstream, call }: Interactive): Parked => {
@@ -291,10 +288,12 @@ function withState(
 
 type Asked = { readonly body: Bytes; readonly members: readonly Member[] };
 
+const INPUT_REQUIRED = Buffer.from('"input_required"');
+
 /** The result of a server that needs input; null for any other. */
 export function inputRequired({ member, body }: Reply): Asked | null {
 	if (member !== "result" || !(body instanceof Uint8Array)) return null;
-	if (!holds(body, '"input_required"')) return null;
+	if (!holds(body, INPUT_REQUIRED)) return null;
 	const members = membersOf(body, 0);
 	const type = members.find(({ key }) => key === "resultType");
 	return type && textOf(body, type) === '"input_required"'

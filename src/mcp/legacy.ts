@@ -75,7 +75,7 @@ async function run(
 	const { exchange, session } = call;
 	let done: Reply;
 	try {
-		done = await reply(deps, call, (message) => answering.notify(message));
+		done = await reply(deps, call, answering);
 	} catch (error) {
 		done = deps.failed(exchange, error);
 	}
@@ -306,7 +306,7 @@ async function initialize(
 function reply(
 	deps: McpDeps,
 	call: LegacyCall,
-	notify: (message: Bytes) => void,
+	answering: Answering,
 ): Reply | Promise<Reply> {
 	const { exchange, session, signal } = call;
 	const { envelope, params } = exchange;
@@ -333,14 +333,21 @@ function reply(
 		params,
 		signal,
 		onNotification: (message) => {
-			if (mayShow(message, session.logLevel ?? "debug")) notify(message);
+			if (mayShow(message, session.logLevel ?? "debug"))
+				answering.notify(message);
 		},
-		ask: isAskable(view.capabilities) ? askOn(session, notify, signal) : null,
+		ask: isAskable(view.capabilities)
+			? askOn(session, notifyOn(answering), signal)
+			: null,
 		session: session.id,
 		end: isTied(view.capabilities) ? endOf(session) : null,
 		logLevel:
 			session.logLevel === null ? null : JSON.stringify(session.logLevel),
 	});
+}
+
+function notifyOn(answering: Answering): (message: Bytes) => void {
+	return (message) => answering.notify(message);
 }
 
 function listReply({ bytes }: Merged): Reply {

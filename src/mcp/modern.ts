@@ -5,8 +5,9 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { Abort } from "../abort.ts";
-import { type Bytes, objectOf, splice } from "../message.ts";
+import { objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
+import type { ParamHeaders } from "../upstream/mirror.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { Answering, type Manner } from "./answer.ts";
 import { canonicalCapabilities, declaresTasks } from "./capabilities.ts";
@@ -14,6 +15,7 @@ import type { Exchange, McpDeps } from "./endpoint.ts";
 import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
 import { LIST_TTL_MS, type Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
+import type { Routed } from "./router.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
 import {
@@ -69,7 +71,7 @@ async function run(
 	signal.addEventListener("abort", call);
 	let done: Reply;
 	try {
-		done = await reply(deps, call, (message) => answering.notify(message));
+		done = await reply(deps, call, answering);
 	} catch (error) {
 		done = deps.failed(exchange, error);
 	}
@@ -125,41 +127,68 @@ function askingView({ envelope, view }: Exchange): View {
 	return viewOfClient(view, canonicalCapabilities(declared), "modern");
 }
 
-async function reply(
+function reply(
 	deps: McpDeps,
 	{ exchange, signal }: ModernCall,
-	notify: (message: Bytes) => void,
-): Promise<Reply> {
+	answering: Answering,
+): Reply | Promise<Reply> {
 	const { envelope, params } = exchange;
 	const { method } = envelope;
-	const asking = askingView(exchange);
-	if (method === "server/discover") return discover(deps, asking);
+	const view = askingView(exchange);
+	if (method === "server/discover") return discover(deps, view);
 	const kind = LIST_OF.get(method);
 	if (kind) {
 		refuseCursor(envelope.params);
-		return listReply(deps, await deps.router.list(asking, kind));
-	}
-	const tool = envelope.params["name"];
-	if (method === "tools/call" && params && typeof tool === "string") {
-		const found = deps.router.mirrored(asking, tool, signal);
-		const marked = found instanceof Promise ? await found : found;
-		if (marked.length > 0)
-			requireMirrored(params, marked, exchange.request.headers);
+		const list = deps.router.list(view, kind);
+		return list instanceof Promise
+			? list.then((merged) => listReply(deps, merged))
+			: listReply(deps, list);
 	}
 	// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
 	const level = parseLevel(metaOf(envelope)[META.logLevel]);
-	return deps.router.request(asking, {
+	const routed: Routed = {
 		era: "modern",
 		method,
 		params,
 		signal,
 		onNotification: (message) => {
-			if (mayShow(message, level)) notify(message);
+			if (mayShow(message, level)) answering.notify(message);
 		},
 		ask: null,
 		session: "",
+		end: null,
 		logLevel: null,
-	});
+	};
+	const tool = envelope.params["name"];
+	if (method !== "tools/call" || typeof tool !== "string")
+		return deps.router.request(view, routed);
+	const marked = deps.router.mirrored(view, tool, signal);
+	return marked instanceof Promise
+		? callWhenMarked(deps, view, routed, exchange, marked)
+		: callMarked(deps, view, routed, exchange, marked);
+}
+
+/** Calls a tool, some of whose arguments are marked to stand in the headers too. @throws RpcError when they do not */
+function callMarked(
+	deps: McpDeps,
+	view: View,
+	routed: Routed,
+	{ request, params }: Exchange,
+	marked: ParamHeaders,
+): Promise<Reply> {
+	if (params && marked.length > 0)
+		requireMirrored(params, marked, request.headers);
+	return deps.router.request(view, routed);
+}
+
+async function callWhenMarked(
+	deps: McpDeps,
+	view: View,
+	routed: Routed,
+	exchange: Exchange,
+	coming: Promise<ParamHeaders>,
+): Promise<Reply> {
+	return callMarked(deps, view, routed, exchange, await coming);
 }
 
 /** A list with what the modern era says of one. */

@@ -188,13 +188,21 @@ export function createRouter(deps: {
 		if (routed.era === "legacy" && era === "legacy")
 			return upstream.request(ask ? { ...plain, onQuestion: ask } : plain);
 		const call = logLevel === null ? plain : { ...plain, logLevel };
-		const purpose = (): string => purposeOf(view, method, server, name);
-		const interactive = { purpose, upstream, call };
+		if (
+			routed.era === "modern" &&
+			era === "legacy" &&
+			!isAskable(upstream.capabilities)
+		)
+			return upstream.request(call);
+		const interactive = {
+			purpose: purposeLater(view, method, server, name),
+			upstream,
+			call,
+		};
 		if (routed.era === "legacy") return deps.input.fulfil(interactive, ask);
-		if (era === "modern") return deps.input.pass(interactive);
-		return isAskable(upstream.capabilities)
-			? deps.input.park(interactive)
-			: upstream.request(call);
+		return era === "modern"
+			? deps.input.pass(interactive)
+			: deps.input.park(interactive);
 	};
 
 	/** @throws RpcError, SallyportError, and NeedsPerson when only the caller can help */
@@ -542,6 +550,15 @@ function purposeOf(
 	name: string | null,
 ): string {
 	return JSON.stringify([userId, clientId, server.id, method, name]);
+}
+
+function purposeLater(
+	view: View,
+	method: string,
+	server: Server,
+	name: string | null,
+): () => string {
+	return () => purposeOf(view, method, server, name);
 }
 
 function visitOf(view: View, routed: Routed, target: Target): Visit {
