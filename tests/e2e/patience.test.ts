@@ -137,7 +137,7 @@ for (const [name, accept, how] of [
 		"halves",
 	],
 ] as const)
-	test.concurrent(`${name} waits ${SILENCE_MS / 1000} s and has its answer`, async () => {
+	test.concurrent(`${name} waits ${(how === "late" ? SILENCE_MS : HALF_MS) / 1000} s and has its answer`, async () => {
 		const session = await openLegacySession(gateway.endpoint("slow"), key);
 		const answer = await session.request(
 			"tools/call",

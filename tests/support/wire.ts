@@ -72,6 +72,8 @@ function request(
 		body,
 		headers,
 		redirect: "manual",
+		// Bun's own client gives up when nothing comes for 360 s; how long one waits here is the test's to say.
+		timeout: false,
 		...(options.signal && { signal: options.signal }),
 	});
 }
