@@ -163,7 +163,7 @@ export function parseMessage(bytes: Bytes): Message {
 	while (reader.next())
 		switch (reader.key) {
 			case "jsonrpc":
-				hasVersion = textOf(bytes, reader) === '"2.0"';
+				hasVersion = standsAt(bytes, reader.start, VERSION);
 				break;
 			case "id":
 				id = idOf(bytes, reader);
@@ -319,7 +319,8 @@ function keyOf(bytes: Bytes, start: number, end: number): string {
 	);
 }
 
-function standsAt(bytes: Bytes, start: number, text: string): boolean {
+/** Whether an ASCII text stands there. */
+export function standsAt(bytes: Bytes, start: number, text: string): boolean {
 	for (let at = 0; at < text.length; at++)
 		if (bytes[start + at] !== text.charCodeAt(at)) return false;
 	return true;
@@ -328,10 +329,25 @@ function standsAt(bytes: Bytes, start: number, text: string): boolean {
 /** The text of a JSON string, when it is short and nothing in it is escaped: it is then its own text. */
 function plainString(bytes: Bytes, start: number, end: number): string | null {
 	if (bytes[start] !== QUOTE || end - start > SHORT) return null;
-	for (let at = start + 1; at < end - 1; at++)
-		if (bytes[at] === BACKSLASH) return null;
-	return asciiOf(bytes, start + 1, end - 1);
+	let hash = end - start;
+	for (let at = start + 1; at < end - 1; at++) {
+		const byte = bytes[at] as number;
+		if (byte === BACKSLASH) return null;
+		hash = (hash * 31 + byte) % KNOWN_TEXTS.length;
+	}
+	const known = KNOWN_TEXTS[hash] as string;
+	if (known.length === end - start - 2 && standsAt(bytes, start + 1, known))
+		return known;
+	const text = asciiOf(bytes, start + 1, end - 1);
+	if (text !== null) KNOWN_TEXTS[hash] = text;
+	return text;
 }
+
+/**
+ * Short texts that came before, by what their characters add up to: methods and the names of tools come again and
+ * again, and the engine keeps each text that is made outside its heap.
+ */
+const KNOWN_TEXTS = new Array<string>(1024).fill("");
 
 /** A JSON string, decoded; null when the value is none. */
 export function stringIn(bytes: Bytes, range: Range): string | null {
@@ -347,6 +363,11 @@ function asciiOf(bytes: Bytes, start: number, end: number): string | null {
 		const byte = bytes[at] as number;
 		if (byte < 0x20 || byte > 0x7e) return null;
 	}
+	return latin1In(bytes, start, end);
+}
+
+/** The text of a stretch of Latin-1. */
+export function latin1In(bytes: Bytes, start: number, end: number): string {
 	return latin1Slice.call(bytes, start, end);
 }
 
@@ -568,6 +589,7 @@ function idOf(bytes: Bytes, range: Range): string {
 }
 
 const NO_ID = "null";
+const VERSION = '"2.0"';
 
 function badId(): MalformedMessage {
 	return new MalformedMessage(-32600, "the id must be a string or a number");

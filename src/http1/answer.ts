@@ -152,7 +152,7 @@ export function createReceiver(hooks: {
 					held = all.subarray(start);
 					return false;
 				}
-				const found = new Head(all.toString("latin1", start, end));
+				const found = new Head(all, start, end);
 				start = end + END_OF_HEAD.length;
 				if (found.status >= 200) return beginBody(found, all, start);
 				if (found.status === 101)

@@ -290,13 +290,19 @@ export function createUpstream(deps: {
 			!isProcess && live.facts.era === "modern" && call.method === "tools/call";
 		const headers = mirrors ? paramHeaders(call) : NO_HEADERS;
 		return headers instanceof Promise
-			? headers.then((found) => live.request(call, timeoutMs, found))
+			? sendWhenMarked(live, call, timeoutMs, headers)
 			: live.request(call, timeoutMs, headers);
 	};
+	const sendWhenMarked = async (
+		live: Connection,
+		call: Call,
+		timeoutMs: number,
+		coming: Promise<ParamHeaders>,
+	): Promise<Reply> => live.request(call, timeoutMs, await coming);
+	const sendWhenConnected = async (call: Call): Promise<Reply> =>
+		send(await unless(call.signal, connect()), call);
 	const once = (call: Call): Promise<Reply> =>
-		connection
-			? send(connection, call)
-			: unless(call.signal, connect()).then((live) => send(live, call));
+		connection ? send(connection, call) : sendWhenConnected(call);
 
 	const request = async (call: Call): Promise<Reply> => {
 		enter();

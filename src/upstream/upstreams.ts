@@ -12,6 +12,7 @@ import type { Server } from "../store/servers.ts";
 import { identityFor, missingSlots } from "./credentials.ts";
 import { createDial, type DialDeps, missingSecrets } from "./dial.ts";
 import { createUpstream, type LivingUpstream } from "./life.ts";
+import { Pool } from "./pool.ts";
 import { createSharedProcess, type SharedProcess } from "./shared-process.ts";
 import { createLines } from "./stderr.ts";
 import type { Upstreams } from "./upstream.ts";
@@ -42,7 +43,7 @@ const NO_LINES = createLines();
 export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 	const { db, clock, log } = deps;
 	const idleStopMs = deps.idleStopMs ?? IDLE_STOP_MS;
-	const pool = new Map<string, LivingUpstream>();
+	const pool = new Pool();
 	/** What the upstreams of a server and identity share, until they are closed together. */
 	const processes = new Map<string, SharedProcess>();
 	/** Put out of the pool, and not closed yet. */
@@ -66,10 +67,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		retiring.delete(key);
 		if (closing.signal.aborted) return;
 		processes.delete(key);
-		for (const [key, upstream] of pool) {
-			if (upstream.server.id !== serverId || upstream.identity !== identity)
-				continue;
-			pool.delete(key);
+		for (const upstream of pool.of(serverId, identity)) {
+			pool.delete(upstream);
 			const gone = closeAtRest(upstream, closing.signal).finally(() =>
 				leaving.delete(gone),
 			);
@@ -84,10 +83,13 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 
 	/** The upstreams that have a process, by the process. */
 	const running = (): readonly (readonly LivingUpstream[])[] => {
-		const active = [...pool.values()].filter(
-			(upstream) =>
-				upstream.isProcess && ["ready", "starting"].includes(upstream.state()),
-		);
+		const active = pool
+			.all()
+			.filter(
+				(upstream) =>
+					upstream.isProcess &&
+					["ready", "starting"].includes(upstream.state()),
+			);
 		return Object.values(
 			Object.groupBy(active, (upstream) =>
 				upstream.knownFacts()?.era === "modern"
@@ -113,7 +115,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 
 	const stopSweeping = every(Math.min(idleStopMs / 2, SWEEP_MS_MAX), () => {
 		const nowMs = clock.nowMs();
-		for (const upstream of pool.values()) {
+		for (const upstream of pool.all()) {
 			const sinceMs = upstream.idleSinceMs();
 			if (sinceMs === null || nowMs - sinceMs < idleStopMs) continue;
 			log.info("upstream asleep", { slug: upstream.server.slug });
@@ -162,22 +164,18 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 
 	/** Makes room for one more variant; false when all that there are have work. */
 	const makeRoom = (server: Server, identity: string): boolean => {
-		const variants = [...pool].filter(
-			([, upstream]) =>
-				upstream.server.id === server.id &&
-				upstream.identity === identity &&
-				upstream.capabilities !== PLAIN,
-		);
+		const variants = pool
+			.of(server.id, identity)
+			.filter((upstream) => upstream.capabilities !== PLAIN);
 		if (variants.length < VARIANTS_MAX) return true;
 		const [idlest] = variants
-			.filter(([, upstream]) => upstream.restingSinceMs() !== null)
+			.filter((upstream) => upstream.restingSinceMs() !== null)
 			.toSorted(
-				([, a], [, b]) =>
-					Number(a.restingSinceMs()) - Number(b.restingSinceMs()),
+				(a, b) => Number(a.restingSinceMs()) - Number(b.restingSinceMs()),
 			);
 		if (!idlest) return false;
-		pool.delete(idlest[0]);
-		const gone = idlest[1].close().finally(() => leaving.delete(gone));
+		pool.delete(idlest);
+		const gone = idlest.close().finally(() => leaving.delete(gone));
 		leaving.add(gone);
 		return true;
 	};
@@ -188,38 +186,32 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		capabilities = PLAIN,
 	) => {
 		const identity = identityFor(server, userId);
-		const key = `${server.id} ${identity} ${capabilities}`;
-		const known = pool.get(key);
+		const known = pool.find(server.id, identity, capabilities);
 		if (known) return known;
 		// Better a call in which nobody can be asked than none.
 		if (capabilities !== PLAIN && !makeRoom(server, identity))
 			return forUser(server, userId);
 		const fresh = create(server, identity, capabilities);
-		pool.set(key, fresh);
+		pool.add(fresh);
 		return fresh;
 	};
 
 	return {
 		forUser,
 		drop: async (serverId, identity) => {
-			const dropped = [...pool].filter(
-				([, upstream]) =>
-					upstream.server.id === serverId &&
-					(identity === undefined || upstream.identity === identity),
-			);
-			for (const [key, upstream] of dropped) {
-				pool.delete(key);
+			const dropped = pool.of(serverId, identity);
+			for (const upstream of dropped) {
+				pool.delete(upstream);
 				processes.delete(placeOf(upstream));
 			}
-			await Promise.all(dropped.map(([, upstream]) => upstream.close()));
+			await Promise.all(dropped.map((upstream) => upstream.close()));
 		},
-		live: (serverId) =>
-			[...pool.values()].filter((upstream) => upstream.server.id === serverId),
+		live: (serverId) => pool.of(serverId),
 		close: async () => {
 			stopSweeping();
 			closing.abort();
-			const all = [...pool.values()];
-			pool.clear();
+			const all = pool.all();
+			for (const upstream of all) pool.delete(upstream);
 			await Promise.all([
 				...leaving,
 				...all.map((upstream) => upstream.close()),
