@@ -90,19 +90,27 @@ export function createHttpServer(deps: HttpDeps): Handler {
 		return app.fetch(request);
 	};
 
-	return async (request, connection) => {
-		const arrival = new Arrival(request, connection, deps.admission);
-		let response: Response;
-		try {
-			response = await answer(arrival);
-		} catch (error) {
+	const failed = (arrival: Arrival, error: unknown): Response =>
+		arrival.stamp(
 			// Whoever went away in the middle of a body is told nothing, and is no fault of ours to be logged.
-			response = request.signal.aborted
+			arrival.request.signal.aborted
 				? problemText(408, "the request did not arrive whole")
-				: problem(error, arrival.requestId, deps.log);
+				: problem(error, arrival.requestId, deps.log),
+		);
+
+	return (request, connection) => {
+		const arrival = new Arrival(request, connection, deps.admission);
+		try {
+			const answered = answer(arrival);
+			return answered instanceof Promise
+				? answered.then(
+						(response) => arrival.stamp(response),
+						(error: unknown) => failed(arrival, error),
+					)
+				: arrival.stamp(answered);
+		} catch (error) {
+			return failed(arrival, error);
 		}
-		response.headers.set("X-Request-Id", arrival.requestId);
-		return response;
 	};
 }
 
@@ -118,6 +126,12 @@ class Arrival {
 		this.request = request;
 		this.connection = connection;
 		this.#admission = admission;
+	}
+
+	/** The response, by which id it is found in the log. */
+	stamp(response: Response): Response {
+		response.headers.set("X-Request-Id", this.requestId);
+		return response;
 	}
 
 	/** Who sent it: found out when somebody asks, and once. */

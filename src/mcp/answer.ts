@@ -26,12 +26,18 @@ export const JSON_HEADERS: Readonly<Record<string, string>> = {
 /** The same, ready to be copied: nearly every answer has them. */
 const PREPARED = new Headers(JSON_HEADERS);
 
-/** How one request wants its answer. */
+/** How one request is answered in its era. */
 export type Manner = {
 	/** The raw JSON of the request's id. */
 	readonly id: string;
 	/** The client takes event streams. */
 	readonly streams: boolean;
+	/** Does the work; notifications go to the client as they come. */
+	reply(notify: Notify): Reply | Promise<Reply>;
+	/** What is answered when that failed. */
+	failed(error: unknown): Reply;
+	/** Called once when the work is over, however. */
+	onEnd(): void;
 	/** Lets the response be silent. */
 	patient(): void;
 	/** The HTTP status of a reply that comes as plain JSON. */
@@ -42,42 +48,67 @@ export type Manner = {
 	trackOn(connection: EventStream): EventSink;
 };
 
+/** Whoever passes notifications on. */
+export type Notify = { notify(message: Bytes): void };
+
+/** Answers a request: at once, or as soon as anything can be sent. Never rejects. */
+export function answer(manner: Manner): Response | Promise<Response> {
+	return new Answering(manner).run();
+}
+
 /** An answer in the making. A class, because every call makes one. */
-export class Answering implements Deadline {
-	/** Resolves as soon as anything can be sent. Never rejects. */
-	readonly response: Promise<Response>;
+class Answering implements Deadline, Notify {
 	atMs = 0;
 	readonly #manner: Manner;
-	readonly #resolve: (response: Response) => void;
+	#response: PromiseWithResolvers<Response> | null = null;
 	#stream: EventSink | null = null;
 	#finished = false;
 
 	constructor(manner: Manner) {
-		const { promise, resolve } = Promise.withResolvers<Response>();
-		this.response = promise;
-		this.#resolve = resolve;
 		this.#manner = manner;
-		deadlines.add(this, PATIENCE_MS);
 	}
 
-	/** Sends a notification as it comes, to a client that takes streams. */
+	run(): Response | Promise<Response> {
+		let reply: Reply | Promise<Reply>;
+		try {
+			reply = this.#manner.reply(this);
+		} catch (error) {
+			reply = this.#manner.failed(error);
+		}
+		if (!(reply instanceof Promise)) {
+			this.#manner.onEnd();
+			return this.#json(reply);
+		}
+		deadlines.add(this, PATIENCE_MS);
+		this.#response ??= Promise.withResolvers();
+		reply.then(
+			(done) => this.#finish(done),
+			(error: unknown) => this.#finish(this.#manner.failed(error)),
+		);
+		return this.#response.promise;
+	}
+
+	/** Only a client that takes streams hears anything before the reply. */
 	notify(message: Bytes): void {
 		if (this.#manner.streams) this.#open().send(message);
-	}
-
-	/** The reply, which is the end. */
-	finish(reply: Reply): void {
-		deadlines.delete(this);
-		this.#finished = true;
-		const { id } = this.#manner;
-		if (this.#stream) void sendLast(this.#stream, id, reply);
-		else this.#resolve(jsonResponse(id, reply, this.#manner.statusOf(reply)));
 	}
 
 	/** It is silent for long. */
 	onLate(): void {
 		if (this.#manner.streams) this.#open();
 		else this.#manner.patient();
+	}
+
+	#finish(reply: Reply): void {
+		deadlines.delete(this);
+		this.#finished = true;
+		this.#manner.onEnd();
+		if (this.#stream) void sendLast(this.#stream, this.#manner.id, reply);
+		else this.#response?.resolve(this.#json(reply));
+	}
+
+	#json(reply: Reply): Response {
+		return jsonResponse(this.#manner.id, reply, this.#manner.statusOf(reply));
 	}
 
 	#open(): EventSink {
@@ -88,7 +119,8 @@ export class Answering implements Deadline {
 			if (!this.#finished) this.#manner.onGone();
 		});
 		this.#stream = this.#manner.trackOn(connection);
-		this.#resolve(
+		this.#response ??= Promise.withResolvers();
+		this.#response.resolve(
 			new Response(connection.body, { headers: EVENT_STREAM_HEADERS }),
 		);
 		return this.#stream;

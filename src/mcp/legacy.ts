@@ -17,10 +17,11 @@ import {
 } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import {
-	Answering,
+	answer,
 	JSON_HEADERS,
 	jsonResponse,
 	type Manner,
+	type Notify,
 } from "./answer.ts";
 import {
 	isAskable,
@@ -50,7 +51,10 @@ import { type View, viewOf, viewOfClient } from "./view.ts";
 const STREAMS_MAX = 4;
 
 /** Answers one legacy request. */
-export function legacy(deps: McpDeps, exchange: Exchange): Promise<Response> {
+export function legacy(
+	deps: McpDeps,
+	exchange: Exchange,
+): Response | Promise<Response> {
 	const { envelope, id, place } = exchange;
 	if (envelope.method === "initialize") return initialize(deps, exchange);
 	const session = requireSession(deps, exchange.request, place);
@@ -60,27 +64,9 @@ export function legacy(deps: McpDeps, exchange: Exchange): Promise<Response> {
 			"a request with this id is still running",
 			{ status: 400 },
 		);
-	const call = new LegacyCall(exchange, session);
+	const call = new LegacyCall(deps, exchange, session);
 	session.running.set(id, call.signal);
-	const answering = new Answering(call);
-	void run(deps, call, answering);
-	return answering.response;
-}
-
-async function run(
-	deps: McpDeps,
-	call: LegacyCall,
-	answering: Answering,
-): Promise<void> {
-	const { exchange, session } = call;
-	let done: Reply;
-	try {
-		done = await reply(deps, call, answering);
-	} catch (error) {
-		done = deps.failed(exchange, error);
-	}
-	session.running.delete(exchange.id);
-	answering.finish(done);
+	return answer(call);
 }
 
 /** One request of a session. A class, because every call makes one. */
@@ -90,12 +76,26 @@ class LegacyCall implements Manner {
 	readonly signal = new Abort();
 	readonly id: string;
 	readonly streams: boolean;
+	readonly #deps: McpDeps;
 
-	constructor(exchange: Exchange, session: Session) {
+	constructor(deps: McpDeps, exchange: Exchange, session: Session) {
 		this.exchange = exchange;
 		this.session = session;
 		this.id = exchange.id;
 		this.streams = exchange.streams;
+		this.#deps = deps;
+	}
+
+	reply(notify: Notify): Reply | Promise<Reply> {
+		return reply(this.#deps, this, notify);
+	}
+
+	failed(error: unknown): Reply {
+		return this.#deps.failed(this.exchange, error);
+	}
+
+	onEnd(): void {
+		this.session.running.delete(this.id);
 	}
 
 	statusOf(): number {
@@ -306,7 +306,7 @@ async function initialize(
 function reply(
 	deps: McpDeps,
 	call: LegacyCall,
-	answering: Answering,
+	client: Notify,
 ): Reply | Promise<Reply> {
 	const { exchange, session, signal } = call;
 	const { envelope, params } = exchange;
@@ -333,11 +333,10 @@ function reply(
 		params,
 		signal,
 		onNotification: (message) => {
-			if (mayShow(message, session.logLevel ?? "debug"))
-				answering.notify(message);
+			if (mayShow(message, session.logLevel ?? "debug")) client.notify(message);
 		},
 		ask: isAskable(view.capabilities)
-			? askOn(session, notifyOn(answering), signal)
+			? askOn(session, notifyOn(client), signal)
 			: null,
 		session: session.id,
 		end: isTied(view.capabilities) ? endOf(session) : null,
@@ -346,8 +345,8 @@ function reply(
 	});
 }
 
-function notifyOn(answering: Answering): (message: Bytes) => void {
-	return (message) => answering.notify(message);
+function notifyOn(client: Notify): (message: Bytes) => void {
+	return (message) => client.notify(message);
 }
 
 function listReply({ bytes }: Merged): Reply {

@@ -9,7 +9,7 @@ import { objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import type { ParamHeaders } from "../upstream/mirror.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
-import { Answering, type Manner } from "./answer.ts";
+import { answer, type Manner, type Notify } from "./answer.ts";
 import { canonicalCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
 import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
@@ -47,7 +47,10 @@ export const LIST_OF: ReadonlyMap<string, ListKind> = new Map(
 );
 
 /** Answers one modern request. @throws RpcError when it is one that this era does not have */
-export function modern(deps: McpDeps, exchange: Exchange): Promise<Response> {
+export function modern(
+	deps: McpDeps,
+	exchange: Exchange,
+): Response | Promise<Response> {
 	const { method } = exchange.envelope;
 	if (GONE.has(method))
 		throw new RpcError(RPC.methodNotFound, `unknown method: ${method}`, {
@@ -55,28 +58,7 @@ export function modern(deps: McpDeps, exchange: Exchange): Promise<Response> {
 		});
 	if (TASK_METHODS.has(method)) requireTasks(exchange);
 	if (method === "subscriptions/listen") return listen(deps, exchange);
-	const call = new ModernCall(exchange);
-	const answering = new Answering(call);
-	void run(deps, call, answering);
-	return answering.response;
-}
-
-async function run(
-	deps: McpDeps,
-	call: ModernCall,
-	answering: Answering,
-): Promise<void> {
-	const { exchange } = call;
-	const { signal } = exchange.request;
-	signal.addEventListener("abort", call);
-	let done: Reply;
-	try {
-		done = await reply(deps, call, answering);
-	} catch (error) {
-		done = deps.failed(exchange, error);
-	}
-	signal.removeEventListener("abort", call);
-	answering.finish(done);
+	return answer(new ModernCall(deps, exchange));
 }
 
 /** One request, which ends with its connection. A class, because every call makes one. */
@@ -85,11 +67,32 @@ class ModernCall implements Manner, EventListenerObject {
 	readonly signal = new Abort();
 	readonly id: string;
 	readonly streams: boolean;
+	readonly #deps: McpDeps;
+	#connection: AbortSignal | null = null;
 
-	constructor(exchange: Exchange) {
+	constructor(deps: McpDeps, exchange: Exchange) {
 		this.exchange = exchange;
 		this.id = exchange.id;
 		this.streams = exchange.streams;
+		this.#deps = deps;
+	}
+
+	reply(notify: Notify): Reply | Promise<Reply> {
+		const replied = reply(this.#deps, this, notify);
+		// What is answered at once needs no look at whether its client is still there.
+		if (replied instanceof Promise) {
+			this.#connection = this.exchange.request.signal;
+			this.#connection.addEventListener("abort", this);
+		}
+		return replied;
+	}
+
+	failed(error: unknown): Reply {
+		return this.#deps.failed(this.exchange, error);
+	}
+
+	onEnd(): void {
+		this.#connection?.removeEventListener("abort", this);
 	}
 
 	/** An unknown method is 404 here; a header or envelope at fault was refused before. */
@@ -130,7 +133,7 @@ function askingView({ envelope, view }: Exchange): View {
 function reply(
 	deps: McpDeps,
 	{ exchange, signal }: ModernCall,
-	answering: Answering,
+	client: Notify,
 ): Reply | Promise<Reply> {
 	const { envelope, params } = exchange;
 	const { method } = envelope;
@@ -152,7 +155,7 @@ function reply(
 		params,
 		signal,
 		onNotification: (message) => {
-			if (mayShow(message, level)) answering.notify(message);
+			if (mayShow(message, level)) client.notify(message);
 		},
 		ask: null,
 		session: "",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Answering } from "../../src/mcp/answer.ts";
+import { answer as answerIn } from "../../src/mcp/answer.ts";
 import { toBytes } from "../../src/message.ts";
 import { piecesOf } from "../../src/pieces.ts";
 import type { Reply } from "../../src/upstream/upstream.ts";
@@ -7,23 +7,24 @@ import type { Reply } from "../../src/upstream/upstream.ts";
 const OK: Reply = { member: "result", body: toBytes('{"n":1}') };
 const NOTE = toBytes('{"jsonrpc":"2.0",\n"method":"notifications/progress"}');
 
-function answer(
+async function answer(
 	run: (notify: (message: Uint8Array) => void) => Promise<Reply>,
 	streams = true,
 	onGone = (): void => {},
 ): Promise<Response> {
-	const answering = new Answering({
+	return answerIn({
 		id: '"a"',
 		streams,
+		reply: (client) => run((message) => client.notify(message)),
+		failed: (error) => {
+			throw error;
+		},
+		onEnd: () => {},
 		statusOf: () => 200,
 		patient: () => {},
 		onGone,
 		trackOn: (connection) => connection,
 	});
-	void run((message) => answering.notify(message)).then((reply) =>
-		answering.finish(reply),
-	);
-	return answering.response;
 }
 
 test("an answer that is all there is comes as JSON under the client's own id", async () => {
