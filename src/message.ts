@@ -237,6 +237,12 @@ export function memberOf(
 	return found;
 }
 
+/** Throws as `membersOf` does, and gives nothing. */
+export function requireObject(bytes: Bytes, start: number): void {
+	const reader = new ObjectReader(bytes, start);
+	while (reader.next());
+}
+
 /** Keys up to this many are looked through one by one. */
 const FEW = 32;
 

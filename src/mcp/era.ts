@@ -155,9 +155,9 @@ export function requireMirrored(
 
 /** A header value that is not plain ASCII travels as `=?base64?…?=` (SEP-2243); sloppy Base64 is no value at all. */
 function decodeHeader(value: string | null): string | null {
-	const encoded =
-		value === null ? null : /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
-	if (encoded === undefined || encoded === null) return value;
+	if (!value?.startsWith("=?")) return value;
+	const encoded = /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
+	if (encoded === undefined) return value;
 	const bytes = Buffer.from(encoded, "base64");
 	return bytes.toString("base64") === encoded ? bytes.toString("utf8") : null;
 }

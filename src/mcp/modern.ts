@@ -5,6 +5,7 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { Abort } from "../abort.ts";
+import { type Deadline, deadlines } from "../clock.ts";
 import { objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import type { ParamHeaders } from "../upstream/mirror.ts";
@@ -61,8 +62,12 @@ export function modern(
 	return answer(new ModernCall(deps, exchange));
 }
 
+/** Whether the client is still there is looked at after so long. */
+const HASTE_MS = 50;
+
 /** One request, which ends with its connection. A class, because every call makes one. */
-class ModernCall implements Manner, EventListenerObject {
+class ModernCall implements Manner, Deadline, EventListenerObject {
+	atMs = 0;
 	readonly exchange: Exchange;
 	readonly signal = new Abort();
 	readonly id: string;
@@ -79,12 +84,15 @@ class ModernCall implements Manner, EventListenerObject {
 
 	reply(notify: Notify): Reply | Promise<Reply> {
 		const replied = reply(this.#deps, this, notify);
-		// What is answered at once needs no look at whether its client is still there.
-		if (replied instanceof Promise) {
-			this.#connection = this.exchange.request.signal;
-			this.#connection.addEventListener("abort", this);
-		}
+		if (replied instanceof Promise) deadlines.add(this, HASTE_MS);
 		return replied;
+	}
+
+	/** What is answered in a moment need not be given up: the platform's signal is made for the rest. */
+	onLate(): void {
+		this.#connection = this.exchange.request.signal;
+		if (this.#connection.aborted) this.signal.abort();
+		else this.#connection.addEventListener("abort", this);
 	}
 
 	failed(error: unknown): Reply {
@@ -92,6 +100,7 @@ class ModernCall implements Manner, EventListenerObject {
 	}
 
 	onEnd(): void {
+		deadlines.delete(this);
 		this.#connection?.removeEventListener("abort", this);
 	}
 

@@ -7,9 +7,9 @@ import {
 	MalformedMessage,
 	type Message,
 	memberOf,
-	membersOf,
 	parseJson,
 	parseMessage,
+	requireObject,
 } from "../message.ts";
 import { RPC } from "../protocol.ts";
 import type { Envelope } from "./era.ts";
@@ -75,7 +75,7 @@ export function parseIncoming(bytes: Bytes): Incoming {
 	if (meta) {
 		if (params[meta.start] !== 0x7b)
 			throw new MalformedMessage(-32600, "params._meta must be an object");
-		membersOf(params, meta.start);
+		requireObject(params, meta.start);
 	}
 	return {
 		message,

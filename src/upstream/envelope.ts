@@ -128,17 +128,20 @@ function rewriteMeta(
 	meta: Member,
 ): { readonly params: Bytes; readonly progressToken: string | null } {
 	const entries = membersOf(params, meta.start);
-	const kept = entries.filter(
-		({ key }) => !key.startsWith(RESERVED_META_PREFIX),
-	);
-	const level = entries.find(({ key }) => key === META.logLevel);
+	const kept: Member[] = [];
+	let level: Member | null = null;
+	for (const entry of entries)
+		if (!entry.key.startsWith(RESERVED_META_PREFIX)) kept.push(entry);
+		else if (entry.key === META.logLevel) level = entry;
 	const own = ownMeta(
 		envelope,
 		level ? textOf(params, level) : envelope.logLevel,
 	);
 	if (kept.length === 0)
 		return {
-			params: splice(params, [{ ...meta, text: `{${own}}` }]),
+			params: splice(params, [
+				{ start: meta.start, end: meta.end, text: `{${own}}` },
+			]),
 			progressToken: null,
 		};
 	const edits: Edit[] = [];
@@ -178,11 +181,13 @@ function ownMeta(
 	logLevel: string | undefined,
 ): string {
 	if (era === "legacy") return "";
-	const level = logLevel === undefined ? "" : `,"${META.logLevel}":${logLevel}`;
-	return `"${META.protocolVersion}":"${MODERN_REVISION}","${META.clientCapabilities}":${clientCapabilities},"${META.clientInfo}":${clientInfo(version)}${level}`;
+	const own = `${OWN_META}${clientCapabilities},"${META.clientInfo}":${clientInfo(version)}`;
+	return logLevel === undefined ? own : `${own},"${META.logLevel}":${logLevel}`;
 }
+
+const OWN_META = `"${META.protocolVersion}":"${MODERN_REVISION}","${META.clientCapabilities}":`;
 
 /** Who we are as a client, as raw JSON. */
 export function clientInfo(version: string): string {
-	return JSON.stringify({ name: "sallyport", version });
+	return `{"name":"sallyport","version":"${version}"}`;
 }
