@@ -1,7 +1,7 @@
 /** Load by `wrk` (from Debian): one prepared POST again and again, on core 1. */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { median, ROUNDS, SECONDS } from "./bench.ts";
+import { median, QUICK, ROUNDS, SECONDS } from "./bench.ts";
 import { cpuUs, LOAD, makeFolder } from "./processes.ts";
 
 export type Era = "legacy" | "modern";
@@ -71,11 +71,15 @@ export function measure(
 	};
 }
 
-/** Medians of interleaved rounds: A B C A B C …. */
+/** Every target is loaded for so long before it is measured: compilers work while a program does. */
+const WARM_UP_SECONDS = QUICK ? 1 : 3;
+
+/** Medians of interleaved rounds, of programs that are warm: A B C A B C …. */
 export function interleaved(
 	targets: readonly Target[],
 	connections: number,
 ): readonly Sample[] {
+	for (const target of targets) measure(target, connections, WARM_UP_SECONDS);
 	const samples = targets.map((): Sample[] => []);
 	for (let round = 0; round < ROUNDS; round++)
 		for (const [at, target] of targets.entries())

@@ -1,0 +1,64 @@
+import { expect, jest, test } from "bun:test";
+import { type Deadline, deadlines } from "../src/clock.ts";
+
+/** A deadline that writes down when it was passed. */
+function deadline(name: string, passed: string[]): Deadline {
+	return { atMs: 0, onLate: () => void passed.push(name) };
+}
+
+/** Under a clock that only the test moves. */
+function withClock(work: (passMs: (ms: number) => void) => void): void {
+	jest.useFakeTimers();
+	try {
+		work((ms) => jest.advanceTimersByTime(ms));
+	} finally {
+		jest.useRealTimers();
+	}
+}
+
+test("deadlines pass in their order, each once, however they were set", () =>
+	withClock((passMs) => {
+		const passed: string[] = [];
+		deadlines.add(deadline("late", passed), 3000);
+		deadlines.add(deadline("soon", passed), 1000);
+		deadlines.add(deadline("between", passed), 2000);
+		passMs(999);
+		expect(passed).toEqual([]);
+		passMs(1);
+		expect(passed).toEqual(["soon"]);
+		passMs(10_000);
+		expect(passed).toEqual(["soon", "between", "late"]);
+	}));
+
+test("one that is taken back or put off does not pass", () =>
+	withClock((passMs) => {
+		const passed: string[] = [];
+		const [back, off] = [deadline("back", passed), deadline("off", passed)];
+		deadlines.add(back, 1000);
+		deadlines.add(off, 1000);
+		deadlines.delete(back);
+		passMs(900);
+		deadlines.putOff(off, 1000);
+		passMs(900);
+		expect(passed).toEqual([]);
+		passMs(100);
+		expect(passed).toEqual(["off"]);
+	}));
+
+test("what one does when it passes may take another back, or set it anew", () =>
+	withClock((passMs) => {
+		const passed: string[] = [];
+		const other = deadline("other", passed);
+		const again: Deadline = {
+			atMs: 0,
+			onLate: () => {
+				passed.push("again");
+				deadlines.delete(other);
+				if (passed.length < 3) deadlines.add(again, 500);
+			},
+		};
+		deadlines.add(again, 1000);
+		deadlines.add(other, 1000);
+		passMs(5000);
+		expect(passed).toEqual(["again", "again", "again"]);
+	}));
