@@ -215,15 +215,26 @@ export function isArray(bytes: Bytes, start: number): boolean {
 }
 
 /**
- * The members of the object that begins at `start`, in order.
+ * The members of the object that begins at `start`, in order. Bytes are never changed, so that what was read once need
+ * not be read again.
  * @throws MalformedMessage when there is no object, it is not closed, or a key stands twice
  */
 export function membersOf(bytes: Bytes, start: number): readonly Member[] {
+	if (last?.bytes === bytes && last.start === start) return last.members;
 	const members: Member[] = [];
 	const reader = new ObjectReader(bytes, start);
 	while (reader.next()) members.push(reader.member());
+	if (bytes.length <= REMEMBERED_BYTES_MAX) last = { bytes, start, members };
 	return members;
 }
+
+/** The object that was read last: a call's params are looked into several times before anything else is. */
+let last: {
+	readonly bytes: Bytes;
+	readonly start: number;
+	readonly members: readonly Member[];
+} | null = null;
+const REMEMBERED_BYTES_MAX = 4096;
 
 /** The member of that key in the object that begins at `start`, or undefined. Throws as `membersOf` does. */
 export function memberOf(
@@ -231,10 +242,9 @@ export function memberOf(
 	start: number,
 	key: string,
 ): Member | undefined {
-	let found: Member | undefined;
-	const reader = new ObjectReader(bytes, start);
-	while (reader.next()) if (reader.key === key) found = reader.member();
-	return found;
+	for (const member of membersOf(bytes, start))
+		if (member.key === key) return member;
+	return undefined;
 }
 
 /** Throws as `membersOf` does, and gives nothing. */
