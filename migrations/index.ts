@@ -6,6 +6,7 @@ import attempts from "./0004_attempts.sql" with { type: "text" };
 import people from "./0005_people.sql" with { type: "text" };
 import shapes from "./0006_shapes.sql" with { type: "text" };
 import connections from "./0007_connections.sql" with { type: "text" };
+import calls from "./0008_calls.sql" with { type: "text" };
 
 /** Position in the list + 1 is the schema version (`PRAGMA user_version`). */
 export const migrations: readonly string[] = [
@@ -16,4 +17,5 @@ export const migrations: readonly string[] = [
 	people,
 	shapes,
 	connections,
+	calls,
 ];

@@ -6,6 +6,8 @@ import { createBatch } from "./batch.ts";
 import { type Database, transaction } from "./database.ts";
 
 const NAME_LENGTH_MAX = 256;
+/** Calls that are kept, about 100 MB; the oldest go. */
+const CALLS_MAX = 1_000_000;
 
 export type CallRecord = {
 	readonly userId: string;
@@ -31,9 +33,12 @@ export function createCallRecorder(deps: {
 	readonly db: Database;
 	readonly clock: Clock;
 	readonly log?: Log;
+	/** How many are kept. */
+	readonly callsMax?: number;
 }): CallRecorder {
+	const { callsMax = CALLS_MAX } = deps;
 	const batch = createBatch<Row>({
-		write: (rows) => insertCalls(deps.db, rows),
+		write: (rows) => insertCalls(deps.db, rows, callsMax),
 		onFailure: (error, count) =>
 			deps.log?.warn("calls not recorded", {
 				reason: describeError(error),
@@ -50,12 +55,17 @@ export function createCallRecorder(deps: {
 /** In the order of the columns. */
 type Row = readonly (string | number | null)[];
 
-function insertCalls(db: Database, rows: readonly Row[]): void {
+function insertCalls(
+	db: Database,
+	rows: readonly Row[],
+	callsMax: number,
+): void {
 	transaction(db, () => {
 		let at = 0;
 		for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE)
 			db.query(INSERT_MANY).run(...rows.slice(at, at + ROWS_AT_ONCE).flat());
 		for (const row of rows.slice(at)) db.query(INSERT).run(...row);
+		db.query(TRIM).run(callsMax);
 	});
 }
 
@@ -63,6 +73,8 @@ function insertCalls(db: Database, rows: readonly Row[]): void {
 const ROWS_AT_ONCE = 50;
 const ROW = "(?, ?, ?, ?, ?, ?, ?, ?)";
 const INSERT = `INSERT INTO calls (at, user_id, client_id, server_id, method, name, outcome, duration_ms) VALUES ${ROW}`;
+/** Ids are given in the order of time. */
+const TRIM = "DELETE FROM calls WHERE id <= (SELECT max(id) FROM calls) - ?";
 const INSERT_MANY = `${INSERT}${`, ${ROW}`.repeat(ROWS_AT_ONCE - 1)}`;
 
 function rowOf(call: CallRecord, at: number): Row {

@@ -52,6 +52,21 @@ test("calls are written together: by themselves after a tenth of a second, at on
 	recorder.close();
 });
 
+test("the newest calls are kept, in bounds", () => {
+	const db = openDatabase(":memory:");
+	const recorder = createCallRecorder({ db, clock, callsMax: 700 });
+	for (let index = 0; index < 1200; index++)
+		recorder.record({ ...CALL, name: String(index) });
+	recorder.close();
+	expect(
+		db
+			.query(
+				"SELECT count(*) AS kept, min(CAST(name AS INTEGER)) AS oldest FROM calls",
+			)
+			.get(),
+	).toEqual({ kept: 700, oldest: 500 });
+});
+
 test("closing writes what is pending, and takes no more", () => {
 	const db = openDatabase(":memory:");
 	const recorder = createCallRecorder({ db, clock });
