@@ -8,6 +8,20 @@
  *
  * @see https://www.jsonrpc.org/specification and RFC 8259
  */
+import {
+	BACKSLASH,
+	CLOSE_ARRAY,
+	CLOSE_OBJECT,
+	COLON,
+	COMMA,
+	CR,
+	LF,
+	OPEN_ARRAY,
+	OPEN_OBJECT,
+	QUOTE,
+	SPACE,
+	TAB,
+} from "./bytes.ts";
 
 export type Bytes = Uint8Array;
 
@@ -59,17 +73,6 @@ export type Message =
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();
-
-const LF = 0x0a;
-const CR = 0x0d;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COLON = 0x3a;
-const COMMA = 0x2c;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
-const OPEN_ARRAY = 0x5b;
-const CLOSE_ARRAY = 0x5d;
 
 export function toBytes(text: string): Bytes {
 	return encoder.encode(text);
@@ -481,7 +484,7 @@ export function bufferOf(bytes: Bytes): Buffer {
 /** The same message on one line. Raw line breaks are only ever white space between tokens: strings escape them. */
 export function oneLine(message: Bytes): Bytes {
 	if (!message.includes(LF) && !message.includes(CR)) return message;
-	return message.map((byte) => (byte === LF || byte === CR ? 0x20 : byte));
+	return message.map((byte) => (byte === LF || byte === CR ? SPACE : byte));
 }
 
 /** A parsed value as an object, or an empty one when it is something else. */
@@ -586,10 +589,10 @@ function scalarEnd(bytes: Bytes, start: number): number {
 export function skipSpace(bytes: Bytes, start: number): number {
 	let at = start;
 	while (
-		bytes[at] === 0x20 ||
-		bytes[at] === 0x0a ||
-		bytes[at] === 0x0d ||
-		bytes[at] === 0x09
+		bytes[at] === SPACE ||
+		bytes[at] === LF ||
+		bytes[at] === CR ||
+		bytes[at] === TAB
 	)
 		at++;
 	return at;

@@ -4,10 +4,21 @@
  *
  * @see RFC 8259
  */
+import {
+	BACKSLASH,
+	CLOSE_ARRAY,
+	CLOSE_OBJECT,
+	COMMA,
+	CR,
+	LF,
+	OPEN_ARRAY,
+	OPEN_OBJECT,
+	QUOTE,
+	SPACE,
+	TAB,
+} from "./bytes.ts";
 import { type Bytes, DEPTH_MAX, MalformedMessage } from "./message.ts";
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const LOOKED_THROUGH = 24;
 
 export type ValueScan = {
@@ -76,7 +87,12 @@ export function createValueScan(): ValueScan {
 			const byte = chunk[at] as number;
 			if (started && closers.length === 0) {
 				// a number, true, false or null: it ends before what cannot be part of it
-				if (isSpace(byte) || byte === 0x2c || byte === 0x7d || byte === 0x5d) {
+				if (
+					isSpace(byte) ||
+					byte === COMMA ||
+					byte === CLOSE_OBJECT ||
+					byte === CLOSE_ARRAY
+				) {
 					ended = true;
 					return at;
 				}
@@ -87,9 +103,9 @@ export function createValueScan(): ValueScan {
 			started = true;
 			at++;
 			if (byte === QUOTE) inString = true;
-			else if (byte === 0x7b) open(0x7d);
-			else if (byte === 0x5b) open(0x5d);
-			else if (byte === 0x7d || byte === 0x5d) {
+			else if (byte === OPEN_OBJECT) open(CLOSE_OBJECT);
+			else if (byte === OPEN_ARRAY) open(CLOSE_ARRAY);
+			else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
 				if (closers.pop() !== byte) throw broken();
 				if (closers.length === 0) {
 					ended = true;
@@ -107,7 +123,7 @@ export function createValueScan(): ValueScan {
 }
 
 export function isSpace(byte: number): boolean {
-	return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+	return byte === SPACE || byte === LF || byte === CR || byte === TAB;
 }
 
 function isScalar(byte: number): boolean {

@@ -1,23 +1,14 @@
-import { expect, jest, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { type Deadline, deadlines } from "../src/clock.ts";
+import { withTimers } from "./support/timers.ts";
 
 /** A deadline that writes down when it was passed. */
 function deadline(name: string, passed: string[]): Deadline {
 	return { atMs: 0, onLate: () => void passed.push(name) };
 }
 
-/** Under a clock that only the test moves. */
-function withClock(work: (passMs: (ms: number) => void) => void): void {
-	jest.useFakeTimers();
-	try {
-		work((ms) => jest.advanceTimersByTime(ms));
-	} finally {
-		jest.useRealTimers();
-	}
-}
-
 test("deadlines pass in their order, each once, however they were set", () =>
-	withClock((passMs) => {
+	withTimers((passMs) => {
 		const passed: string[] = [];
 		deadlines.add(deadline("late", passed), 3000);
 		deadlines.add(deadline("soon", passed), 1000);
@@ -31,7 +22,7 @@ test("deadlines pass in their order, each once, however they were set", () =>
 	}));
 
 test("one that is taken back or put off does not pass", () =>
-	withClock((passMs) => {
+	withTimers((passMs) => {
 		const passed: string[] = [];
 		const [back, off] = [deadline("back", passed), deadline("off", passed)];
 		deadlines.add(back, 1000);
@@ -46,7 +37,7 @@ test("one that is taken back or put off does not pass", () =>
 	}));
 
 test("what one does when it passes may take another back, or set it anew", () =>
-	withClock((passMs) => {
+	withTimers((passMs) => {
 		const passed: string[] = [];
 		const other = deadline("other", passed);
 		const again: Deadline = {

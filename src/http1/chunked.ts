@@ -3,6 +3,7 @@
  *
  * @see RFC 9112 7.1
  */
+import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
 import { malformed } from "./failure.ts";
 
@@ -23,8 +24,6 @@ export type Dechunker = {
 const LINE_BYTES_MAX = 4096;
 const TRAILERS_MAX = 50;
 const SIZE = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;.*)?$/;
-const CR = 0x0d;
-const LF = 0x0a;
 
 export function createDechunker(): Dechunker {
 	let state: "size" | "data" | "data-end" | "trailer" = "size";

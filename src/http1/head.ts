@@ -5,6 +5,7 @@
  *
  * @see RFC 9112 2 to 6, RFC 9110 5
  */
+import { COLON, CR, LF, SPACE, TAB, ZERO } from "../bytes.ts";
 import type { SallyportError } from "../errors.ts";
 import { type Bytes, latin1In, standsAt } from "../message.ts";
 import { malformed } from "./failure.ts";
@@ -29,12 +30,6 @@ const CONNECTION = "connection";
 /** What nearly every answer is: a text made of it each time would be most of what a head costs. */
 const JSON_TYPE = "application/json";
 const LENGTH_DIGITS_MAX = 15;
-const COLON = 0x3a;
-const SPACE = 0x20;
-const TAB = 0x09;
-const CR = 0x0d;
-const LF = 0x0a;
-const ZERO = 0x30;
 
 /** A class, because every call reads one. It stays bytes: values are cut out when they are asked for. */
 export class Head {

@@ -8,7 +8,9 @@
  *
  * @see RFC 8785 for the idea; numbers are not normalised here
  */
+
 import { createHash } from "node:crypto";
+import { OPEN_ARRAY, OPEN_OBJECT, QUOTE } from "../bytes.ts";
 import {
 	type Bytes,
 	elementsOf,
@@ -57,17 +59,17 @@ function sortedMembers(bytes: Bytes): readonly Entry[] | null {
 
 function canonical(bytes: Bytes, range: Range): string {
 	switch (bytes[range.start]) {
-		case 0x7b:
+		case OPEN_OBJECT:
 			return objectText(
 				membersOf(bytes, range.start)
 					.map((member): Entry => [member.key, canonical(bytes, member)])
 					.toSorted(byName),
 			);
-		case 0x5b:
+		case OPEN_ARRAY:
 			return `[${elementsOf(bytes, range.start)
 				.map((element) => canonical(bytes, element))
 				.join(",")}]`;
-		case 0x22:
+		case QUOTE:
 			return JSON.stringify(parseJson(bytes, range));
 		default:
 			return textOf(bytes, range);

@@ -2,6 +2,7 @@
  * Members of a result that must stand in it once and say what we say, whether the result is held whole or still
  * arrives. Where its server wrote one itself, that one's value is replaced; every other byte stays as it is.
  */
+import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
 import {
 	type Bytes,
 	holds,
@@ -25,12 +26,6 @@ type Missing = "added" | "left out";
 const ESCAPED = "\\u00";
 /** A longer key is none of these, however it is spelled, and is not held. */
 const KEY_BYTES_MAX = 256;
-
-const QUOTE = 0x22;
-const COLON = 0x3a;
-const COMMA = 0x2c;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 
 /** The result with each of the members: in front of its own if it is whole, behind them if it still arrives. */
 export function withMembers(

@@ -4,6 +4,7 @@
 import {
 	type Bytes,
 	cut,
+	isObject,
 	MalformedMessage,
 	type Message,
 	memberOf,
@@ -73,7 +74,7 @@ export function parseIncoming(bytes: Bytes): Incoming {
 	const params = cut(bytes, message.params.start, message.params.end);
 	const meta = memberOf(params, 0, "_meta");
 	if (meta) {
-		if (params[meta.start] !== 0x7b)
+		if (!isObject(params, meta.start))
 			throw new MalformedMessage(-32600, "params._meta must be an object");
 		requireObject(params, meta.start);
 	}

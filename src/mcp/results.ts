@@ -11,6 +11,7 @@
  * or is left out with a line that says so. Structured content is read as the text it is; `isError` and all else that a
  * result says stays as it was.
  */
+import { QUOTE } from "../bytes.ts";
 import type { Caller } from "../caller.ts";
 import { type Clock, every } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
@@ -295,7 +296,7 @@ function unitOf(block: Bytes): Unit {
 		(resource && isObject(block, resource.start)
 			? memberOf(block, resource.start, "text")
 			: undefined);
-	return { block, text: text && block[text.start] === 0x22 ? text : null };
+	return { block, text: text && block[text.start] === QUOTE ? text : null };
 }
 
 function textUnit(text: string): Unit {

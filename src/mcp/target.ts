@@ -7,6 +7,7 @@ import { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
 	type Edit,
+	isObject,
 	memberOf,
 	parseJson,
 	splice,
@@ -286,7 +287,7 @@ function nameIn(kind: Kind, params: Bytes): Place {
 		return { start: member.start, end: member.end, isUri: kind === "resource" };
 	}
 	const ref = memberOf(params, 0, "ref");
-	if (!ref || params[ref.start] !== 0x7b)
+	if (!ref || !isObject(params, ref.start))
 		throw invalidParams("params.ref is missing");
 	const uri = memberOf(params, ref.start, "uri");
 	const member = uri ?? memberOf(params, ref.start, "name");

@@ -8,6 +8,7 @@
  *
  * @see https://www.jsonrpc.org/specification 5
  */
+import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
 import { type Bytes, join, MalformedMessage, parseJson } from "../message.ts";
 import { createValueScan, isSpace, type ValueScan } from "../value-scan.ts";
 
@@ -22,8 +23,6 @@ export type Cutter = {
 
 /** What stands around the member is an envelope: small. */
 const ENVELOPE_BYTES_MAX = 64 * 1024;
-
-const QUOTE = 0x22;
 
 type State =
 	| "start"
@@ -104,17 +103,18 @@ export function createCutter(id: string): Cutter {
 	const step = (byte: number): void => {
 		switch (state) {
 			case "start":
-				if (byte !== 0x7b) throw broken("the message is not a JSON object");
+				if (byte !== OPEN_OBJECT)
+					throw broken("the message is not a JSON object");
 				state = "key-or-end";
 				return;
 			case "key-or-end":
 			case "comma":
-				if (byte === 0x7d) state = "done";
-				else if (state === "comma" && byte === 0x2c) state = "key";
+				if (byte === CLOSE_OBJECT) state = "done";
+				else if (state === "comma" && byte === COMMA) state = "key";
 				else throw broken();
 				return;
 			case "colon":
-				if (byte !== 0x3a) throw broken();
+				if (byte !== COLON) throw broken();
 				begin(key as string);
 				return;
 			default:

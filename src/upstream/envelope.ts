@@ -5,6 +5,7 @@
  *
  * @see specification 2026-07-28, basic ("_meta"), and basic/utilities/progress
  */
+import { CLOSE_OBJECT } from "../bytes.ts";
 import {
 	type Bytes,
 	type Edit,
@@ -43,8 +44,6 @@ export type Enveloped = {
 	/** The client's own progress token as raw JSON; null when it wants no progress. */
 	readonly progressToken: string | null;
 };
-
-const CLOSE_OBJECT = 0x7d;
 
 /** Wraps a request. @throws MalformedMessage when the params are not an object, or a member stands twice */
 export function wrapRequest(envelope: Envelope): Enveloped {

@@ -3,6 +3,7 @@
  *
  * @see WHATWG HTML 9.2.6, "Interpreting an event stream"
  */
+import { COLON, SPACE } from "../bytes.ts";
 import { type Bytes, join } from "../message.ts";
 import { createLineSplitter } from "./lines.ts";
 
@@ -21,8 +22,6 @@ export type EventSplitter = {
 	readonly lastId: () => string;
 };
 
-const COLON = 0x3a;
-const SPACE = 0x20;
 const RETRY_DIGITS = /^\d{1,9}$/;
 
 /** @param options.onTooLong called when one event has more than `bytesMax` bytes; the stream is of no use then */

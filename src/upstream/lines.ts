@@ -1,6 +1,7 @@
 /**
  * Splits a byte stream into lines without ever joining more than one line. It knows nothing of what a line says.
  */
+import { CR, LF } from "../bytes.ts";
 import { type Bytes, join } from "../message.ts";
 
 export type LineSplitter = {
@@ -9,9 +10,6 @@ export type LineSplitter = {
 	/** Gives the last line, if the stream ended without ending it. */
 	readonly end: () => void;
 };
-
-const LF = 0x0a;
-const CR = 0x0d;
 
 /**
  * A splitter at LF, CRLF and, when `bareCr`, at CR alone (as event streams may).

@@ -1,18 +1,9 @@
-import { expect, jest, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { Patience } from "../../src/upstream/patience.ts";
-
-/** Under a clock that only the test moves. */
-function withClock(work: (passMs: (ms: number) => void) => void): void {
-	jest.useFakeTimers();
-	try {
-		work((ms) => jest.advanceTimersByTime(ms));
-	} finally {
-		jest.useRealTimers();
-	}
-}
+import { withTimers } from "../support/timers.ts";
 
 test("it ends when nothing is heard for that long, and anew from each sign of life", () =>
-	withClock((passMs) => {
+	withTimers((passMs) => {
 		let ended = 0;
 		const patience = new Patience(1000);
 		patience.start({ onLate: () => ended++ });
@@ -25,7 +16,7 @@ test("it ends when nothing is heard for that long, and anew from each sign of li
 	}));
 
 test("time stands still while a person is asked, however long, and begins anew after the last question", () =>
-	withClock((passMs) => {
+	withTimers((passMs) => {
 		let ended = 0;
 		const patience = new Patience(1000);
 		patience.start({ onLate: () => ended++ });
@@ -45,7 +36,7 @@ test("time stands still while a person is asked, however long, and begins anew a
 	}));
 
 test("what was stopped never ends, not even after a question", () =>
-	withClock((passMs) => {
+	withTimers((passMs) => {
 		let ended = 0;
 		const patience = new Patience(1000);
 		patience.start({ onLate: () => ended++ });
