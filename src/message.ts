@@ -547,8 +547,8 @@ function endOf(bytes: Bytes, start: number): number {
 	throw broken();
 }
 
-/** Most strings are shorter than a search costs. */
-const LOOKED_THROUGH = 24;
+/** Bytes of a string that are looked through before its end is searched for: most strings are shorter than a search costs. */
+export const LOOKED_THROUGH = 24;
 
 function stringEnd(bytes: Bytes, start: number): number {
 	let at = start + 1;

@@ -78,3 +78,9 @@ export function isModernErrorCode(code: unknown): boolean {
 		code === RPC.unsupportedProtocolVersion
 	);
 }
+
+/** The two forms that an answer over HTTP has. */
+export const MEDIA = {
+	json: "application/json",
+	events: "text/event-stream",
+} as const;

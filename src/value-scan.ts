@@ -17,9 +17,12 @@ import {
 	SPACE,
 	TAB,
 } from "./bytes.ts";
-import { type Bytes, DEPTH_MAX, MalformedMessage } from "./message.ts";
-
-const LOOKED_THROUGH = 24;
+import {
+	type Bytes,
+	DEPTH_MAX,
+	LOOKED_THROUGH,
+	MalformedMessage,
+} from "./message.ts";
 
 export type ValueScan = {
 	readonly started: () => boolean;
@@ -44,7 +47,6 @@ export function createValueScan(): ValueScan {
 			at++;
 		}
 		while (at < chunk.length) {
-			// Most strings are shorter than a search costs.
 			for (const soon = at + LOOKED_THROUGH; at < soon; at++) {
 				const byte = chunk[at];
 				if (byte === BACKSLASH || byte === undefined) break;

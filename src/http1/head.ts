@@ -8,6 +8,7 @@
 import { COLON, CR, LF, SPACE, TAB, ZERO } from "../bytes.ts";
 import type { SallyportError } from "../errors.ts";
 import { type Bytes, latin1In, standsAt } from "../message.ts";
+import { MEDIA } from "../protocol.ts";
 import { malformed } from "./failure.ts";
 
 /** How the body ends: after so many bytes, by its last chunk, or with the connection. */
@@ -27,8 +28,6 @@ const STATUS_LINE = "HTTP/1.x 000";
 const CONTENT_LENGTH = "content-length";
 const TRANSFER_ENCODING = "transfer-encoding";
 const CONNECTION = "connection";
-/** What nearly every answer is: a text made of it each time would be most of what a head costs. */
-const JSON_TYPE = "application/json";
 const LENGTH_DIGITS_MAX = 15;
 
 /** A class, because every call reads one. It stays bytes: values are cut out when they are asked for. */
@@ -195,8 +194,9 @@ function isNamed(bytes: Bytes, start: number, name: string): boolean {
 function valueIn(bytes: Bytes, start: number, end: number): string {
 	const from = valueStart(bytes, start, end);
 	const to = valueEnd(bytes, from, end);
-	return to - from === JSON_TYPE.length && standsAt(bytes, from, JSON_TYPE)
-		? JSON_TYPE
+	// Nearly every answer is JSON, and a text made of that each time would be most of what a head costs.
+	return to - from === MEDIA.json.length && standsAt(bytes, from, MEDIA.json)
+		? MEDIA.json
 		: latin1In(bytes, from, to);
 }
 

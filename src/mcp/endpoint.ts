@@ -9,7 +9,7 @@
 import type { Caller } from "../caller.ts";
 import type { Log } from "../log.ts";
 import type { Bytes } from "../message.ts";
-import { RPC } from "../protocol.ts";
+import { MEDIA, RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import { jsonResponse } from "./answer.ts";
 import { type Envelope, eraOf, isModernHeader } from "./era.ts";
@@ -81,7 +81,7 @@ export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
 			if (message.kind !== "request")
 				return oneWay(deps, request, place, incoming);
 			id = message.id;
-			const streams = takes(accept, EVENT_STREAM);
+			const streams = takes(accept, MEDIA.events);
 			const exchange = { request, place, view, id, envelope, params, streams };
 			return await (eraOf(envelope, request.headers) === "modern"
 				? modern(deps, exchange)
@@ -115,7 +115,7 @@ function withoutBody(deps: McpDeps, request: Request, place: Place): Response {
 	if (
 		known &&
 		request.method === "GET" &&
-		takes(acceptOf(request), EVENT_STREAM)
+		takes(acceptOf(request), MEDIA.events)
 	)
 		return legacyStream(deps, request, place);
 	if (known && request.method === "DELETE")
@@ -135,9 +135,6 @@ function requireView(deps: McpDeps, place: Place): View {
 	return view;
 }
 
-const JSON_TYPE = "application/json";
-const EVENT_STREAM = "text/event-stream";
-
 function acceptOf(request: Request): string {
 	return request.headers.get("accept") ?? "*/*";
 }
@@ -149,10 +146,10 @@ function takes(accept: string, type: string): boolean {
 
 /** Clients must take both forms; one is enough for us to answer. */
 function requireJson(accept: string): void {
-	if (takes(accept, JSON_TYPE)) return;
+	if (takes(accept, MEDIA.json)) return;
 	throw new RpcError(
 		RPC.invalidRequest,
-		`the Accept header must have ${JSON_TYPE} and ${EVENT_STREAM}`,
+		`the Accept header must have ${MEDIA.json} and ${MEDIA.events}`,
 		{
 			status: 406,
 		},

@@ -12,7 +12,7 @@ import {
 	parseMessage,
 	requireObject,
 } from "../message.ts";
-import { RPC } from "../protocol.ts";
+import { MEDIA, RPC } from "../protocol.ts";
 import type { Envelope } from "./era.ts";
 import { RpcError } from "./rpc.ts";
 
@@ -46,12 +46,10 @@ export function readBody(request: Request): Promise<Bytes> {
 		: readChunks(request, MESSAGE_BYTES_MAX);
 }
 
-const JSON_TYPE = "application/json";
-
 function isJson(contentType: string): boolean {
 	return (
-		contentType === JSON_TYPE ||
-		contentType.split(";")[0]?.trim().toLowerCase() === JSON_TYPE
+		contentType === MEDIA.json ||
+		contentType.split(";")[0]?.trim().toLowerCase() === MEDIA.json
 	);
 }
 

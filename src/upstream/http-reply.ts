@@ -18,6 +18,7 @@ import {
 	parseMessage,
 } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
+import { MEDIA } from "../protocol.ts";
 import { type Cutter, createCutter } from "./cutter.ts";
 import { createEventSplitter, type EventSplitter } from "./events.ts";
 import { LinkError, MESSAGE_BYTES_MAX, pauseMs, RECONNECT_MS } from "./link.ts";
@@ -31,12 +32,10 @@ const STALL_MS = 300_000;
 
 type RpcResponse = Extract<Message, { kind: "response" }>;
 
-const JSON_TYPE = "application/json";
-
 /** The media type alone, or empty. */
 export function mediaType(answer: Answer): string {
 	const type = answer.header("content-type") ?? "";
-	if (type === JSON_TYPE) return type;
+	if (type === MEDIA.json) return type;
 	const end = type.indexOf(";");
 	return (end < 0 ? type : type.slice(0, end)).trim().toLowerCase();
 }
