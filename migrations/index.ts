@@ -7,6 +7,7 @@ import people from "./0005_people.sql" with { type: "text" };
 import shapes from "./0006_shapes.sql" with { type: "text" };
 import connections from "./0007_connections.sql" with { type: "text" };
 import calls from "./0008_calls.sql" with { type: "text" };
+import callKinds from "./0009_call_kinds.sql" with { type: "text" };
 
 /** Position in the list + 1 is the schema version (`PRAGMA user_version`). */
 export const migrations: readonly string[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly string[] = [
 	shapes,
 	connections,
 	calls,
+	callKinds,
 ];

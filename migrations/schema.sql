@@ -31,15 +31,20 @@ CREATE TABLE audit (
 	detail TEXT
 ) STRICT;
 
+CREATE TABLE call_kinds (
+	id        INTEGER PRIMARY KEY,
+	user_id   TEXT NOT NULL,
+	client_id TEXT NOT NULL,
+	server_id TEXT NOT NULL,
+	method    TEXT NOT NULL,
+	name      TEXT,
+	outcome   TEXT NOT NULL CHECK (outcome IN ('ok', 'tool_error', 'error', 'cancelled'))
+) STRICT;
+
 CREATE TABLE calls (
 	id          INTEGER PRIMARY KEY,
+	kind_id     INTEGER NOT NULL,
 	at          INTEGER NOT NULL,
-	user_id     TEXT NOT NULL,
-	client_id   TEXT NOT NULL,
-	server_id   TEXT NOT NULL,
-	method      TEXT NOT NULL,
-	name        TEXT,
-	outcome     TEXT NOT NULL CHECK (outcome IN ('ok', 'tool_error', 'error', 'cancelled')),
 	duration_ms INTEGER NOT NULL
 ) STRICT;
 

@@ -298,7 +298,7 @@ export function createRouter(deps: {
 			method,
 			name,
 			outcome,
-			durationMs: Math.round(deps.clock.nowMs() - startedMs),
+			durationMs: deps.clock.nowMs() - startedMs,
 		});
 
 	/**

@@ -1,4 +1,10 @@
-/** The record of calls: names, outcome and milliseconds, never arguments or results. No call waits for it. */
+/**
+ * The record of calls: names, outcome and milliseconds, never arguments or results. No call waits for it.
+ *
+ * Calls are much alike, so what they have in common is a row of its own, a kind, and a call is four numbers. A kind has
+ * the id of the first call that is of it, and is good for calls of one chapter only: they begin with every id that
+ * `CHAPTER_CALLS` divides. So calls and kinds grow old together, and are forgotten by their ids alone.
+ */
 import type { Clock } from "../clock.ts";
 import { describeError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -6,8 +12,11 @@ import { createBatch } from "./batch.ts";
 import { type Database, transaction } from "./database.ts";
 
 const NAME_LENGTH_MAX = 256;
-/** Calls that are kept, about 100 MB; the oldest go. */
+/** Calls that are kept, about 25 MB, and a chapter more; the oldest chapter goes. */
 const CALLS_MAX = 1_000_000;
+const CHAPTER_CALLS = 10_000;
+/** Kinds that are remembered. When there are more, all are forgotten: they are written once more when they come again. */
+const KINDS_MAX = 10_000;
 
 export type CallRecord = {
 	readonly userId: string;
@@ -33,10 +42,11 @@ export function createCallRecorder(deps: {
 	readonly db: Database;
 	readonly clock: Clock;
 	readonly log?: Log;
-	/** How many are kept. */
+	/** How many are kept, in whole chapters. */
 	readonly callsMax?: number;
 }): CallRecorder {
 	const { callsMax = CALLS_MAX } = deps;
+	const kinds = new Kinds();
 	const batch = createBatch<Row>({
 		write: (rows) => insertCalls(deps.db, rows, callsMax),
 		onFailure: (error, count) =>
@@ -46,49 +56,121 @@ export function createCallRecorder(deps: {
 			}),
 	});
 	return {
-		record: (call) => batch.add(rowOf(call, deps.clock.now())),
+		record: (call) =>
+			batch.add({
+				kind: kinds.of(call),
+				at: deps.clock.now(),
+				durationMs: Math.max(0, Math.round(call.durationMs)),
+			}),
 		flush: batch.flush,
 		close: batch.close,
 	};
 }
 
-/** In the order of the columns. */
-type Row = readonly (string | number | null)[];
+type Row = {
+	readonly kind: Kind;
+	readonly at: number;
+	readonly durationMs: number;
+};
+
+/** What calls have in common: all but when they were and how long they took. */
+type Kind = {
+	readonly call: CallRecord;
+	/** Its row, which is good for one chapter. */
+	id: number;
+};
+
+const NO_ROW = -1;
+
+/** The kinds, by one part of them after the other: to put together a key for each call takes longer. */
+class Kinds {
+	#users = new Branch();
+	#count = 0;
+
+	of(call: CallRecord): Kind {
+		const name = short(call.name);
+		const method = short(call.method);
+		const branch = this.#users
+			.at(call.userId)
+			.at(call.clientId)
+			.at(call.serverId)
+			.at(method)
+			.at(name)
+			.at(call.outcome);
+		branch.kind ??= this.#add({ ...call, method, name });
+		return branch.kind;
+	}
+
+	#add(call: CallRecord): Kind {
+		if (++this.#count > KINDS_MAX) {
+			this.#users = new Branch();
+			this.#count = 0;
+		}
+		return { call, id: NO_ROW };
+	}
+}
+
+class Branch {
+	readonly #branches = new Map<string | null, Branch>();
+	kind: Kind | null = null;
+
+	at(part: string | null): Branch {
+		const known = this.#branches.get(part);
+		if (known) return known;
+		const fresh = new Branch();
+		this.#branches.set(part, fresh);
+		return fresh;
+	}
+}
+
+function short<Text extends string | null>(text: Text): Text | string {
+	return text && text.length > NAME_LENGTH_MAX
+		? text.slice(0, NAME_LENGTH_MAX)
+		: text;
+}
 
 function insertCalls(
 	db: Database,
 	rows: readonly Row[],
 	callsMax: number,
 ): void {
-	transaction(db, () => {
-		let at = 0;
-		for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE)
-			db.query(INSERT_MANY).run(...rows.slice(at, at + ROWS_AT_ONCE).flat());
-		for (const row of rows.slice(at)) db.query(INSERT).run(...row);
-		db.query(TRIM).run(callsMax);
-	});
+	try {
+		transaction(db, () => {
+			const insert = db.query(
+				"INSERT INTO calls (id, kind_id, at, duration_ms) VALUES (?, ?, ?, ?)",
+			);
+			let id = lastId(db);
+			for (const { kind, at, durationMs } of rows) {
+				id++;
+				const chapter = id - (id % CHAPTER_CALLS);
+				if (id === chapter) forgetBefore(db, id - callsMax);
+				if (kind.id < chapter) insertKind(db, kind, id);
+				insert.run(id, kind.id, at, durationMs);
+			}
+		});
+	} catch (error) {
+		for (const { kind } of rows) kind.id = NO_ROW;
+		throw error;
+	}
 }
 
-/** A statement costs more than the rows it writes. */
-const ROWS_AT_ONCE = 50;
-const ROW = "(?, ?, ?, ?, ?, ?, ?, ?)";
-const INSERT = `INSERT INTO calls (at, user_id, client_id, server_id, method, name, outcome, duration_ms) VALUES ${ROW}`;
-/** Ids are given in the order of time. */
-const TRIM = "DELETE FROM calls WHERE id <= (SELECT max(id) FROM calls) - ?";
-const INSERT_MANY = `${INSERT}${`, ${ROW}`.repeat(ROWS_AT_ONCE - 1)}`;
+function lastId(db: Database): number {
+	return (
+		db.query<{ id: number | null }, []>("SELECT max(id) AS id FROM calls").get()
+			?.id ?? 0
+	);
+}
 
-function rowOf(call: CallRecord, at: number): Row {
-	const { method, name } = call;
-	return [
-		at,
-		call.userId,
-		call.clientId,
-		call.serverId,
-		method.length > NAME_LENGTH_MAX ? method.slice(0, NAME_LENGTH_MAX) : method,
-		name && name.length > NAME_LENGTH_MAX
-			? name.slice(0, NAME_LENGTH_MAX)
-			: name,
-		call.outcome,
-		Math.max(0, Math.round(call.durationMs)),
-	];
+function insertKind(db: Database, kind: Kind, id: number): void {
+	const { userId, clientId, serverId, method, name, outcome } = kind.call;
+	db.query(
+		`INSERT INTO call_kinds (id, user_id, client_id, server_id, method, name, outcome)
+		 VALUES (?, ?, ?, ?, ?, ?, ?)`,
+	).run(id, userId, clientId, serverId, method, name, outcome);
+	kind.id = id;
+}
+
+function forgetBefore(db: Database, id: number): void {
+	db.query("DELETE FROM calls WHERE id < ?").run(id);
+	db.query("DELETE FROM call_kinds WHERE id < ?").run(id);
 }

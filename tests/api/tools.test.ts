@@ -28,7 +28,8 @@ function recorded(): readonly Record<string, unknown>[] {
 	fixture.deps.calls.flush();
 	return fixture.deps.db
 		.query<Record<string, unknown>, []>(
-			"SELECT user_id, client_id, method, name, outcome FROM calls ORDER BY id",
+			`SELECT user_id, client_id, method, name, outcome
+			 FROM calls JOIN call_kinds ON call_kinds.id = calls.kind_id ORDER BY calls.id`,
 		)
 		.all();
 }
