@@ -2,7 +2,8 @@
  * The lists of many servers as one: fetched side by side, merged in a stable order, kept as prepared bytes.
  *
  * A merged list is prepared once for each caller and endpoint and stays good while every server's own list is the
- * same array (an upstream keeps its list until it changes), so that a warm answer costs a comparison per server.
+ * same array (an upstream keeps its list until it changes). That is looked at again only when anything may have changed
+ * or the first of them has grown old, so that a warm answer costs the same however many servers there are.
  * A server that is dead or slow costs its own entries and never the others'.
  */
 import type { Abortable } from "../abort.ts";
@@ -65,8 +66,8 @@ export type Merged = {
 	readonly ttlMs: number;
 };
 
-/** One server's part of a list, and how long it holds. */
-type Source = { readonly shape: Shape; readonly ttlMs: number };
+/** One server's part of a list, and until when it holds. */
+type Source = { readonly shape: Shape; readonly untilMs: number };
 
 type Prepared = {
 	readonly sources: readonly Shape[];
@@ -74,16 +75,26 @@ type Prepared = {
 	readonly bytes: Bytes;
 };
 
+/** A prepared list that every server of a view was found to bear out, until anything changes. */
+type Standing = {
+	readonly list: Prepared;
+	/** The changes of all upstreams until then. */
+	readonly changes: number;
+	readonly untilMs: number;
+};
+
 export function createLists(deps: {
 	readonly upstreamOf: (view: View, server: Server) => Upstream;
+	/** Grows whenever what any upstream says of its lists may have changed, or one could be made that could not. */
+	readonly changes: () => number;
 	readonly shapes: Shapes;
 	readonly clock: Clock;
 	readonly log: Log;
 }): Lists {
 	const { upstreamOf, shapes } = deps;
 	const prepared = new Map<string, Prepared>();
-	/** The same by views, which do not live long: to say in words for whom a list was prepared takes longer. */
-	const recent = new WeakMap<View, Map<ListKind, Prepared>>();
+	/** The same by views, which hold until the servers' rows change. */
+	const standing = new WeakMap<View, Map<ListKind, Standing>>();
 	const renewedMs = new WeakMap<Server, Map<string, number>>();
 
 	const skipped = (server: Server, kind: ListKind, error: unknown): Shape => {
@@ -98,6 +109,8 @@ export function createLists(deps: {
 		return EMPTY_SHAPE;
 	};
 
+	const untilMs = (ms: number): number => deps.clock.nowMs() + ms;
+
 	/** The list as it is known now; null when its server must be asked. */
 	const known = (view: View, server: Server, kind: ListKind): Source | null => {
 		try {
@@ -106,11 +119,14 @@ export function createLists(deps: {
 			return (
 				items && {
 					shape: shapes.of(server, kind, items),
-					ttlMs: upstream.holdsForMs(kind),
+					untilMs: untilMs(upstream.holdsForMs(kind)),
 				}
 			);
 		} catch (error) {
-			return { shape: skipped(server, kind, error), ttlMs: LIST_TTL_MS };
+			return {
+				shape: skipped(server, kind, error),
+				untilMs: untilMs(LIST_TTL_MS),
+			};
 		}
 	};
 
@@ -192,10 +208,11 @@ export function createLists(deps: {
 		const shape = await of(view, server, kind);
 		return {
 			shape,
-			ttlMs:
+			untilMs: untilMs(
 				shape === EMPTY_SHAPE
 					? LIST_TTL_MS
 					: upstreamOf(view, server).holdsForMs(kind),
+			),
 		};
 	};
 
@@ -203,26 +220,34 @@ export function createLists(deps: {
 	const warm = (
 		view: View,
 		kind: ListKind,
-		last: Prepared | undefined,
-	): Merged | null => {
-		const { servers, toolset } = view;
-		if (last?.toolset !== toolset || last.sources.length !== servers.length)
-			return null;
-		let ttlMs = LIST_TTL_MS;
-		for (let at = 0; at < servers.length; at++) {
-			const source = known(view, servers[at] as Server, kind);
-			if (!source || source.shape !== last.sources[at]) return null;
-			ttlMs = Math.min(ttlMs, source.ttlMs);
+		list: Prepared | undefined,
+	): Standing | null => {
+		if (!list) return null;
+		const changes = deps.changes();
+		const sources: Source[] = [];
+		for (const server of view.servers) {
+			const source = known(view, server, kind);
+			if (!source) return null;
+			sources.push(source);
 		}
-		return { bytes: last.bytes, ttlMs };
-	};
-	const remember = (view: View, kind: ListKind, list: Prepared): void => {
-		const lists = recent.get(view) ?? new Map<ListKind, Prepared>();
-		recent.set(view, lists.set(kind, list));
+		return isMadeOf(list, view, sources)
+			? { list, changes, untilMs: endOf(sources) }
+			: null;
 	};
 
-	const merged: Lists["merged"] = (view, kind) =>
-		warm(view, kind, recent.get(view)?.get(kind)) ?? found(view, kind);
+	const answer = (list: Prepared, until: number): Merged => ({
+		bytes: list.bytes,
+		ttlMs: Math.max(0, Math.min(LIST_TTL_MS, until - deps.clock.nowMs())),
+	});
+
+	const merged: Lists["merged"] = (view, kind) => {
+		const last = standing.get(view)?.get(kind);
+		return last &&
+			last.changes === deps.changes() &&
+			deps.clock.nowMs() < last.untilMs
+			? answer(last.list, last.untilMs)
+			: found(view, kind);
+	};
 
 	const found = (view: View, kind: ListKind): Merged | Promise<Merged> => {
 		const key = [
@@ -233,11 +258,11 @@ export function createLists(deps: {
 			view.tasks,
 			kind,
 		].join(" ");
-		const last = prepared.get(key);
-		const list = warm(view, kind, last);
-		if (!last || !list) return merge(view, kind, key);
-		remember(view, kind, last);
-		return list;
+		const fresh = warm(view, kind, prepared.get(key));
+		if (!fresh) return merge(view, kind, key);
+		const lists = standing.get(view) ?? new Map<ListKind, Standing>();
+		standing.set(view, lists.set(kind, fresh));
+		return answer(fresh.list, fresh.untilMs);
 	};
 
 	const merge = async (
@@ -250,6 +275,9 @@ export function createLists(deps: {
 				(server) => known(view, server, kind) ?? sourceOf(view, server, kind),
 			),
 		);
+		const last = prepared.get(key);
+		// A server that cannot be asked has the whole list asked for again each time, and it is the same each time.
+		if (last && isMadeOf(last, view, asked)) return answer(last, endOf(asked));
 		const more = kind === "tools" ? await readMoreName(view) : null;
 		const list: Prepared = {
 			sources: asked.map(({ shape }) => shape),
@@ -262,14 +290,27 @@ export function createLists(deps: {
 		prepared.set(key, list);
 		if (prepared.size > PREPARED_MAX)
 			prepared.delete(prepared.keys().next().value as string);
-		remember(view, kind, list);
-		return {
-			bytes: list.bytes,
-			ttlMs: Math.min(LIST_TTL_MS, ...asked.map((source) => source.ttlMs)),
-		};
+		return answer(list, endOf(asked));
 	};
 
 	return { merged, readMoreName, of, forCall };
+}
+
+function isMadeOf(
+	list: Prepared,
+	{ toolset }: View,
+	sources: readonly Source[],
+): boolean {
+	return (
+		list.toolset === toolset &&
+		list.sources.length === sources.length &&
+		sources.every(({ shape }, at) => shape === list.sources[at])
+	);
+}
+
+/** A list holds as long as the part that holds the shortest. */
+function endOf(sources: readonly Source[]): number {
+	return Math.min(...sources.map(({ untilMs }) => untilMs));
 }
 
 /** Whether the client and the server have the same kind of tasks. */

@@ -140,6 +140,7 @@ export function createRouter(deps: {
 	};
 	const lists = createLists({
 		upstreamOf,
+		changes: deps.upstreams.changes,
 		shapes: deps.shapes,
 		clock: deps.clock,
 		log: deps.log,

@@ -66,6 +66,8 @@ export function createUpstream(deps: {
 	readonly log: Log;
 	/** Makes room for one more process. @throws SallyportError `unavailable` when there is none */
 	readonly admit: () => Promise<void>;
+	/** What its lists say, or for how long they hold, may be otherwise now. */
+	readonly onChange: () => void;
 }): LivingUpstream {
 	const { server, identity, capabilities, clock, log } = deps;
 	const isProcess = server.transport.kind !== "http";
@@ -89,11 +91,20 @@ export function createUpstream(deps: {
 	/** The end of the connection that was put to sleep last. */
 	let asleep: Promise<void> = Promise.resolve();
 
+	const use = (next: Connection | null): void => {
+		connection = next;
+		deps.onChange();
+	};
+	const keep = (kind: ListKind, cached: Cached): void => {
+		lists.set(kind, cached);
+		deps.onChange();
+	};
+
 	const emit = (event: UpstreamEvent): void => {
 		if (event.type === "list_changed") {
 			changes++;
 			const cached = lists.get(event.list);
-			if (cached) lists.set(event.list, { ...cached, freshUntilMs: 0 });
+			if (cached) keep(event.list, { ...cached, freshUntilMs: 0 });
 		}
 		for (const listener of listeners) listener(event);
 	};
@@ -130,12 +141,12 @@ export function createUpstream(deps: {
 
 	const settle = (fresh: Connection): void => {
 		const sinceMs = clock.nowMs();
-		connection = fresh;
+		use(fresh);
 		facts = fresh.facts;
 		lastError = null;
 		void fresh.closed.then((reason) => {
 			if (connection !== fresh) return; // we closed it ourselves
-			connection = null;
+			use(null);
 			fail(reason, clock.nowMs() - sinceMs);
 			void revive();
 		});
@@ -143,7 +154,7 @@ export function createUpstream(deps: {
 		watches.renew(fresh);
 		// What was listed before may be otherwise now; whoever listens hears of it only if it is.
 		for (const [kind, cached] of lists) {
-			lists.set(kind, { ...cached, freshUntilMs: 0 });
+			keep(kind, { ...cached, freshUntilMs: 0 });
 			refresh(kind).catch((error: unknown) => {
 				if (!(error instanceof SallyportError)) throw error;
 				log.warn("list failed", {
@@ -242,7 +253,7 @@ export function createUpstream(deps: {
 			const listing = await fetchList(live, kind, mirrors, closing.signal);
 			const previous = lists.get(kind)?.listing;
 			warnOfFaulty(listing, previous ?? EMPTY);
-			lists.set(kind, {
+			keep(kind, {
 				listing,
 				freshUntilMs:
 					changes === before
@@ -381,7 +392,7 @@ export function createUpstream(deps: {
 		idleSinceMs: () => (isProcess && connection ? restingSinceMs() : null),
 		sleep: async () => {
 			const live = connection;
-			connection = null;
+			use(null);
 			if (live) asleep = live.close();
 			await asleep;
 		},
@@ -389,7 +400,7 @@ export function createUpstream(deps: {
 			closing.abort();
 			listeners.clear();
 			const live = connection;
-			connection = null;
+			use(null);
 			await Promise.all([live?.close(), asleep]);
 			await connecting?.catch(() => {}); // it was told to end, and says so
 		},

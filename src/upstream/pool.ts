@@ -8,6 +8,8 @@ type Variants = Map<string, LivingUpstream>;
 
 export class Pool {
 	readonly #servers = new Map<string, Map<string, Variants>>();
+	/** How often an upstream came or went, or what one knows may have changed. */
+	changes = 0;
 
 	find(
 		serverId: string,
@@ -24,6 +26,7 @@ export class Pool {
 		variants.set(capabilities, upstream);
 		identities.set(identity, variants);
 		this.#servers.set(server.id, identities);
+		this.changes++;
 	}
 
 	delete({ server, identity, capabilities }: LivingUpstream): void {
@@ -32,6 +35,7 @@ export class Pool {
 		variants?.delete(capabilities);
 		if (variants?.size === 0) identities?.delete(identity);
 		if (identities?.size === 0) this.#servers.delete(server.id);
+		this.changes++;
 	}
 
 	all(): readonly LivingUpstream[] {

@@ -157,5 +157,7 @@ export type Upstreams = {
 	/** Closes every upstream of a server (it changed, was removed, or a secret of it changed). */
 	readonly drop: (serverId: string, identity?: string) => Promise<void>;
 	readonly live: (serverId: string) => readonly Upstream[];
+	/** A number that grows whenever a list that any of them knows, or for how long it holds, may have changed. */
+	readonly changes: () => number;
 	readonly close: () => Promise<void>;
 };

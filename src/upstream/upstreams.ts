@@ -159,6 +159,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			admit: async () => {
 				if (!process.runs()) await admit();
 			},
+			onChange: () => void pool.changes++,
 		});
 	};
 
@@ -199,6 +200,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 	return {
 		forUser,
 		drop: async (serverId, identity) => {
+			// One that could not be made may be made now.
+			pool.changes++;
 			const dropped = pool.of(serverId, identity);
 			for (const upstream of dropped) {
 				pool.delete(upstream);
@@ -207,6 +210,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			await Promise.all(dropped.map((upstream) => upstream.close()));
 		},
 		live: (serverId) => pool.of(serverId),
+		changes: () => pool.changes,
 		close: async () => {
 			stopSweeping();
 			closing.abort();

@@ -285,6 +285,7 @@ function scriptedUpstreams(
 			);
 		},
 		live: () => [],
+		changes: () => 0,
 		close: async () => {},
 	};
 }

@@ -75,6 +75,7 @@ function emptyShelves(deps: OAuthDeps): Shelves & { readonly pins: Pins } {
 			forUser: nobody,
 			drop: async () => {},
 			live: () => [],
+			changes: () => 0,
 			close: async () => {},
 		},
 	};
