@@ -8,6 +8,7 @@
  *
  * @see https://www.jsonrpc.org/specification and RFC 8259
  */
+import { isUtf8 } from "node:buffer";
 import {
 	BACKSLASH,
 	CLOSE_ARRAY,
@@ -20,8 +21,10 @@ import {
 	OPEN_OBJECT,
 	QUOTE,
 	SPACE,
-	TAB,
 } from "./bytes.ts";
+import * as json from "./json.ts";
+import { skipSpace } from "./json.ts";
+import { DEPTH_MAX, MalformedMessage, notJson, tooDeep } from "./malformed.ts";
 
 export type Bytes = Uint8Array;
 
@@ -33,19 +36,6 @@ export type Member = Range & {
 	readonly key: string;
 	readonly keyStart: number;
 };
-
-/** Nesting deeper than this is refused: no MCP message needs it, and recursion elsewhere must not be provoked. */
-export const DEPTH_MAX = 256;
-
-/** The text is not JSON, or not an object where one is needed; `reason` is in our words and safe to show. */
-export class MalformedMessage extends Error {
-	readonly code: -32700 | -32600;
-	constructor(code: -32700 | -32600, reason: string) {
-		super(reason);
-		this.name = "MalformedMessage";
-		this.code = code;
-	}
-}
 
 /** A message's envelope over its own bytes. `id` is the id's raw JSON (`7`, `"a"`). */
 export type Message =
@@ -85,7 +75,7 @@ const SHORT = 64;
  * Keys that stand in nearly every message, by their length: they are recognised in the bytes, because a text made of
  * each would be most of what a message costs.
  */
-const KEYS: readonly (readonly string[])[] = byLength([
+const KEYS: readonly string[] = [
 	"id",
 	"jsonrpc",
 	"method",
@@ -107,13 +97,17 @@ const KEYS: readonly (readonly string[])[] = byLength([
 	"io.modelcontextprotocol/protocolVersion",
 	"io.modelcontextprotocol/clientCapabilities",
 	"io.modelcontextprotocol/clientInfo",
-]);
+	"io.modelcontextprotocol/logLevel",
+];
 
-function byLength(keys: readonly string[]): readonly (readonly string[])[] {
-	const sorted: string[][] = [];
-	for (const key of keys) {
-		sorted[key.length] ??= [];
-		sorted[key.length]?.push(key);
+/** Where they stand among all, by their length. */
+const KEYS_BY_LENGTH: readonly (readonly number[])[] = byLength(KEYS);
+
+function byLength(keys: readonly string[]): readonly (readonly number[])[] {
+	const sorted: number[][] = [];
+	for (const [at, { length }] of keys.entries()) {
+		sorted[length] ??= [];
+		sorted[length]?.push(at);
 	}
 	return sorted;
 }
@@ -129,8 +123,12 @@ export function textOf(bytes: Bytes, range?: Range): string {
 			range ? bytes.subarray(range.start, range.end) : bytes,
 		);
 	} catch {
-		throw new MalformedMessage(-32700, "the message is not UTF-8 text");
+		throw notUtf8();
 	}
+}
+
+function notUtf8(): MalformedMessage {
+	return new MalformedMessage(-32700, "the message is not UTF-8 text");
 }
 
 /** The value of a range, parsed. @throws MalformedMessage when it is not JSON */
@@ -139,17 +137,32 @@ export function parseJson(bytes: Bytes, range?: Range): unknown {
 	try {
 		return JSON.parse(text);
 	} catch {
-		throw new MalformedMessage(-32700, "the message is not JSON");
+		throw notJson();
 	}
 }
 
 /**
  * Reads one message. Only the envelope is looked at; `params`, `result` and `error` are found, not parsed.
- * A request from a client must be proven JSON first (`parseJson`), because a peer that relies on lines or on
- * another parser must not be handed something that reads differently there.
  * @throws MalformedMessage
  */
 export function parseMessage(bytes: Bytes): Message {
+	return readMessage(bytes, false);
+}
+
+/**
+ * The same for a message of a client, of which every byte is proven: a peer that relies on lines or on another parser
+ * must not be handed something that reads differently there.
+ * @throws MalformedMessage
+ */
+export function proveMessage(bytes: Bytes): Message {
+	if (!isUtf8(bytes)) throw notUtf8();
+	const start = skipSpace(bytes, 0);
+	// What is no object is refused in any case, and what is no JSON as that.
+	if (bytes[start] !== OPEN_OBJECT) json.valueEnd(bytes, start);
+	return readMessage(bytes, true);
+}
+
+function readMessage(bytes: Bytes, isProof: boolean): Message {
 	const start = skipSpace(bytes, 0);
 	if (bytes[start] === OPEN_ARRAY)
 		throw new MalformedMessage(
@@ -162,7 +175,7 @@ export function parseMessage(bytes: Bytes): Message {
 	let params: Range | null = null;
 	let member: "result" | "error" | null = null;
 	let body: Range | null = null;
-	const reader = new ObjectReader(bytes, start);
+	const reader = new ObjectReader(bytes, start, isProof);
 	while (reader.next())
 		switch (reader.key) {
 			case "jsonrpc":
@@ -223,20 +236,33 @@ export function isArray(bytes: Bytes, start: number): boolean {
  * @throws MalformedMessage when there is no object, it is not closed, or a key stands twice
  */
 export function membersOf(bytes: Bytes, start: number): readonly Member[] {
-	if (last?.bytes === bytes && last.start === start) return last.members;
+	const known =
+		last?.bytes === bytes && last.start === start
+			? last
+			: earlier?.bytes === bytes && earlier.start === start
+				? earlier
+				: null;
+	if (known) return known.members;
 	const members: Member[] = [];
 	const reader = new ObjectReader(bytes, start);
 	while (reader.next()) members.push(reader.member());
-	if (bytes.length <= REMEMBERED_BYTES_MAX) last = { bytes, start, members };
+	if (bytes.length <= REMEMBERED_BYTES_MAX) {
+		earlier = last;
+		last = { bytes, start, members };
+	}
 	return members;
 }
 
-/** The object that was read last: a call's params are looked into several times before anything else is. */
-let last: {
+/** An object that was read. */
+type Known = {
 	readonly bytes: Bytes;
 	readonly start: number;
 	readonly members: readonly Member[];
-} | null = null;
+};
+
+/** The two that were read last: a call's params and their `_meta` are looked into several times before others are. */
+let last: Known | null = null;
+let earlier: Known | null = null;
 const REMEMBERED_BYTES_MAX = 4096;
 
 /** The member of that key in the object that begins at `start`, or undefined. Throws as `membersOf` does. */
@@ -250,13 +276,7 @@ export function memberOf(
 	return undefined;
 }
 
-/** Throws as `membersOf` does, and gives nothing. */
-export function requireObject(bytes: Bytes, start: number): void {
-	const reader = new ObjectReader(bytes, start);
-	while (reader.next());
-}
-
-/** Keys up to this many are looked through one by one. */
+/** Other keys up to this many are looked through one by one. */
 const FEW = 32;
 
 /** Reads an object, member by member. A class, because several read every message, and most members are not kept. */
@@ -268,17 +288,23 @@ class ObjectReader {
 	/** Where its value ends; after the last one, where the object does. */
 	end: number;
 	readonly #bytes: Bytes;
-	readonly #keys: string[] = [];
-	/** The keys of an object that has many. */
+	/** Whether what is read is proven, too. */
+	readonly #isProof: boolean;
+	#isFirst = true;
+	/** Those of `KEYS` that were read, a bit for each. */
+	#known = 0;
+	#others: string[] | null = null;
+	/** The others, when they are many. */
 	#many: Set<string> | null = null;
 
-	constructor(bytes: Bytes, start: number) {
+	constructor(bytes: Bytes, start: number, isProof = false) {
 		if (bytes[start] !== OPEN_OBJECT)
 			throw new MalformedMessage(
 				start < bytes.length ? -32600 : -32700,
 				"the message is not a JSON object",
 			);
 		this.#bytes = bytes;
+		this.#isProof = isProof;
 		this.end = start + 1;
 	}
 
@@ -290,31 +316,48 @@ class ObjectReader {
 			this.end = at + 1;
 			return false;
 		}
-		if (this.#keys.length > 0) {
-			if (bytes[at] !== COMMA) throw broken();
+		if (!this.#isFirst) {
+			if (bytes[at] !== COMMA) throw notJson();
 			at = skipSpace(bytes, at + 1);
 		}
-		if (bytes[at] !== QUOTE) throw broken();
-		const keyEnd = stringEnd(bytes, at);
+		this.#isFirst = false;
+		if (bytes[at] !== QUOTE) throw notJson();
+		const keyEnd = this.#isProof
+			? json.stringEnd(bytes, at)
+			: stringEnd(bytes, at);
 		const colon = skipSpace(bytes, keyEnd);
-		if (bytes[colon] !== COLON) throw broken();
+		if (bytes[colon] !== COLON) throw notJson();
 		this.keyStart = at;
 		this.start = skipSpace(bytes, colon + 1);
-		this.end = endOf(bytes, this.start);
-		this.key = keyOf(bytes, at, keyEnd);
-		if (this.#isKnown(this.key))
+		this.end = this.#isProof
+			? json.valueEnd(bytes, this.start)
+			: endOf(bytes, this.start);
+		this.#take(at, keyEnd);
+		return true;
+	}
+
+	/** The key that stands there, which must be a new one. */
+	#take(start: number, end: number): void {
+		let known = knownKey(this.#bytes, start, end);
+		if (known < 0) {
+			this.key = decodedKey(this.#bytes, start, end);
+			known = KEYS.indexOf(this.key);
+		} else this.key = KEYS[known] as string;
+		const bit = 1 << known;
+		if (known < 0 ? this.#isAmongOthers(this.key) : (this.#known & bit) !== 0)
 			throw new MalformedMessage(
 				-32600,
 				"a member stands twice in the message",
 			);
-		return true;
+		if (known >= 0) this.#known |= bit;
 	}
 
 	/** Whether the key was read before; it was, from now on. */
-	#isKnown(key: string): boolean {
+	#isAmongOthers(key: string): boolean {
 		if (this.#many) return this.#many.size === this.#many.add(key).size;
-		if (this.#keys.includes(key)) return true;
-		if (this.#keys.push(key) === FEW) this.#many = new Set(this.#keys);
+		this.#others ??= [];
+		if (this.#others.includes(key)) return true;
+		if (this.#others.push(key) === FEW) this.#many = new Set(this.#others);
 		return false;
 	}
 
@@ -328,14 +371,17 @@ class ObjectReader {
 	}
 }
 
-/** A key, decoded. */
-function keyOf(bytes: Bytes, start: number, end: number): string {
-	const known = KEYS[end - start - 2];
-	if (known)
-		for (const key of known) if (standsAt(bytes, start + 1, key)) return key;
-	return (
-		plainString(bytes, start, end) ?? String(parseJson(bytes, { start, end }))
-	);
+/** Which of `KEYS` it is, as it is spelled in the bytes; -1 for none. */
+function knownKey(bytes: Bytes, start: number, end: number): number {
+	const candidates = KEYS_BY_LENGTH[end - start - 2];
+	if (candidates)
+		for (const at of candidates)
+			if (standsAt(bytes, start + 1, KEYS[at] as string)) return at;
+	return -1;
+}
+
+function decodedKey(bytes: Bytes, start: number, end: number): string {
+	return String(valueIn(bytes, { start, end }));
 }
 
 /** Whether an ASCII text stands there. */
@@ -370,10 +416,13 @@ const KNOWN_TEXTS = new Array<string>(1024).fill("");
 
 /** A JSON string, decoded; null when the value is none. */
 export function stringIn(bytes: Bytes, range: Range): string | null {
-	const plain = plainString(bytes, range.start, range.end);
-	if (plain !== null) return plain;
-	const value = parseJson(bytes, range);
+	const value = valueIn(bytes, range);
 	return typeof value === "string" ? value : null;
+}
+
+/** A value. @throws MalformedMessage when it is not JSON */
+export function valueIn(bytes: Bytes, range: Range): unknown {
+	return plainString(bytes, range.start, range.end) ?? parseJson(bytes, range);
 }
 
 /** Null when a byte is not printable ASCII. */
@@ -405,7 +454,7 @@ const { latin1Slice, includes, copy } = Buffer.prototype as unknown as {
 
 /** The elements of the array that begins at `start`, in order. @throws MalformedMessage */
 export function elementsOf(bytes: Bytes, start: number): readonly Range[] {
-	if (bytes[start] !== OPEN_ARRAY) throw broken();
+	if (bytes[start] !== OPEN_ARRAY) throw notJson();
 	const elements: Range[] = [];
 	let at = skipSpace(bytes, start + 1);
 	if (bytes[at] === CLOSE_ARRAY) return elements;
@@ -414,7 +463,7 @@ export function elementsOf(bytes: Bytes, start: number): readonly Range[] {
 		elements.push({ start: at, end });
 		at = skipSpace(bytes, end);
 		if (bytes[at] === CLOSE_ARRAY) return elements;
-		if (bytes[at] !== COMMA) throw broken();
+		if (bytes[at] !== COMMA) throw notJson();
 		at = skipSpace(bytes, at + 1);
 	}
 }
@@ -535,16 +584,15 @@ function endOf(bytes: Bytes, start: number): number {
 			continue;
 		}
 		if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
-			if (depth === DEPTH_MAX)
-				throw new MalformedMessage(-32600, "the message is nested too deeply");
+			if (depth === DEPTH_MAX) throw tooDeep();
 			closers[depth++] = byte === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY;
 		} else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
-			if (closers[--depth] !== byte) throw broken();
+			if (closers[--depth] !== byte) throw notJson();
 			if (depth === 0) return at + 1;
 		}
 		at++;
 	}
-	throw broken();
+	throw notJson();
 }
 
 /** Bytes of a string that are looked through before its end is searched for: most strings are shorter than a search costs. */
@@ -559,7 +607,7 @@ function stringEnd(bytes: Bytes, start: number): number {
 	}
 	for (;;) {
 		at = bytes.indexOf(QUOTE, at);
-		if (at < 0) throw broken();
+		if (at < 0) throw notJson();
 		let slashes = 0;
 		while (bytes[at - 1 - slashes] === BACKSLASH) slashes++;
 		if (slashes % 2 === 0) return at + 1;
@@ -582,19 +630,7 @@ function scalarEnd(bytes: Bytes, start: number): number {
 		if (!inside) break;
 		at++;
 	}
-	if (at === start) throw broken();
-	return at;
-}
-
-export function skipSpace(bytes: Bytes, start: number): number {
-	let at = start;
-	while (
-		bytes[at] === SPACE ||
-		bytes[at] === LF ||
-		bytes[at] === CR ||
-		bytes[at] === TAB
-	)
-		at++;
+	if (at === start) throw notJson();
 	return at;
 }
 
@@ -622,7 +658,3 @@ function neither(): MalformedMessage {
 }
 
 const WHOLE_NUMBER = /^(?:0|[1-9]\d*)$/;
-
-function broken(): MalformedMessage {
-	return new MalformedMessage(-32700, "the message is not JSON");
-}

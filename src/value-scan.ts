@@ -17,12 +17,8 @@ import {
 	SPACE,
 	TAB,
 } from "./bytes.ts";
-import {
-	type Bytes,
-	DEPTH_MAX,
-	LOOKED_THROUGH,
-	MalformedMessage,
-} from "./message.ts";
+import { DEPTH_MAX, MalformedMessage } from "./malformed.ts";
+import { type Bytes, LOOKED_THROUGH } from "./message.ts";
 
 export type ValueScan = {
 	readonly started: () => boolean;

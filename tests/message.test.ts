@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { DEPTH_MAX, MalformedMessage } from "../src/malformed.ts";
 import {
-	DEPTH_MAX,
 	elementsOf,
-	MalformedMessage,
 	memberOf,
 	membersOf,
 	parseJson,

@@ -6,13 +6,9 @@
  */
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
-import {
-	type Bytes,
-	MalformedMessage,
-	membersOf,
-	parseJson,
-	skipSpace,
-} from "../message.ts";
+import { skipSpace } from "../json.ts";
+import { MalformedMessage } from "../malformed.ts";
+import { type Bytes, membersOf, parseJson } from "../message.ts";
 import { HttpRefusal } from "./envelope.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;

@@ -4,16 +4,10 @@
  */
 import * as z from "zod";
 import { SallyportError } from "../errors.ts";
+import { skipSpace } from "../json.ts";
 import { isShortened } from "../mcp/names.ts";
 import { heldReason, type Shape } from "../mcp/shape.ts";
-import {
-	type Bytes,
-	join,
-	memberOf,
-	parseJson,
-	skipSpace,
-	textOf,
-} from "../message.ts";
+import { type Bytes, join, memberOf, parseJson, textOf } from "../message.ts";
 import type { CallRecord } from "../store/calls.ts";
 import {
 	mayUse,

@@ -1,6 +1,7 @@
 /** `sallyport tools …`: the tools of all servers, under the names that clients see at `/mcp`. */
 import { SallyportError } from "../errors.ts";
-import { memberOf, parseJson, skipSpace, textOf, toBytes } from "../message.ts";
+import { skipSpace } from "../json.ts";
+import { memberOf, parseJson, textOf, toBytes } from "../message.ts";
 import type { Effective } from "../ops/effective.ts";
 import type { Command, Context } from "./command.ts";
 import { readInput } from "./input.ts";

@@ -5,8 +5,9 @@
  *
  * @see specification 2025-11-25, basic/lifecycle ("Capability Negotiation"); 2026-07-28, basic ("_meta")
  */
-import { objectOf } from "../message.ts";
-import { EXTENSION } from "../protocol.ts";
+import { objectOf, parseJson, textOf } from "../message.ts";
+import { EXTENSION, META } from "../protocol.ts";
+import type { Envelope } from "./envelope.ts";
 
 /** Nothing can be asked. */
 export const NO_CAPABILITIES = "{}";
@@ -17,14 +18,9 @@ const CARRIED: Readonly<Record<string, readonly string[]>> = {
 	sampling: ["context", "tools"],
 };
 
-const CARRYING = [...Object.keys(CARRIED), "extensions"];
-
 /** The canonical JSON of declared capabilities, whatever else they hold. */
-export function canonicalCapabilities(declared: unknown): string {
+function canonicalCapabilities(declared: unknown): string {
 	const known = objectOf(declared);
-	// Most requests of the modern era declare nothing that we carry, and every one declares.
-	if (!CARRYING.some((name) => known[name] !== undefined))
-		return NO_CAPABILITIES;
 	const kept = Object.entries(CARRIED).flatMap(([name, parts]) => {
 		if (known[name] === undefined) return [];
 		const inner = objectOf(known[name]);
@@ -37,6 +33,26 @@ export function canonicalCapabilities(declared: unknown): string {
 		...(Object.keys(extensions).length > 0 ? { extensions } : {}),
 	});
 }
+
+/** The same of what a modern request declares, which its client says again with every other. */
+export function declaredCapabilities(envelope: Envelope): string {
+	const { params } = envelope;
+	const declared = envelope.metaAt(META.clientCapabilities);
+	if (!params || !declared) return NO_CAPABILITIES;
+	const raw = textOf(params, declared);
+	const known = remembered.get(raw);
+	if (known !== undefined) return known;
+	const made = canonicalCapabilities(parseJson(params, declared));
+	if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+	if (raw.length <= REMEMBERED_LENGTH_MAX) remembered.set(raw, made);
+	return made;
+}
+
+/** By what was declared, as it was written. */
+const remembered = new Map<string, string>();
+/** Beyond these all are forgotten. */
+const REMEMBERED_MAX = 200;
+const REMEMBERED_LENGTH_MAX = 1000;
 
 /**
  * The same for a legacy session: its client may also say unasked that its roots have changed, and cannot be handed a

@@ -11,10 +11,10 @@
 
 import { createHash } from "node:crypto";
 import { OPEN_ARRAY, OPEN_OBJECT, QUOTE } from "../bytes.ts";
+import { MalformedMessage } from "../malformed.ts";
 import {
 	type Bytes,
 	elementsOf,
-	MalformedMessage,
 	membersOf,
 	parseJson,
 	type Range,

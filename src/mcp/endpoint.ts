@@ -12,7 +12,8 @@ import type { Bytes } from "../message.ts";
 import { MEDIA, RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import { jsonResponse } from "./answer.ts";
-import { type Envelope, eraOf, isModernHeader } from "./era.ts";
+import type { Envelope } from "./envelope.ts";
+import { eraOf, isModernHeader } from "./era.ts";
 import { legacy, legacyEnd, legacyOneWay, legacyStream } from "./legacy.ts";
 import { modern } from "./modern.ts";
 import { type Incoming, parseIncoming, readBody } from "./request.ts";
@@ -77,7 +78,8 @@ export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
 			const accept = acceptOf(request);
 			requireJson(accept);
 			const incoming = parseIncoming(await readBody(request));
-			const { message, envelope, params } = incoming;
+			const { message, envelope } = incoming;
+			const { params } = envelope;
 			if (message.kind !== "request")
 				return oneWay(deps, request, place, incoming);
 			id = message.id;

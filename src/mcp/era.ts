@@ -8,7 +8,7 @@
  * @see specification 2026-07-28, basic/versioning and basic/transports/streamable-http
  */
 
-import type { Bytes } from "../message.ts";
+import { type Bytes, isObject } from "../message.ts";
 import {
 	ASSUMED_LEGACY_REVISION,
 	type Era,
@@ -23,13 +23,8 @@ import {
 	NAMED_BY,
 	type ParamHeaders,
 } from "../upstream/mirror.ts";
+import type { Envelope } from "./envelope.ts";
 import { RpcError } from "./rpc.ts";
-
-/** A request's method and params, parsed; only names and `_meta` are read from them. */
-export type Envelope = {
-	readonly method: string;
-	readonly params: Readonly<Record<string, unknown>>;
-};
 
 /** Every revision that is spoken here, the newest first. */
 export const SUPPORTED_REVISIONS = [MODERN_REVISION, ...LEGACY_REVISIONS];
@@ -41,8 +36,7 @@ export const SUPPORTED_REVISIONS = [MODERN_REVISION, ...LEGACY_REVISIONS];
  */
 export function eraOf(envelope: Envelope, headers: Headers): Era {
 	const { method } = envelope;
-	const meta = metaOf(envelope);
-	const claimed = meta[META.protocolVersion];
+	const claimed = envelope.meta(META.protocolVersion);
 	const header = headers.get(HEADER.protocolVersion);
 	// `initialize` without the modern envelope opens a legacy session, whatever a header says.
 	if (method === "initialize" && claimed === undefined) return "legacy";
@@ -54,7 +48,7 @@ export function eraOf(envelope: Envelope, headers: Headers): Era {
 		requireLegacyRevision(header);
 		return "legacy";
 	}
-	requireEnvelope(meta);
+	requireEnvelope(envelope);
 	requireHeader(HEADER.protocolVersion, header, String(claimed));
 	if (claimed !== MODERN_REVISION)
 		throw new RpcError(
@@ -88,23 +82,21 @@ export function isModernHeader(headers: Headers): boolean {
 	return headers.get(HEADER.protocolVersion) === MODERN_REVISION;
 }
 
-export function metaOf(envelope: Envelope): Readonly<Record<string, unknown>> {
-	const meta = envelope.params["_meta"];
-	return isRecord(meta) ? meta : {};
-}
-
 /** What `Mcp-Name` must repeat: the tool, prompt, resource or task that is asked for. */
-function routedName({ method, params }: Envelope): string | null {
+function routedName(envelope: Envelope): string | null {
+	const { method } = envelope;
 	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
-	const name = key === undefined ? undefined : params[key];
+	const name = key === undefined ? undefined : envelope.param(key);
 	return typeof name === "string" ? name : null;
 }
 
-function requireEnvelope(meta: Readonly<Record<string, unknown>>): void {
+function requireEnvelope(envelope: Envelope): void {
+	const { params } = envelope;
+	const declared = envelope.metaAt(META.clientCapabilities);
 	const missing =
-		typeof meta[META.protocolVersion] !== "string"
+		typeof envelope.meta(META.protocolVersion) !== "string"
 			? META.protocolVersion
-			: !isRecord(meta[META.clientCapabilities])
+			: !params || !declared || !isObject(params, declared.start)
 				? META.clientCapabilities
 				: null;
 	if (missing === null) return;
@@ -160,8 +152,4 @@ function decodeHeader(value: string | null): string | null {
 	if (encoded === undefined) return value;
 	const bytes = Buffer.from(encoded, "base64");
 	return bytes.toString("base64") === encoded ? bytes.toString("utf8") : null;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -128,7 +128,7 @@ export function legacyOneWay(
 			body: cut(message.bytes, message.body.start, message.body.end),
 		});
 	if (envelope.method === "notifications/cancelled") {
-		const id = envelope.params["requestId"];
+		const id = envelope.param("requestId");
 		session.running.get(JSON.stringify(id) ?? "")?.abort();
 	}
 	if (envelope.method === "notifications/roots/list_changed")
@@ -270,11 +270,11 @@ async function initialize(
 	deps: McpDeps,
 	{ envelope, id, place, view }: Exchange,
 ): Promise<Response> {
-	const wanted = envelope.params["protocolVersion"];
+	const wanted = envelope.param("protocolVersion");
 	const protocolVersion =
 		LEGACY_REVISIONS.find((revision) => revision === wanted) ??
 		LATEST_LEGACY_REVISION;
-	const asked = sessionCapabilities(envelope.params["capabilities"]);
+	const asked = sessionCapabilities(envelope.param("capabilities"));
 	const { capabilities, instructions, icons } = await deps.router.describe({
 		...view,
 		capabilities: asked,
@@ -314,16 +314,16 @@ function reply(
 	const view = sessionView(exchange, session);
 	if (method === "ping") return resultReply({});
 	if (method === "logging/setLevel")
-		return setLevel(deps, view, session, envelope.params["level"], params);
+		return setLevel(deps, view, session, envelope.param("level"), params);
 	if (method === "resources/subscribe" || method === "resources/unsubscribe")
 		return watch(deps, view, session, exchange, signal);
 	if (method.startsWith("tasks/") && view.tasks === null)
 		throw new RpcError(RPC.methodNotFound, `unknown method: ${method}`);
 	if (method === "tasks/list")
-		return deps.router.tasks(view, envelope.params["cursor"], signal);
+		return deps.router.tasks(view, envelope.param("cursor"), signal);
 	const kind = LIST_OF.get(method);
 	if (kind) {
-		refuseCursor(envelope.params);
+		refuseCursor(envelope);
 		const list = deps.router.list(view, kind);
 		return list instanceof Promise ? list.then(listReply) : listReply(list);
 	}
@@ -406,7 +406,7 @@ async function watch(
 	{ envelope }: Exchange,
 	signal: Abortable,
 ): Promise<Reply> {
-	const uri = envelope.params["uri"];
+	const uri = envelope.param("uri");
 	if (typeof uri !== "string")
 		throw new RpcError(RPC.invalidParams, "params.uri is missing");
 	if (envelope.method === "resources/unsubscribe") {

@@ -3,13 +3,13 @@
  * arrives. Where its server wrote one itself, that one's value is replaced; every other byte stays as it is.
  */
 import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
+import { skipSpace } from "../json.ts";
 import {
 	type Bytes,
 	holds,
 	join,
 	membersOf,
 	parseJson,
-	skipSpace,
 	splice,
 } from "../message.ts";
 import type { Pieces } from "../pieces.ts";

@@ -11,9 +11,10 @@ import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import type { ParamHeaders } from "../upstream/mirror.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { answer, type Manner, type Notify } from "./answer.ts";
-import { canonicalCapabilities, declaresTasks } from "./capabilities.ts";
+import { declaredCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
-import { metaOf, requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
+import type { Envelope } from "./envelope.ts";
+import { requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
 import { LIST_TTL_MS, type Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import type { Routed } from "./router.ts";
@@ -135,8 +136,7 @@ class ModernCall implements Manner, Deadline, EventListenerObject {
 
 /** The view of a client that has said with this request what it can be asked. */
 function askingView({ envelope, view }: Exchange): View {
-	const declared = metaOf(envelope)[META.clientCapabilities];
-	return viewOfClient(view, canonicalCapabilities(declared), "modern");
+	return viewOfClient(view, declaredCapabilities(envelope), "modern");
 }
 
 function reply(
@@ -150,14 +150,14 @@ function reply(
 	if (method === "server/discover") return discover(deps, view);
 	const kind = LIST_OF.get(method);
 	if (kind) {
-		refuseCursor(envelope.params);
+		refuseCursor(envelope);
 		const list = deps.router.list(view, kind);
 		return list instanceof Promise
 			? list.then((merged) => listReply(deps, merged))
 			: listReply(deps, list);
 	}
 	// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
-	const level = parseLevel(metaOf(envelope)[META.logLevel]);
+	const level = parseLevel(envelope.meta(META.logLevel));
 	const routed: Routed = {
 		era: "modern",
 		method,
@@ -171,7 +171,7 @@ function reply(
 		end: null,
 		logLevel: null,
 	};
-	const tool = envelope.params["name"];
+	const tool = envelope.param("name");
 	if (method !== "tools/call" || typeof tool !== "string")
 		return deps.router.request(view, routed);
 	const marked = deps.router.mirrored(view, tool, signal);
@@ -242,7 +242,7 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
 	const { envelope, id, place, request } = exchange;
 	const view = askingView(exchange);
-	const wished = objectOf(envelope.params["notifications"]);
+	const wished = objectOf(envelope.param("notifications"));
 	const lists = CHANGES.filter((list) => wished[`${list}ListChanged`] === true);
 	const uris = stringsIn(wished["resourceSubscriptions"]);
 	const taskIds = stringsIn(wished["taskIds"]);
@@ -312,15 +312,14 @@ function stringsIn(value: unknown): readonly string[] {
 }
 
 /** Lists come whole, so no cursor of ours exists. */
-export function refuseCursor(params: Readonly<Record<string, unknown>>): void {
-	if (params["cursor"] !== undefined)
+export function refuseCursor(envelope: Envelope): void {
+	if (envelope.param("cursor") !== undefined)
 		throw new RpcError(RPC.invalidParams, "the cursor is not one of ours");
 }
 
 /** @throws RpcError `-32021` for a client that did not declare the tasks extension with this request */
 function requireTasks({ envelope }: Exchange): void {
-	const declared = metaOf(envelope)[META.clientCapabilities];
-	if (declaresTasks(canonicalCapabilities(declared))) return;
+	if (declaresTasks(declaredCapabilities(envelope))) return;
 	throw new RpcError(
 		RPC.missingClientCapability,
 		"this needs a client that declares the tasks extension",

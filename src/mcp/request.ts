@@ -1,19 +1,9 @@
 /**
  * One POST, read and proven: a single JSON-RPC message within bounds. What this returns is safe to route.
  */
-import {
-	type Bytes,
-	cut,
-	isObject,
-	MalformedMessage,
-	type Message,
-	memberOf,
-	parseJson,
-	parseMessage,
-	requireObject,
-} from "../message.ts";
+import { type Bytes, cut, type Message, proveMessage } from "../message.ts";
 import { MEDIA, RPC } from "../protocol.ts";
-import type { Envelope } from "./era.ts";
+import { Envelope } from "./envelope.ts";
 import { RpcError } from "./rpc.ts";
 
 /** A request body above this is refused: arguments are not a way to move files. */
@@ -21,10 +11,8 @@ export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
 export type Incoming = {
 	readonly message: Message;
-	/** Method and params, parsed; for a response both are empty. */
+	/** Method and params; for a response both are empty. */
 	readonly envelope: Envelope;
-	/** The params' own bytes. */
-	readonly params: Bytes | null;
 };
 
 /**
@@ -58,33 +46,21 @@ function isJson(contentType: string): boolean {
  * @throws MalformedMessage
  */
 export function parseIncoming(bytes: Bytes): Incoming {
-	const value = parseJson(bytes) as { readonly params?: unknown };
-	const message = parseMessage(bytes);
-	if (message.kind === "response" || message.params === null)
-		return {
-			message,
-			envelope: {
-				method: message.kind === "response" ? "" : message.method,
-				params: {},
-			},
-			params: null,
-		};
-	const params = cut(bytes, message.params.start, message.params.end);
-	const meta = memberOf(params, 0, "_meta");
-	if (meta) {
-		if (!isObject(params, meta.start))
-			throw new MalformedMessage(-32600, "params._meta must be an object");
-		requireObject(params, meta.start);
-	}
+	const message = proveMessage(bytes);
 	return {
 		message,
-		envelope: {
-			method: message.method,
-			params: value.params as Readonly<Record<string, unknown>>,
-		},
-		params,
+		envelope:
+			message.kind === "response"
+				? NOTHING_ASKED
+				: new Envelope(
+						message.method,
+						message.params &&
+							cut(bytes, message.params.start, message.params.end),
+					),
 	};
 }
+
+const NOTHING_ASKED = new Envelope("", null);
 
 /** A body that does not say its length, never more than `bytesMax` of it. @throws RpcError 413 */
 async function readChunks(request: Request, bytesMax: number): Promise<Bytes> {

@@ -15,13 +15,13 @@ import { QUOTE } from "../bytes.ts";
 import type { Caller } from "../caller.ts";
 import { type Clock, every } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
+import { MalformedMessage } from "../malformed.ts";
 import {
 	type Bytes,
 	elementsOf,
 	isArray,
 	isObject,
 	join,
-	MalformedMessage,
 	type Member,
 	memberOf,
 	membersOf,

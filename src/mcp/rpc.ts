@@ -3,7 +3,8 @@
  * Which HTTP status carries them is the endpoint's to say, by era.
  */
 import { SallyportError } from "../errors.ts";
-import { MalformedMessage, toBytes } from "../message.ts";
+import { MalformedMessage } from "../malformed.ts";
+import { toBytes } from "../message.ts";
 import { RPC } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 

@@ -9,7 +9,8 @@
  * @see https://www.jsonrpc.org/specification 5
  */
 import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
-import { type Bytes, join, MalformedMessage, parseJson } from "../message.ts";
+import { MalformedMessage } from "../malformed.ts";
+import { type Bytes, join, parseJson } from "../message.ts";
 import { createValueScan, isSpace, type ValueScan } from "../value-scan.ts";
 
 export type Cutter = {

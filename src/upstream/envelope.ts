@@ -6,6 +6,7 @@
  * @see specification 2026-07-28, basic ("_meta"), and basic/utilities/progress
  */
 import { CLOSE_OBJECT } from "../bytes.ts";
+import { skipSpace } from "../json.ts";
 import {
 	type Bytes,
 	type Edit,
@@ -14,7 +15,6 @@ import {
 	type Member,
 	memberOf,
 	membersOf,
-	skipSpace,
 	splice,
 	textOf,
 	toBytes,

@@ -7,7 +7,8 @@
  * @see specification 2026-07-28, basic/versioning ("Compatibility"); 2025-11-25, basic/lifecycle
  */
 import type { Abortable } from "../abort.ts";
-import { MalformedMessage, objectOf, parseJson, toBytes } from "../message.ts";
+import { MalformedMessage } from "../malformed.ts";
+import { objectOf, parseJson, toBytes } from "../message.ts";
 import {
 	isModernErrorCode,
 	LATEST_LEGACY_REVISION,

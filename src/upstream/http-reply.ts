@@ -9,11 +9,11 @@
 
 import type { Answer } from "../http1/answer.ts";
 import { EgressError } from "../http1/failure.ts";
+import { MalformedMessage } from "../malformed.ts";
 import {
 	type Bytes,
 	cut,
 	join,
-	MalformedMessage,
 	type Message,
 	parseMessage,
 } from "../message.ts";

@@ -6,10 +6,10 @@
  */
 import type { Abortable } from "../abort.ts";
 import type { SallyportError } from "../errors.ts";
+import { MalformedMessage } from "../malformed.ts";
 import {
 	type Bytes,
 	elementsOf,
-	MalformedMessage,
 	type Member,
 	membersOf,
 	parseJson,

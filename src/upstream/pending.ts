@@ -1,10 +1,10 @@
 /**
  * Which answer belongs to which request, on the transports where all of them share one stream (stdio, HTTP+SSE).
  */
+import { MalformedMessage } from "../malformed.ts";
 import {
 	type Bytes,
 	cut,
-	MalformedMessage,
 	type Message,
 	memberOf,
 	parseJson,

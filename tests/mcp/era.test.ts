@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { Envelope } from "../../src/mcp/envelope.ts";
 import { eraOf } from "../../src/mcp/era.ts";
 import { RpcError } from "../../src/mcp/rpc.ts";
+import { toBytes } from "../../src/message.ts";
 
 const META = {
 	"io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -13,7 +15,8 @@ function era(
 	headers: Record<string, string> = {},
 ): string | number {
 	try {
-		return eraOf({ method, params }, new Headers(headers));
+		const envelope = new Envelope(method, toBytes(JSON.stringify(params)));
+		return eraOf(envelope, new Headers(headers));
 	} catch (error) {
 		if (error instanceof RpcError) return error.code;
 		throw error;

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { MalformedMessage } from "../../src/malformed.ts";
 import {
 	type Incoming,
 	MESSAGE_BYTES_MAX,
@@ -6,7 +7,6 @@ import {
 	readBody,
 } from "../../src/mcp/request.ts";
 import { RpcError } from "../../src/mcp/rpc.ts";
-import { MalformedMessage } from "../../src/message.ts";
 
 async function readIncoming(request: Request): Promise<Incoming> {
 	return parseIncoming(await readBody(request));
@@ -36,6 +36,18 @@ test("a body that is not JSON is a parse error, whatever it looks like", async (
 		"{'a':1}",
 	])
 		expect(await refusal(body)).toBe(-32700);
+});
+
+test("bytes that are not UTF-8 are a parse error, wherever they stand", async () => {
+	const whole = Buffer.from(
+		'{"jsonrpc":"2.0","id":1,"method":"a","params":{"a":"?"}}',
+	);
+	expect(await refusal(whole)).toBeUndefined();
+	for (const byte of [0x80, 0xc3, 0xff]) {
+		const bytes = Buffer.from(whole);
+		bytes[whole.indexOf("?")] = byte;
+		expect(await refusal(bytes)).toBe(-32700);
+	}
 });
 
 test("a raw line break inside a string never gets through: it would be two messages to a child process", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { MalformedMessage } from "../../src/message.ts";
+import { MalformedMessage } from "../../src/malformed.ts";
 import { createCutter } from "../../src/upstream/cutter.ts";
 import { ODD_RESULT } from "../fixtures/odd.ts";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { MalformedMessage, oneLine, toBytes } from "../../src/message.ts";
+import { MalformedMessage } from "../../src/malformed.ts";
+import { oneLine, toBytes } from "../../src/message.ts";
 import {
 	type Envelope,
 	restoreProgressToken,
