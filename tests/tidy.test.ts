@@ -219,13 +219,17 @@ function code(text: string): string {
 		.replace(/(^|\s)\/\/[^\n]*/g, "$1");
 }
 
-test("a join is planned once, and not at each use: what it is looked up by is bound as +?", () => {
+test("a statement is planned once, and not at each use: what SQLite would look at for it is hidden with a +", () => {
 	const planned = sources
 		.filter(({ path }) => path.startsWith("src/store/"))
 		.flatMap(({ path, text }) =>
-			[...code(text).matchAll(/`[^`]*`/g)]
+			[...code(text).matchAll(/`[^`]*`|"[^"\n]*"/g)]
 				.map(([sql]) => sql)
-				.filter((sql) => /\bJOIN\b/.test(sql) && /= \?/.test(sql))
+				.filter(
+					(sql) =>
+						(/\b(JOIN|ORDER BY)\b/.test(sql) && /= [?$]/.test(sql)) ||
+						/\bLIMIT ([?]|[$]\w+)(?!\w| \+ 0)/.test(sql),
+				)
 				.map((sql) => `${path} ${sql}`),
 		);
 	expect(planned).toEqual([]);

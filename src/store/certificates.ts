@@ -38,7 +38,7 @@ export function createCertificate(
 	).run(certificate);
 	db.query(
 		`DELETE FROM certificates WHERE id IN (
-			SELECT id FROM certificates WHERE names = ? ORDER BY id DESC LIMIT -1 OFFSET ?)`,
+			SELECT id FROM certificates WHERE names = +? ORDER BY id DESC LIMIT -1 OFFSET ?)`,
 	).run(certificate.names, CERTIFICATES_KEPT_MAX);
 }
 
@@ -52,7 +52,7 @@ export function findCertificate(
 			`SELECT fingerprint, names, directory, chain, key_sealed AS keySealed, created_at AS createdAt,
 			        window_start AS windowStart, window_end AS windowEnd, explanation_url AS explanationUrl,
 			        poll_at AS pollAt
-			 FROM certificates WHERE names = ? ORDER BY id DESC LIMIT 1`,
+			 FROM certificates WHERE names = +? ORDER BY id DESC LIMIT 1`,
 		)
 		.get(names);
 }

@@ -1,9 +1,9 @@
 /**
  * The database file: opening, migrating forward, refusing what is newer. It knows no table but SQLite's own.
  *
- * A join that is looked up by a bound value says `= +?`, not `= ?`: SQLite peeks at the value of the latter when it
- * plans, and so plans the join anew at every use, which takes ten times as long as the lookup. The `+` hides the value
- * from it and changes nothing else; the index is used either way.
+ * What is joined or put in order says `= +?`, not `= ?`: SQLite peeks at the value of the latter when it plans, and so
+ * plans anew at every use, which takes up to ten times as long as the look-up. The `+` hides the value from it and
+ * changes nothing else; the index is used either way. `LIMIT ?` is the same, and is hidden by `LIMIT ? + 0`.
  *
  * Transactions are synchronous `bun:sqlite` transactions: an `async` function inside one would commit at its first
  * await. Before a migration the file is copied beside itself with `VACUUM INTO`, so that a failed upgrade loses nothing.

@@ -91,7 +91,7 @@ export function createClientToken(
 		createAccessToken(db, id, grant.scope, access);
 		db.query(
 			`DELETE FROM access_tokens WHERE hash IN (
-				SELECT hash FROM access_tokens WHERE grant_id = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+				SELECT hash FROM access_tokens WHERE grant_id = +? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
 		).run(id, tokensMax);
 		return id;
 	});

@@ -19,7 +19,7 @@ export function createHalfLogin(
 		).run(hash, half.userId, half.expiresAt);
 		db.query(
 			`DELETE FROM half_logins WHERE hash IN (
-				SELECT hash FROM half_logins WHERE user_id = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+				SELECT hash FROM half_logins WHERE user_id = +? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
 		).run(half.userId, HALF_LOGINS_MAX);
 	});
 }

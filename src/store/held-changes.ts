@@ -37,7 +37,7 @@ export function listHeldChanges(
 ): readonly HeldChange[] {
 	return db
 		.query<Row, [string]>(
-			`SELECT ${COLUMNS} FROM held_changes WHERE server_id = ? ORDER BY kind DESC, name`,
+			`SELECT ${COLUMNS} FROM held_changes WHERE server_id = +? ORDER BY kind DESC, name`,
 		)
 		.all(serverId)
 		.map(changeOf);

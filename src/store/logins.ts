@@ -68,7 +68,7 @@ export function createLogin(
 		});
 		db.query(
 			`DELETE FROM logins WHERE hash IN (
-				SELECT hash FROM logins WHERE user_id = ? ORDER BY last_seen_at DESC, created_at DESC LIMIT -1 OFFSET ?)`,
+				SELECT hash FROM logins WHERE user_id = +? ORDER BY last_seen_at DESC, created_at DESC LIMIT -1 OFFSET ?)`,
 		).run(login.userId, LOGINS_MAX);
 	});
 }
@@ -100,7 +100,7 @@ export function listLogins(
 	return db
 		.query<ListedLogin, [string, number, number]>(
 			`SELECT id, method, address, agent, created_at AS createdAt, last_seen_at AS lastSeenAt FROM logins
-			 WHERE user_id = ? AND expires_at > ? AND last_seen_at > ? ORDER BY last_seen_at DESC, created_at DESC`,
+			 WHERE user_id = +? AND expires_at > ? AND last_seen_at > ? ORDER BY last_seen_at DESC, created_at DESC`,
 		)
 		.all(userId, now, idleSince);
 }
@@ -110,7 +110,7 @@ export function findLastSeen(db: Database, userId: string): number | null {
 	return (
 		db
 			.query<{ at: number | null }, [string]>(
-				"SELECT max(last_seen_at) AS at FROM logins WHERE user_id = ?",
+				"SELECT max(last_seen_at) AS at FROM logins WHERE user_id = +?",
 			)
 			.get(userId)?.at ?? null
 	);

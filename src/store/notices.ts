@@ -50,7 +50,7 @@ export function addNotice(
 		).run(userId, now, notice.kind, notice.detail);
 		db.query(
 			`DELETE FROM notices WHERE id IN (
-				SELECT id FROM notices WHERE user_id = ? ORDER BY id DESC LIMIT -1 OFFSET ?)`,
+				SELECT id FROM notices WHERE user_id = +? ORDER BY id DESC LIMIT -1 OFFSET ?)`,
 		).run(userId, NOTICES_OF_USER_MAX);
 	});
 }
@@ -59,7 +59,7 @@ export function addNotice(
 export function listNotices(db: Database, userId: string): readonly Notice[] {
 	return db
 		.query<Notice, [string]>(
-			"SELECT id, at, kind, detail FROM notices WHERE user_id = ? ORDER BY id DESC",
+			"SELECT id, at, kind, detail FROM notices WHERE user_id = +? ORDER BY id DESC",
 		)
 		.all(userId);
 }

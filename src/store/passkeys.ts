@@ -71,7 +71,7 @@ export function findPasskey(db: Database, id: string): Passkey | null {
 export function listPasskeys(db: Database, userId: string): readonly Passkey[] {
 	return db
 		.query<Passkey, [string]>(
-			`SELECT ${COLUMNS} FROM passkeys WHERE user_id = ? ORDER BY created_at, id`,
+			`SELECT ${COLUMNS} FROM passkeys WHERE user_id = +? ORDER BY created_at, id`,
 		)
 		.all(userId);
 }

@@ -46,7 +46,7 @@ export function listSecrets(
 ): readonly SecretRow[] {
 	return db
 		.query<SecretRow, [string]>(
-			`SELECT ${COLUMNS} FROM secrets WHERE server_id = ? ORDER BY slot, owner`,
+			`SELECT ${COLUMNS} FROM secrets WHERE server_id = +? ORDER BY slot, owner`,
 		)
 		.all(serverId);
 }

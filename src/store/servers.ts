@@ -174,7 +174,7 @@ export function findServer(db: Database, slug: string): Server | null {
 	if (!row) return null;
 	const slots = db
 		.query<SlotRow, [string]>(
-			`SELECT ${SLOT_COLUMNS} FROM slots WHERE server_id = ? ORDER BY name`,
+			`SELECT ${SLOT_COLUMNS} FROM slots WHERE server_id = +? ORDER BY name`,
 		)
 		.all(row.id);
 	return serverOf(row, slots.map(slotOf), findToolSettings(db, row.id));

@@ -69,7 +69,7 @@ export function trimSessions(
 	return db
 		.query<{ hash: Uint8Array }, Record<string, string | number | null>>(
 			`DELETE FROM sessions WHERE hash IN (
-				SELECT hash FROM sessions WHERE user_id = $userId AND ($clientId IS NULL OR client_id = $clientId)
+				SELECT hash FROM sessions WHERE user_id = +$userId AND ($clientId IS NULL OR client_id = +$clientId)
 				ORDER BY last_seen_at DESC, created_at DESC LIMIT -1 OFFSET $keep)
 			 RETURNING hash`,
 		)

@@ -25,9 +25,9 @@ export function createSignIn(db: Database, signIn: SignIn): void {
 			 VALUES ($stateHash, $loginHash, $userId, $serverId, $request, $expiresAt)`,
 		).run(signIn);
 		db.query(
-			`DELETE FROM sign_ins WHERE login_hash = $login AND state_hash NOT IN (
-				SELECT state_hash FROM sign_ins WHERE login_hash = $login ORDER BY expires_at DESC LIMIT $max)`,
-		).run({ login: signIn.loginHash, max: PER_LOGIN_MAX });
+			`DELETE FROM sign_ins WHERE state_hash IN (
+				SELECT state_hash FROM sign_ins WHERE login_hash = +? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+		).run(signIn.loginHash, PER_LOGIN_MAX);
 	});
 }
 

@@ -151,7 +151,7 @@ export function listSteps(
 	return db
 		.query<RecordedStep, [number, number]>(
 			`SELECT at, step, outcome, detail, client_id AS clientId, user_id AS userId, grant_id AS grantId, address, agent
-			 FROM (SELECT * FROM timeline WHERE at >= ? ORDER BY id DESC LIMIT ?) ORDER BY id`,
+			 FROM (SELECT * FROM timeline WHERE at >= +? ORDER BY id DESC LIMIT ? + 0) ORDER BY id`,
 		)
 		.all(since, stepsMax);
 }

@@ -52,7 +52,7 @@ export function listToolSettings(
 export function findToolSettings(db: Database, serverId: string): ToolSettings {
 	const rows = db
 		.query<Row, [string]>(
-			"SELECT * FROM tool_settings WHERE server_id = ? ORDER BY tool",
+			"SELECT * FROM tool_settings WHERE server_id = +? ORDER BY tool",
 		)
 		.all(serverId);
 	return new Map(rows.map((row) => [row.tool, settingOf(row)]));
