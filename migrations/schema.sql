@@ -460,6 +460,8 @@ CREATE INDEX access_tokens_grant ON access_tokens (grant_id);
 
 CREATE INDEX api_keys_user ON api_keys (user_id);
 
+CREATE INDEX audit_of_gateway ON audit (id) WHERE actor = 'gateway';
+
 CREATE INDEX certificates_names ON certificates (names);
 
 CREATE INDEX clients_user ON clients (user_id);

@@ -9,7 +9,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import { recordAudit } from "../store/audit.ts";
+import { recordAudit, trimGatewayEntries } from "../store/audit.ts";
 import { type Database, transaction } from "../store/database.ts";
 import {
 	type Change,
@@ -115,10 +115,14 @@ export function createPins(deps: {
 		if (added.length + gone.length === 0) return;
 		transaction(db, () => {
 			for (const name of gone) dropHeldChange(db, server.id, kind, name);
-			for (const change of added.slice(0, HELD_MAX)) {
+			let room = HELD_MAX - before.size + gone.length;
+			for (const change of added) {
+				const isNew = !before.has(change.name);
+				if (isNew && room-- <= 0) continue;
 				holdChange(db, server.id, change);
-				if (!before.has(change.name)) audit(server, change);
+				if (isNew) audit(server, change);
 			}
+			trimGatewayEntries(db);
 		});
 		if (added.length > 0)
 			log.warn("changed tools held", {

@@ -10,6 +10,7 @@ import {
 } from "../oauth/authorization-server.ts";
 import { LOGIN_IDLE_SECONDS } from "../people/lifetimes.ts";
 import { GUESSES_KEPT_SECONDS } from "../people/throttle.ts";
+import { trimGatewayEntries } from "../store/audit.ts";
 import { deleteIdleClients } from "../store/clients.ts";
 import type { Database } from "../store/database.ts";
 import { deleteExpiredDeviceCodes } from "../store/device-codes.ts";
@@ -43,4 +44,5 @@ export function sweep(db: Database, now: number): void {
 	deleteExpiredDeviceCodes(db, now);
 	deleteExpiredSignIns(db, now);
 	deleteOldSteps(db, now - TIMELINE_SECONDS);
+	trimGatewayEntries(db);
 }

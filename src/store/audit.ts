@@ -1,8 +1,16 @@
-/** The audit trail: who changed what, when. Append-only; names and ids, never a value. */
+/**
+ * The audit trail: who changed what, when. Append-only; names and ids, never a value.
+ *
+ * What a person did is kept for good: it is what the trail is for, and nobody may push it out by doing much. What the
+ * gateway did by itself is another's doing, a server's that says something else each time, so it has a bound.
+ */
 import type { Database } from "./database.ts";
 
+/** Entries of the gateway's own that are kept; the newest. */
+const GATEWAY_ENTRIES_MAX = 10_000;
+
 type AuditEntry = {
-	/** A user's id, or `socket` for whoever holds the admin socket. */
+	/** A user's id, `socket` for whoever holds the admin socket, `gateway` for what nobody asked for. */
 	readonly actor: string;
 	/** `server.add`, `secret.set`, `key.revoke` … */
 	readonly action: string;
@@ -20,4 +28,12 @@ export function recordAudit(
 	db.query(
 		"INSERT INTO audit (at, actor, action, object, detail) VALUES (?, ?, ?, ?, ?)",
 	).run(now, entry.actor, entry.action, entry.object, entry.detail ?? null);
+}
+
+/** Forgets the oldest of what the gateway did by itself. */
+export function trimGatewayEntries(db: Database): void {
+	db.query(
+		`DELETE FROM audit WHERE actor = 'gateway' AND id <= (
+			SELECT id FROM audit WHERE actor = 'gateway' ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+	).run(GATEWAY_ENTRIES_MAX);
 }

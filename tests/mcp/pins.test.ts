@@ -3,6 +3,7 @@ import { createLog } from "../../src/log.ts";
 import { createPins, type Pins } from "../../src/mcp/pins.ts";
 import { toBytes } from "../../src/message.ts";
 import { acceptChanges, viewChanges } from "../../src/ops/tool-changes.ts";
+import { recordAudit } from "../../src/store/audit.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { listHeldChanges } from "../../src/store/held-changes.ts";
 import {
@@ -148,6 +149,34 @@ test("what is seen again is neither audited nor logged again, and waits no more 
 	expect(logged).toHaveLength(1);
 	judged(server, READ);
 	expect(listHeldChanges(db, server.id)).toEqual([]);
+});
+
+test("a server that says something else each time fills neither the store nor the trail, and pushes out nobody's doings", () => {
+	const server = add({}, true);
+	judged(server, READ);
+	recordAudit(db, { actor: "usr_1", action: "server.add", object: "x" }, 1);
+	for (let round = 0; round < 3; round++) {
+		const names = Array.from({ length: 600 }, (_, at) => `t${round}_${at}`);
+		const said = judged(server, ...names.map((name) => `{"name":"${name}"}`));
+		expect(Object.keys(said)).toEqual(names);
+	}
+	expect(listHeldChanges(db, server.id)).toHaveLength(1000);
+	expect(audited()).toHaveLength(1001);
+	const shared = createServer(
+		db,
+		"shared",
+		{ ...server, slots: [], access: "everyone" },
+		1,
+	);
+	judged(shared, READ);
+	for (let round = 0; round < 11; round++)
+		judged(
+			shared,
+			...Array.from({ length: 1000 }, (_, at) => `{"name":"t${round}_${at}"}`),
+		);
+	expect(audited()).toHaveLength(10_001);
+	expect(audited()[0]).toBe("server.add x ");
+	expect(audited().at(-1)).toBe("tool.hold shared new tool t10_999");
 });
 
 test("where each user has a server of their own, one's list takes nothing back for another", () => {
