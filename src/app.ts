@@ -15,6 +15,7 @@ import { describeError, parseErrorCode, SallyportError } from "./errors.ts";
 import { createAdmission } from "./http/admission.ts";
 import { withDoors } from "./http/doors.ts";
 import { createHttpServer } from "./http/server.ts";
+import { asRequest } from "./http1/incoming.ts";
 import { createLog, type Log } from "./log.ts";
 import { createEndpoint } from "./mcp/endpoint.ts";
 import { createInput } from "./mcp/input.ts";
@@ -281,9 +282,8 @@ export async function startApp(
 		...{ front, address, approach, backups, npm, desk },
 	};
 	service = openService(base);
-	const admin = listenSocket(config.adminSocket, (request, connection) => {
-		connection.patient();
-		return (service as Service).api.handle(request, {
+	const admin = listenSocket(config.adminSocket, (request) => {
+		return (service as Service).api.handle(asRequest(request), {
 			userId: null,
 			role: "owner",
 			via: "socket",
@@ -567,9 +567,7 @@ function openService(base: Base): Service {
 					{
 						method: "ALL",
 						path: "/api/*",
-						handler: (request, _params, { requestId, patient }) => {
-							// an install or a tool call may take minutes
-							patient();
+						handler: (request, _params, { requestId }) => {
 							const visitor = request.headers.has("Authorization")
 								? null
 								: findApiVisitor(request);

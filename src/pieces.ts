@@ -72,3 +72,26 @@ export async function wholeOf(
 	}
 	return Buffer.concat(parts);
 }
+
+/** Bytes that are there already, as pieces. */
+export function wholePieces(bytes: Bytes): Pieces {
+	return new Whole(bytes);
+}
+
+class Whole implements Pieces {
+	#left: Bytes | null;
+
+	constructor(bytes: Bytes) {
+		this.#left = bytes.length === 0 ? null : bytes;
+	}
+
+	next(): Promise<Bytes | null> {
+		const piece = this.#left;
+		this.#left = null;
+		return Promise.resolve(piece);
+	}
+
+	cancel(): void {
+		this.#left = null;
+	}
+}

@@ -10,8 +10,6 @@ export type Params = Readonly<Record<string, string>>;
 export type Visit = {
 	/** Shown in errors, carried by logs. */
 	readonly requestId: string;
-	/** Lets the response be silent for as long as it likes. */
-	readonly patient: () => void;
 };
 
 export type Route = {

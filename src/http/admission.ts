@@ -5,14 +5,15 @@
  * @see specification 2025-11-25, basic/transports, "Security Warning"; RFC 9110 15.5.20 (421)
  */
 import ipaddr from "ipaddr.js";
+import type { HttpRequest } from "../http1/incoming.ts";
 
 export type Admission = {
 	/** Whether the request names a host that is ours, once. */
-	readonly isOurHost: (request: Request) => boolean;
+	readonly isOurHost: (request: HttpRequest) => boolean;
 	/** Whether the request comes from no page at all, or from a page of ours. */
-	readonly isOurOrigin: (request: Request) => boolean;
+	readonly isOurOrigin: (request: HttpRequest) => boolean;
 	/** Who sent it: the socket's peer, or what a trusted proxy says. */
-	readonly clientAddress: (request: Request, peer: string) => string;
+	readonly clientAddress: (request: HttpRequest, peer: string) => string;
 };
 
 /** An address, or this machine by its own name, with or without a port: what no DNS can point elsewhere. */

@@ -1,18 +1,19 @@
 /**
  * The doorman: the order in which a request is judged before a protocol sees it.
  *
- * request id → host → route. An MCP route adds: origin → bearer → endpoint. Elysia routes and does nothing else:
+ * host → route. An MCP route adds: origin → bearer → endpoint. Elysia routes and does nothing else:
  * bodies are unread, because protocol endpoints read their own within their own bounds.
  */
 import { Elysia } from "elysia";
 import type { Caller } from "../caller.ts";
 import type { Clock } from "../clock.ts";
+import type { HttpRequest, IncomingRequest } from "../http1/incoming.ts";
+import type { Answered, Connection } from "../http1/server-connection.ts";
 import type { Log } from "../log.ts";
 import type { Endpoint, Place } from "../mcp/endpoint.ts";
-import { mintId } from "../mint.ts";
 import type { Params, Route } from "../route.ts";
 import type { Step, TimelineRecorder } from "../store/timeline.ts";
-import type { Connection, Handler } from "../tls/listeners.ts";
+import type { Handler } from "../tls/listeners.ts";
 import type { Admission } from "./admission.ts";
 import { problem, problemText } from "./problems.ts";
 import { createWitness, type Witness } from "./witness.ts";
@@ -27,7 +28,7 @@ export type HttpDeps = {
 	readonly endpoint: Endpoint;
 	/** Judges the bearer credential of a request for a resource. */
 	readonly judge: (
-		request: Request,
+		request: HttpRequest,
 		resource: string,
 		sender: { clientAddress(): string },
 	) => Judgement;
@@ -46,7 +47,7 @@ export type HttpDeps = {
 
 /** The handler of every listener that faces clients. */
 export function createHttpServer(deps: HttpDeps): Handler {
-	/** Whoever asks for an address has the request only. */
+	/** Whoever asks for an address has the platform's request only. */
 	const arrivals = new WeakMap<Request, Arrival>();
 	const clientAddress = (request: Request): string =>
 		(arrivals.get(request) as Arrival).clientAddress();
@@ -65,83 +66,43 @@ export function createHttpServer(deps: HttpDeps): Handler {
 		app.route(
 			method,
 			path,
-			({ request, params }) => {
-				const arrival = arrivals.get(request) as Arrival;
-				return handler(
+			({ request, params }) =>
+				handler(
 					request,
 					// Elysia gives a path without parameters none at all.
 					(params as Params | undefined) ?? {},
-					{
-						requestId: arrival.requestId,
-						patient: () => arrival.connection.patient(),
-					},
-				);
-			},
+					{ requestId: (arrivals.get(request) as Arrival).request.id },
+				),
 			{ parse: "none" },
 		);
 
-	const answer = (arrival: Arrival): Response | Promise<Response> => {
-		const { request } = arrival;
-		if (!deps.admission.isOurHost(request))
-			return problemText(421, "this host is not served here");
-		const slug = endpointOf(request);
-		if (slug !== undefined) return answerMcp(deps, witness, arrival, slug);
+	const route = async (arrival: Arrival): Promise<Response> => {
+		const request = arrival.request.toRequest();
 		arrivals.set(request, arrival);
-		return app.fetch(request);
-	};
-
-	const failed = (arrival: Arrival, error: unknown): Response =>
-		arrival.stamp(
-			// Whoever went away in the middle of a body is told nothing, and is no fault of ours to be logged.
-			arrival.request.signal.aborted
-				? problemText(408, "the request did not arrive whole")
-				: problem(error, arrival.requestId, deps.log),
-		);
-
-	return (request, connection) => {
-		const arrival = new Arrival(request, connection, deps.admission);
 		try {
-			const answered = answer(arrival);
-			return answered instanceof Promise
-				? answered.then(
-						(response) => arrival.stamp(response),
-						(error: unknown) => failed(arrival, error),
-					)
-				: arrival.stamp(answered);
+			return await app.fetch(request);
 		} catch (error) {
 			return failed(arrival, error);
 		}
 	};
-}
+	const failed = ({ request }: Arrival, error: unknown): Response =>
+		// Whoever went away in the middle of a body is told nothing, and is no fault of ours to be logged.
+		request.signal.aborted
+			? problemText(408, "the request did not arrive whole")
+			: problem(error, request.id, deps.log);
 
-/** A request, and the connection it came on. A class, because every call makes one. */
-class Arrival {
-	readonly request: Request;
-	readonly connection: Connection;
-	readonly requestId = mintId("req");
-	readonly #admission: Admission;
-	#address: string | null = null;
-
-	constructor(request: Request, connection: Connection, admission: Admission) {
-		this.request = request;
-		this.connection = connection;
-		this.#admission = admission;
-	}
-
-	/** The response, by which id it is found in the log. */
-	stamp(response: Response): Response {
-		response.headers.set("X-Request-Id", this.requestId);
-		return response;
-	}
-
-	/** Who sent it: found out when somebody asks, and once. */
-	clientAddress(): string {
-		this.#address ??= this.#admission.clientAddress(
-			this.request,
-			this.connection.address,
-		);
-		return this.#address;
-	}
+	return (request, connection) => {
+		if (!deps.admission.isOurHost(request))
+			return problemText(421, "this host is not served here");
+		const slug = endpointOf(request);
+		const arrival = new Arrival(request, connection, deps.admission);
+		if (slug === undefined) return route(arrival);
+		try {
+			return answerMcp(deps, witness, arrival, slug);
+		} catch (error) {
+			return failed(arrival, error);
+		}
+	};
 }
 
 /** Whether the process lives, and whether it takes requests; never whether a server behind it does. */
@@ -163,7 +124,10 @@ function probeRoutes(deps: HttpDeps): readonly Route[] {
  * The endpoint that a request is for: the slug of `/mcp/<slug>`, null at `/mcp` and its aliases, undefined elsewhere.
  * These are told apart before any other route, because every call of a tool comes this way.
  */
-function endpointOf({ url, method }: Request): string | null | undefined {
+function endpointOf({
+	url,
+	method,
+}: IncomingRequest): string | null | undefined {
 	const start = url.indexOf("/", url.indexOf("//") + 2);
 	const query = url.indexOf("?", start);
 	const path = query < 0 ? url.slice(start) : url.slice(start, query);
@@ -181,7 +145,7 @@ function answerMcp(
 	witness: Witness,
 	arrival: Arrival,
 	slug: string | null,
-): Response | Promise<Response> {
+): Answered | Promise<Answered> {
 	const { request } = arrival;
 	if (request.method === "OPTIONS")
 		return new Response(null, {
@@ -200,27 +164,33 @@ function answerMcp(
 		return judged.response;
 	}
 	const { caller } = judged;
-	const place = new McpPlace(arrival, caller, slug);
+	const place: Place = { caller, slug, requestId: request.id };
 	return witness.heard(arrival, caller, deps.endpoint(request, place));
 }
 
-/** A class, because every call makes one. */
-class McpPlace implements Place {
-	readonly caller: Caller;
-	readonly slug: string | null;
-	readonly #arrival: Arrival;
+/** A request, where it came from and where it goes. A class, because every call makes one. */
+class Arrival {
+	readonly request: IncomingRequest;
+	readonly #connection: Connection;
+	readonly #admission: Admission;
+	#address: string | null = null;
 
-	constructor(arrival: Arrival, caller: Caller, slug: string | null) {
-		this.#arrival = arrival;
-		this.caller = caller;
-		this.slug = slug;
+	constructor(
+		request: IncomingRequest,
+		connection: Connection,
+		admission: Admission,
+	) {
+		this.request = request;
+		this.#connection = connection;
+		this.#admission = admission;
 	}
 
-	get requestId(): string {
-		return this.#arrival.requestId;
-	}
-
-	patient(): void {
-		this.#arrival.connection.patient();
+	/** Who sent it: found out when somebody asks, and once. */
+	clientAddress(): string {
+		this.#address ??= this.#admission.clientAddress(
+			this.request,
+			this.#connection.address,
+		);
+		return this.#address;
 	}
 }

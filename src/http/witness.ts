@@ -4,6 +4,8 @@
  */
 import type { Caller } from "../caller.ts";
 import type { Clock } from "../clock.ts";
+import type { HttpRequest } from "../http1/incoming.ts";
+import type { Answered } from "../http1/server-connection.ts";
 import { createLimiter, networkOf } from "../oauth/limits.ts";
 import type { Step, TimelineRecorder } from "../store/timeline.ts";
 
@@ -11,7 +13,7 @@ import type { Step, TimelineRecorder } from "../store/timeline.ts";
 const NAMELESS_STEPS = { count: 60, seconds: 60 } as const;
 
 /** A request, and where it came from. */
-export type Seen = { readonly request: Request; clientAddress(): string };
+export type Seen = { readonly request: HttpRequest; clientAddress(): string };
 
 export type Witness = {
 	/** Puts a step of whoever sends this request on the timeline. */
@@ -22,8 +24,8 @@ export type Witness = {
 	readonly heard: (
 		seen: Seen,
 		caller: Caller,
-		answered: Promise<Response>,
-	) => Promise<Response>;
+		answered: Answered | Promise<Answered>,
+	) => Answered | Promise<Answered>;
 };
 
 /** A witness for one listener. */
@@ -51,7 +53,7 @@ export function createWitness(deps: {
 			}),
 		heard: (seen, { clientId, userId, grantId }, answered) =>
 			deps.timeline.isFirstUse(grantId)
-				? answered.then((response) => {
+				? Promise.resolve(answered).then((response) => {
 						const { status } = response;
 						note(seen, {
 							step: "mcp",
@@ -65,6 +67,6 @@ export function createWitness(deps: {
 	};
 }
 
-function lineOf({ method, url }: Request): string {
+function lineOf({ method, url }: HttpRequest): string {
 	return `${method} ${new URL(url).pathname}`;
 }

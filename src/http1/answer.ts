@@ -4,10 +4,10 @@
  * @see RFC 9112 6, RFC 9110 15.2
  */
 import { type Bytes, bufferOf, cut } from "../message.ts";
-import type { Pieces } from "../pieces.ts";
+import { type Pieces, wholePieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { decoded } from "./coding.ts";
-import { brokenOff, malformed } from "./failure.ts";
+import { brokenOff, Malformed } from "./failure.ts";
 import { Head } from "./head.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 
@@ -43,7 +43,7 @@ export class Answer {
 }
 
 function piecesOf(body: Bytes | Pieces): Pieces {
-	return body instanceof Uint8Array ? new Whole(body) : body;
+	return body instanceof Uint8Array ? wholePieces(body) : body;
 }
 
 /** Receives the answers on one connection, one after another. */
@@ -147,7 +147,7 @@ export function createReceiver(hooks: {
 			for (let start = 0; ; ) {
 				const end = all.indexOf(END_OF_HEAD, start);
 				if ((end < 0 ? all.length : end) - start > HEAD_BYTES_MAX)
-					throw malformed("its head is too large");
+					throw new Malformed("its head is too large");
 				if (end < 0) {
 					held = all.subarray(start);
 					return false;
@@ -156,9 +156,9 @@ export function createReceiver(hooks: {
 				start = end + END_OF_HEAD.length;
 				if (found.status >= 200) return beginBody(found, all, start);
 				if (found.status === 101)
-					throw malformed("it changes the protocol unasked");
+					throw new Malformed("it changes the protocol unasked");
 				if (++interim > INTERIM_MAX)
-					throw malformed("it has too many interim heads");
+					throw new Malformed("it has too many interim heads");
 			}
 		},
 		end: () => {
@@ -169,23 +169,4 @@ export function createReceiver(hooks: {
 		heard: () => heard,
 		persistent: () => head?.persistent === true && !surplus,
 	};
-}
-
-/** A body that is there already. */
-class Whole implements Pieces {
-	#left: Bytes | null;
-
-	constructor(bytes: Bytes) {
-		this.#left = bytes.length === 0 ? null : bytes;
-	}
-
-	next(): Promise<Bytes | null> {
-		const piece = this.#left;
-		this.#left = null;
-		return Promise.resolve(piece);
-	}
-
-	cancel(): void {
-		this.#left = null;
-	}
 }

@@ -5,13 +5,13 @@
  */
 import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
-import { malformed } from "./failure.ts";
+import { Malformed } from "./failure.ts";
 
 export type Dechunker = {
 	/**
 	 * Takes what arrived from `at` on, and gives each piece of the body.
 	 * @returns where the body ended in these bytes; -1 while it goes on
-	 * @throws SallyportError `upstream` when the chunks are malformed
+	 * @throws Malformed when the chunks are malformed
 	 */
 	readonly push: (
 		bytes: Bytes,
@@ -36,18 +36,19 @@ export function createDechunker(): Dechunker {
 		const text = line;
 		line = "";
 		if (state === "data-end") {
-			if (text !== "") throw malformed("a chunk is longer than it says");
+			if (text !== "") throw new Malformed("a chunk is longer than it says");
 			state = "size";
 			return false;
 		}
 		if (state === "trailer") {
 			if (text === "") return true;
 			if (++trailers > TRAILERS_MAX)
-				throw malformed("it has too many trailers");
+				throw new Malformed("it has too many trailers");
 			return false;
 		}
 		const size = SIZE.exec(text)?.[1];
-		if (size === undefined) throw malformed("a chunk does not say its length");
+		if (size === undefined)
+			throw new Malformed("a chunk does not say its length");
 		left = Number.parseInt(size, 16);
 		state = left === 0 ? "trailer" : "data";
 		return false;
@@ -58,14 +59,14 @@ export function createDechunker(): Dechunker {
 		const lf = bytes.indexOf(LF, at);
 		const end = lf < 0 ? bytes.length : lf;
 		if (line.length + end - at > LINE_BYTES_MAX)
-			throw malformed("a line between its chunks is too long");
+			throw new Malformed("a line between its chunks is too long");
 		line += Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString(
 			"latin1",
 		);
 		if (lf < 0) return bytes.length;
 		// A bare line feed ends a line for some readers and not for others (RFC 9112 2.2).
 		if (line.charCodeAt(line.length - 1) !== CR)
-			throw malformed("a line between its chunks has no proper end");
+			throw new Malformed("a line between its chunks has no proper end");
 		line = line.slice(0, -1);
 		return lf + 1;
 	};

@@ -8,6 +8,8 @@ import {
 	abandoned,
 	brokenOff,
 	type EgressError,
+	Malformed,
+	malformed,
 	unreachable,
 } from "./failure.ts";
 
@@ -100,7 +102,9 @@ export async function connect(
 		try {
 			if (!receiver.push(bytes)) return;
 		} catch (error) {
-			destroy(error as Error);
+			destroy(
+				error instanceof Malformed ? malformed(error.fault) : (error as Error),
+			);
 			return;
 		}
 		leave();

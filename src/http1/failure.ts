@@ -44,7 +44,20 @@ export function late(timeoutMs: number): EgressError {
 	);
 }
 
-/** It speaks, but not HTTP as it should be. @param fault in our words: what a server wrote is never quoted */
+/** What arrived is not HTTP/1.1, or could be read in two ways. */
+export class Malformed extends Error {
+	/** Whose it is depends on who reads. */
+	readonly fault: string;
+
+	/** @param fault in our words: what was written is never quoted */
+	constructor(fault: string) {
+		super(fault);
+		this.name = "Malformed";
+		this.fault = fault;
+	}
+}
+
+/** The server speaks, but not HTTP as it should be. @param fault in our words */
 export function malformed(fault: string): SallyportError {
 	return new SallyportError(
 		"upstream",

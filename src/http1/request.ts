@@ -44,6 +44,9 @@ export function headerLines(
 	return lines.join("") as HeaderLines;
 }
 
+/** No headers at all. */
+export const NO_HEADERS = "" as HeaderLines;
+
 /** Writes requests to one server. */
 export type Serializer = (request: Request1) => Bytes;
 

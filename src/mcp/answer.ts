@@ -4,18 +4,20 @@
  */
 import { type Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
+import { PlainResponse } from "../http1/outgoing.ts";
+import { type HeaderLines, headerLines } from "../http1/request.ts";
 import { type Bytes, join, toBytes } from "../message.ts";
-import { around, readableOf } from "../pieces.ts";
+import { around } from "../pieces.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import {
 	createEventStream,
-	EVENT_STREAM_HEADERS,
 	type EventSink,
 	type EventStream,
+	streamResponse,
 } from "./stream.ts";
 
-/** A silent request becomes a stream with heartbeats after this long; `Bun.serve` would cut it after 10 s. */
+/** A silent request becomes a stream with heartbeats after this long, before anything in between gives it up. */
 const PATIENCE_MS = 5000;
 
 export const JSON_HEADERS: Readonly<Record<string, string>> = {
@@ -23,8 +25,7 @@ export const JSON_HEADERS: Readonly<Record<string, string>> = {
 	"cache-control": "no-store",
 };
 
-/** The same, ready to be copied: nearly every answer has them. */
-const PREPARED = new Headers(JSON_HEADERS);
+const JSON_LINES = headerLines(JSON_HEADERS);
 
 /** How one request is answered in its era. */
 export type Manner = {
@@ -38,8 +39,6 @@ export type Manner = {
 	failed(error: unknown): Reply;
 	/** Called once when the work is over, however. */
 	onEnd(): void;
-	/** Lets the response be silent. */
-	patient(): void;
 	/** The HTTP status of a reply that comes as plain JSON. */
 	statusOf(reply: Reply): number;
 	/** The client went away before the reply. */
@@ -52,7 +51,7 @@ export type Manner = {
 export type Notify = { notify(message: Bytes): void };
 
 /** Answers a request: at once, or as soon as anything can be sent. Never rejects. */
-export function answer(manner: Manner): Response | Promise<Response> {
+export function answer(manner: Manner): PlainResponse | Promise<PlainResponse> {
 	return new Answering(manner).run();
 }
 
@@ -60,7 +59,7 @@ export function answer(manner: Manner): Response | Promise<Response> {
 class Answering implements Deadline, Notify {
 	atMs = 0;
 	readonly #manner: Manner;
-	#response: PromiseWithResolvers<Response> | null = null;
+	#response: PromiseWithResolvers<PlainResponse> | null = null;
 	#stream: EventSink | null = null;
 	#finished = false;
 
@@ -68,7 +67,7 @@ class Answering implements Deadline, Notify {
 		this.#manner = manner;
 	}
 
-	run(): Response | Promise<Response> {
+	run(): PlainResponse | Promise<PlainResponse> {
 		let reply: Reply | Promise<Reply>;
 		try {
 			reply = this.#manner.reply(this);
@@ -96,7 +95,6 @@ class Answering implements Deadline, Notify {
 	/** It is silent for long. */
 	onLate(): void {
 		if (this.#manner.streams) this.#open();
-		else this.#manner.patient();
 	}
 
 	#finish(reply: Reply): void {
@@ -107,22 +105,19 @@ class Answering implements Deadline, Notify {
 		else this.#response?.resolve(this.#json(reply));
 	}
 
-	#json(reply: Reply): Response {
+	#json(reply: Reply): PlainResponse {
 		return jsonResponse(this.#manner.id, reply, this.#manner.statusOf(reply));
 	}
 
 	#open(): EventSink {
 		if (this.#stream) return this.#stream;
-		this.#manner.patient();
 		const connection = createEventStream();
 		connection.onEnd(() => {
 			if (!this.#finished) this.#manner.onGone();
 		});
 		this.#stream = this.#manner.trackOn(connection);
 		this.#response ??= Promise.withResolvers();
-		this.#response.resolve(
-			new Response(connection.body, { headers: EVENT_STREAM_HEADERS }),
-		);
+		this.#response.resolve(streamResponse(connection));
 		return this.#stream;
 	}
 }
@@ -147,42 +142,19 @@ export function jsonResponse(
 	id: string,
 	{ member, body }: Reply,
 	status = 200,
-	headers: Readonly<Record<string, string>> | Headers = PREPARED,
-): Response {
-	const init = { status, headers };
+	headers: HeaderLines = JSON_LINES,
+): PlainResponse {
 	const head = wrap(id, member);
-	if (!(body instanceof Uint8Array))
-		return new Response(readableOf(around(toBytes(head), body, TAIL)), init);
-	return body.length < CORKED_BYTES_MAX
-		? new Response(join([head, body, "}"]), init)
-		: new Response(written([toBytes(head), body, TAIL]), init);
+	return new PlainResponse(
+		status,
+		headers,
+		body instanceof Uint8Array
+			? [head, body, "}"]
+			: around(toBytes(head), body, TAIL),
+	);
 }
 
 const TAIL = toBytes("}");
-
-/**
- * `Bun.serve` gathers a response of up to 16 KiB into one write to the socket. A longer body that it is given as bytes
- * makes it write each part of each header by itself, which costs five times the call; one that is written to it does
- * not.
- */
-const CORKED_BYTES_MAX = 15 * 1024;
-
-/** All parts, written at once when the response is sent (`type: "direct"` is Bun's own kind of stream). */
-function written(parts: readonly Bytes[]): ReadableStream<Bytes> {
-	const source = {
-		type: "direct",
-		pull: (socket: Writer) => {
-			for (const part of parts) socket.write(part);
-			socket.end();
-		},
-	};
-	return new ReadableStream(source as unknown as UnderlyingSource<Bytes>);
-}
-
-type Writer = {
-	readonly write: (part: Bytes) => void;
-	readonly end: () => void;
-};
 
 function wrap(id: string, member: "result" | "error"): string {
 	return `{"jsonrpc":"2.0","id":${id},"${member}":`;

@@ -7,6 +7,9 @@
  * @see specification, basic/transports, "Streamable HTTP"
  */
 import type { Caller } from "../caller.ts";
+import type { HttpRequest } from "../http1/incoming.ts";
+import { PlainResponse } from "../http1/outgoing.ts";
+import { headerLines, NO_HEADERS } from "../http1/request.ts";
 import type { Log } from "../log.ts";
 import type { Bytes } from "../message.ts";
 import { MEDIA, RPC } from "../protocol.ts";
@@ -31,13 +34,11 @@ export type Place = {
 	/** The slug in `/mcp/<slug>`; null at `/mcp`. */
 	readonly slug: string | null;
 	readonly requestId: string;
-	/** Lets the response be silent for as long as it likes. */
-	patient(): void;
 };
 
 /** One request being answered. */
 export type Exchange = {
-	readonly request: Request;
+	readonly request: HttpRequest;
 	readonly place: Place;
 	readonly view: View;
 	/** The raw JSON of the request's id. */
@@ -59,25 +60,46 @@ export type McpDeps = {
 	readonly icons: readonly Icon[];
 	/** What is answered when a request failed: an expected failure as it is, a bug is logged and named by its request id. */
 	readonly failed: (exchange: Exchange, error: unknown) => Reply;
+	/** The same as the whole response. */
+	readonly refused: (exchange: Exchange, error: unknown) => PlainResponse;
 };
 
-export type Endpoint = (request: Request, place: Place) => Promise<Response>;
+export type Endpoint = (
+	request: HttpRequest,
+	place: Place,
+) => PlainResponse | Promise<PlainResponse>;
 
 /** The endpoint over its living parts. */
-export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
+export function createEndpoint(
+	parts: Omit<McpDeps, "failed" | "refused">,
+): Endpoint {
 	const deps: McpDeps = {
 		...parts,
 		failed: ({ request, place }, error) =>
 			errorReply(known(parts.log, request, place, error)),
+		refused: ({ request, place, id }, error) =>
+			refused(request, place, id, error),
 	};
-	return async (request, place) => {
+	const refused = (
+		request: HttpRequest,
+		place: Place,
+		id: string,
+		error: unknown,
+	): PlainResponse => {
+		const rpc = known(parts.log, request, place, error);
+		const status = rpc.status ?? (id === "null" ? 400 : 200);
+		return jsonResponse(id, errorReply(rpc), status);
+	};
+	const answered = (
+		request: HttpRequest,
+		place: Place,
+		view: View,
+		accept: string,
+		body: Bytes,
+	): PlainResponse | Promise<PlainResponse> => {
 		let id = "null";
 		try {
-			const view = requireView(deps, place);
-			if (request.method !== "POST") return withoutBody(deps, request, place);
-			const accept = acceptOf(request);
-			requireJson(accept);
-			const incoming = parseIncoming(await readBody(request));
+			const incoming = parseIncoming(body);
 			const { message, envelope } = incoming;
 			const { params } = envelope;
 			if (message.kind !== "request")
@@ -85,16 +107,28 @@ export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
 			id = message.id;
 			const streams = takes(accept, MEDIA.events);
 			const exchange = { request, place, view, id, envelope, params, streams };
-			return await (eraOf(envelope, request.headers) === "modern"
+			return eraOf(envelope, request.headers) === "modern"
 				? modern(deps, exchange)
-				: legacy(deps, exchange));
+				: legacy(deps, exchange);
 		} catch (error) {
-			const rpc = known(parts.log, request, place, error);
-			return jsonResponse(
-				id,
-				errorReply(rpc),
-				rpc.status ?? (id === "null" ? 400 : 200),
-			);
+			return refused(request, place, id, error);
+		}
+	};
+	return (request, place) => {
+		try {
+			const view = requireView(deps, place);
+			if (request.method !== "POST") return withoutBody(deps, request, place);
+			const accept = acceptOf(request);
+			requireJson(accept);
+			const body = readBody(request);
+			return body instanceof Promise
+				? body.then(
+						(bytes) => answered(request, place, view, accept, bytes),
+						(error: unknown) => refused(request, place, "null", error),
+					)
+				: answered(request, place, view, accept, body);
+		} catch (error) {
+			return refused(request, place, "null", error);
 		}
 	};
 }
@@ -102,17 +136,21 @@ export function createEndpoint(parts: Omit<McpDeps, "failed">): Endpoint {
 /** A notification or a response. The modern era has none that a client sends, and ignores them. */
 function oneWay(
 	deps: McpDeps,
-	request: Request,
+	request: HttpRequest,
 	place: Place,
 	incoming: Incoming,
-): Response {
+): PlainResponse {
 	if (isModernHeader(request.headers))
-		return new Response(null, { status: 202 });
+		return new PlainResponse(202, NO_HEADERS, []);
 	return legacyOneWay(deps, request, place, incoming);
 }
 
 /** GET and DELETE belong to legacy sessions. */
-function withoutBody(deps: McpDeps, request: Request, place: Place): Response {
+function withoutBody(
+	deps: McpDeps,
+	request: HttpRequest,
+	place: Place,
+): PlainResponse {
 	const known = !isModernHeader(request.headers);
 	if (
 		known &&
@@ -122,10 +160,8 @@ function withoutBody(deps: McpDeps, request: Request, place: Place): Response {
 		return legacyStream(deps, request, place);
 	if (known && request.method === "DELETE")
 		return legacyEnd(deps, request, place);
-	return new Response(null, {
-		status: 405,
-		headers: { allow: known ? "GET, POST, DELETE" : "POST" },
-	});
+	const allow = known ? "GET, POST, DELETE" : "POST";
+	return new PlainResponse(405, headerLines({ allow }), []);
 }
 
 function requireView(deps: McpDeps, place: Place): View {
@@ -137,7 +173,7 @@ function requireView(deps: McpDeps, place: Place): View {
 	return view;
 }
 
-function acceptOf(request: Request): string {
+function acceptOf(request: HttpRequest): string {
 	return request.headers.get("accept") ?? "*/*";
 }
 
@@ -160,7 +196,7 @@ function requireJson(accept: string): void {
 
 function known(
 	log: Log,
-	request: Request,
+	request: HttpRequest,
 	{ requestId, caller }: Place,
 	error: unknown,
 ): RpcError {

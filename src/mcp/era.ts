@@ -8,6 +8,7 @@
  * @see specification 2026-07-28, basic/versioning and basic/transports/streamable-http
  */
 
+import type { HttpRequest } from "../http1/incoming.ts";
 import { type Bytes, isObject } from "../message.ts";
 import {
 	ASSUMED_LEGACY_REVISION,
@@ -34,7 +35,10 @@ export const SUPPORTED_REVISIONS = [MODERN_REVISION, ...LEGACY_REVISIONS];
  * @throws RpcError when a modern request lacks its envelope, asks for a revision we do not speak, or its headers
  * disagree with its body
  */
-export function eraOf(envelope: Envelope, headers: Headers): Era {
+export function eraOf(
+	envelope: Envelope,
+	headers: HttpRequest["headers"],
+): Era {
 	const { method } = envelope;
 	const claimed = envelope.meta(META.protocolVersion);
 	const header = headers.get(HEADER.protocolVersion);
@@ -78,7 +82,7 @@ function requireLegacyRevision(header: string | null): string {
 }
 
 /** Whether a request without a body (GET, DELETE) speaks the modern era, in which it means nothing. */
-export function isModernHeader(headers: Headers): boolean {
+export function isModernHeader(headers: HttpRequest["headers"]): boolean {
 	return headers.get(HEADER.protocolVersion) === MODERN_REVISION;
 }
 
@@ -129,7 +133,7 @@ function requireHeader(
 export function requireMirrored(
 	params: Bytes,
 	marked: ParamHeaders,
-	headers: Headers,
+	headers: HttpRequest["headers"],
 ): void {
 	const expected = mirrorHeaders("tools/call", params, marked);
 	for (const { header } of marked) {

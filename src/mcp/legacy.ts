@@ -5,6 +5,9 @@
  * @see specification 2025-11-25, basic/lifecycle and basic/transports; 2025-06-18 and 2025-03-26 likewise
  */
 import { Abort, type Abortable } from "../abort.ts";
+import type { HttpRequest } from "../http1/incoming.ts";
+import { PlainResponse } from "../http1/outgoing.ts";
+import { headerLines, NO_HEADERS } from "../http1/request.ts";
 import { type Bytes, cut, join } from "../message.ts";
 import { mintNonce } from "../mint.ts";
 import {
@@ -40,9 +43,9 @@ import { selfOf } from "./self.ts";
 import type { Session } from "./session.ts";
 import {
 	createEventStream,
-	EVENT_STREAM_HEADERS,
 	type EventSink,
 	type EventStream,
+	streamResponse,
 } from "./stream.ts";
 import type { End } from "./ties.ts";
 import { type View, viewOf, viewOfClient } from "./view.ts";
@@ -54,9 +57,12 @@ const STREAMS_MAX = 4;
 export function legacy(
 	deps: McpDeps,
 	exchange: Exchange,
-): Response | Promise<Response> {
+): PlainResponse | Promise<PlainResponse> {
 	const { envelope, id, place } = exchange;
-	if (envelope.method === "initialize") return initialize(deps, exchange);
+	if (envelope.method === "initialize")
+		return initialize(deps, exchange).catch((error: unknown) =>
+			deps.refused(exchange, error),
+		);
 	const session = requireSession(deps, exchange.request, place);
 	if (session.running.has(id))
 		throw new RpcError(
@@ -108,19 +114,15 @@ class LegacyCall implements Manner {
 	trackOn(connection: EventStream): EventSink {
 		return this.session.tracks.open(this.id, connection);
 	}
-
-	patient(): void {
-		this.exchange.place.patient();
-	}
 }
 
 /** A notification, or the answer to a question of ours: taken, never answered. */
 export function legacyOneWay(
 	deps: McpDeps,
-	request: Request,
+	request: HttpRequest,
 	place: Place,
 	{ message, envelope }: Incoming,
-): Response {
+): PlainResponse {
 	const session = requireSession(deps, request, place);
 	if (message.kind === "response" && message.id !== null)
 		session.questions.get(message.id)?.({
@@ -133,7 +135,7 @@ export function legacyOneWay(
 	}
 	if (envelope.method === "notifications/roots/list_changed")
 		deps.ties.rootsChanged(endOf(session));
-	return new Response(null, { status: 202 });
+	return new PlainResponse(202, NO_HEADERS, []);
 }
 
 /** The session outside any call: what is said or asked there goes out on the newest stream of its client. */
@@ -203,17 +205,13 @@ const QUESTIONS_MAX = 32;
 /** GET: the stream on which a client hears of changes, or one that it had before and takes up again. */
 export function legacyStream(
 	deps: McpDeps,
-	request: Request,
+	request: HttpRequest,
 	place: Place,
-): Response {
+): PlainResponse {
 	const session = requireSession(deps, request, place);
-	place.patient();
 	const connection = createEventStream();
-	connection.open();
 	request.signal.addEventListener("abort", connection.end, { once: true });
-	const response = new Response(connection.body, {
-		headers: EVENT_STREAM_HEADERS,
-	});
+	const response = streamResponse(connection);
 	const lastId = request.headers.get(HEADER.lastEventId);
 	const resumed = lastId === null ? null : session.tracks.resume(lastId);
 	if (resumed?.kind === "found") {
@@ -259,17 +257,17 @@ function lostAnswer(callId: string): Bytes {
 /** DELETE: the client is done. */
 export function legacyEnd(
 	deps: McpDeps,
-	request: Request,
+	request: HttpRequest,
 	place: Place,
-): Response {
+): PlainResponse {
 	deps.sessions.end(requireSession(deps, request, place));
-	return new Response(null, { status: 204 });
+	return new PlainResponse(204, NO_HEADERS, []);
 }
 
 async function initialize(
 	deps: McpDeps,
 	{ envelope, id, place, view }: Exchange,
-): Promise<Response> {
+): Promise<PlainResponse> {
 	const wanted = envelope.param("protocolVersion");
 	const protocolVersion =
 		LEGACY_REVISIONS.find((revision) => revision === wanted) ??
@@ -297,10 +295,12 @@ async function initialize(
 		},
 		...(instructions === undefined ? {} : { instructions }),
 	};
-	return jsonResponse(id, resultReply(result), 200, {
-		...JSON_HEADERS,
-		[HEADER.sessionId]: session.id,
-	});
+	return jsonResponse(
+		id,
+		resultReply(result),
+		200,
+		headerLines({ ...JSON_HEADERS, [HEADER.sessionId]: session.id }),
+	);
 }
 
 function reply(
@@ -426,7 +426,7 @@ async function watch(
 /** @throws RpcError 400 without a session id, 404 for one that is not this caller's: the client starts anew */
 function requireSession(
 	deps: McpDeps,
-	request: Request,
+	request: HttpRequest,
 	place: Place,
 ): Session {
 	const id = request.headers.get(HEADER.sessionId);

@@ -6,6 +6,7 @@
  */
 import { Abort } from "../abort.ts";
 import { type Deadline, deadlines } from "../clock.ts";
+import type { PlainResponse } from "../http1/outgoing.ts";
 import { objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import type { ParamHeaders } from "../upstream/mirror.ts";
@@ -22,9 +23,9 @@ import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
 import {
 	createEventStream,
-	EVENT_STREAM_HEADERS,
 	type EventSink,
 	type EventStream,
+	streamResponse,
 } from "./stream.ts";
 import { type ListChange, tagged } from "./subscriptions.ts";
 import { slugOf, type View, viewOf, viewOfClient } from "./view.ts";
@@ -52,14 +53,17 @@ export const LIST_OF: ReadonlyMap<string, ListKind> = new Map(
 export function modern(
 	deps: McpDeps,
 	exchange: Exchange,
-): Response | Promise<Response> {
+): PlainResponse | Promise<PlainResponse> {
 	const { method } = exchange.envelope;
 	if (GONE.has(method))
 		throw new RpcError(RPC.methodNotFound, `unknown method: ${method}`, {
 			status: 404,
 		});
 	if (TASK_METHODS.has(method)) requireTasks(exchange);
-	if (method === "subscriptions/listen") return listen(deps, exchange);
+	if (method === "subscriptions/listen")
+		return listen(deps, exchange).catch((error: unknown) =>
+			deps.refused(exchange, error),
+		);
 	return answer(new ModernCall(deps, exchange));
 }
 
@@ -127,10 +131,6 @@ class ModernCall implements Manner, Deadline, EventListenerObject {
 	/** What breaks is asked for again: there is nothing to take up. */
 	trackOn(connection: EventStream): EventSink {
 		return connection;
-	}
-
-	patient(): void {
-		this.exchange.place.patient();
 	}
 }
 
@@ -239,15 +239,17 @@ async function discover(deps: McpDeps, view: Exchange["view"]): Promise<Reply> {
 }
 
 /** A stream of changes: acknowledged first, with the part of the wish that will be heard. */
-async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
-	const { envelope, id, place, request } = exchange;
+async function listen(
+	deps: McpDeps,
+	exchange: Exchange,
+): Promise<PlainResponse> {
+	const { envelope, id, request } = exchange;
 	const view = askingView(exchange);
 	const wished = objectOf(envelope.param("notifications"));
 	const lists = CHANGES.filter((list) => wished[`${list}ListChanged`] === true);
 	const uris = stringsIn(wished["resourceSubscriptions"]);
 	const taskIds = stringsIn(wished["taskIds"]);
 	if (taskIds.length > 0) requireTasks(exchange);
-	place.patient();
 	const stream = createEventStream();
 	request.signal.addEventListener("abort", stream.end, { once: true });
 	/** Watches what can be watched; the rest is left out of the acknowledgement. */
@@ -298,7 +300,7 @@ async function listen(deps: McpDeps, exchange: Exchange): Promise<Response> {
 		},
 		() => viewOf(deps.directory, view.caller, slugOf(view)),
 	);
-	return new Response(stream.body, { headers: EVENT_STREAM_HEADERS });
+	return streamResponse(stream);
 }
 
 const CHANGES: readonly ListChange[] = ["tools", "prompts", "resources"];

@@ -1,6 +1,7 @@
 /**
  * One POST, read and proven: a single JSON-RPC message within bounds. What this returns is safe to route.
  */
+import type { HttpRequest } from "../http1/incoming.ts";
 import { type Bytes, cut, type Message, proveMessage } from "../message.ts";
 import { MEDIA, RPC } from "../protocol.ts";
 import { Envelope } from "./envelope.ts";
@@ -19,8 +20,8 @@ export type Incoming = {
  * The bytes of a POST.
  * @throws RpcError with the HTTP status to give: 413, 415
  */
-export function readBody(request: Request): Promise<Bytes> {
-	const { headers } = request;
+export function readBody(request: HttpRequest): Bytes | Promise<Bytes> {
+	const { headers, whole } = request;
 	if (!isJson(headers.get("content-type") ?? ""))
 		throw new RpcError(
 			RPC.invalidRequest,
@@ -29,6 +30,10 @@ export function readBody(request: Request): Promise<Bytes> {
 		);
 	const declared = Number(headers.get("content-length") ?? Number.NaN);
 	if (declared > MESSAGE_BYTES_MAX) throw tooLarge(MESSAGE_BYTES_MAX);
+	if (whole) {
+		if (whole.length > MESSAGE_BYTES_MAX) throw tooLarge(MESSAGE_BYTES_MAX);
+		return whole;
+	}
 	return declared >= 0
 		? request.bytes()
 		: readChunks(request, MESSAGE_BYTES_MAX);
@@ -63,7 +68,10 @@ export function parseIncoming(bytes: Bytes): Incoming {
 const NOTHING_ASKED = new Envelope("", null);
 
 /** A body that does not say its length, never more than `bytesMax` of it. @throws RpcError 413 */
-async function readChunks(request: Request, bytesMax: number): Promise<Bytes> {
+async function readChunks(
+	request: HttpRequest,
+	bytesMax: number,
+): Promise<Bytes> {
 	const chunks: Bytes[] = [];
 	let length = 0;
 	for await (const chunk of request.body ?? []) {

@@ -3,7 +3,10 @@
  * A client that does not read is cut when too much waits for it, so that it cannot hold the gateway's memory.
  */
 import { every } from "../clock.ts";
+import { PlainResponse } from "../http1/outgoing.ts";
+import { headerLines } from "../http1/request.ts";
 import { type Bytes, join, oneLine, toBytes } from "../message.ts";
+import type { Pieces } from "../pieces.ts";
 
 const HEARTBEAT_MS = 15_000;
 /** What may wait for a slow client before it is cut; one message more may always wait. */
@@ -19,62 +22,82 @@ export type EventSink = {
 };
 
 export type EventStream = EventSink & {
-	readonly body: ReadableStream<Bytes>;
+	readonly body: Pieces;
 	/** Sends one message as the event of that id. */
 	readonly send: (message: Bytes, id?: string) => void;
 	/** Says where the stream is, and when to come back to it should it break, without a message (SEP-1699). */
 	readonly prime: (id: string, retryMs: number) => void;
-	/** Sends the headers: Bun holds them back until there is something to send, and clients wait for them. */
-	readonly open: () => void;
 };
 
-const OPENING = Buffer.from(": open\n\n");
 const HEARTBEAT = Buffer.from(": heartbeat\n\n");
 
-export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = {
+const EVENT_STREAM_LINES = headerLines({
 	"content-type": "text/event-stream",
 	"cache-control": "no-store",
 	// nginx and its like hold a stream back otherwise
 	"x-accel-buffering": "no",
-};
+});
+
+/** A response that is this stream. */
+export function streamResponse({ body }: EventStream): PlainResponse {
+	return new PlainResponse(200, EVENT_STREAM_LINES, body);
+}
 
 export function createEventStream(): EventStream {
-	let controller: ReadableStreamDefaultController<Bytes> | null = null;
+	let waiting: Bytes[] = [];
+	let waitingBytes = 0;
+	let reader: ((piece: Bytes | null) => void) | null = null;
+	let isOver = false;
 	const listeners: (() => void)[] = [];
-	const over = (): void => {
-		controller = null;
+	const end = (): void => {
+		if (isOver) return;
+		isOver = true;
 		stopHeartbeat();
+		reader?.(null);
+		reader = null;
 		for (const listener of listeners.splice(0)) listener();
 	};
-	const end = (): void => {
-		controller?.close();
-		if (controller) over();
-	};
 	const write = (chunk: Bytes): void => {
-		if (!controller) return;
-		if ((controller.desiredSize ?? 0) < -WAITING_BYTES_MAX) end();
-		else controller.enqueue(chunk);
+		if (isOver) return;
+		if (reader) {
+			reader(chunk);
+			reader = null;
+			return;
+		}
+		if (waitingBytes > WAITING_BYTES_MAX) {
+			end();
+			return;
+		}
+		waiting.push(chunk);
+		waitingBytes += chunk.length;
 	};
 	const stopHeartbeat = every(HEARTBEAT_MS, () => write(HEARTBEAT));
-	const body = new ReadableStream<Bytes>(
-		{
-			start: (started) => {
-				controller = started;
-			},
-			cancel: over,
-		},
-		new ByteLengthQueuingStrategy({ highWaterMark: 0 }),
-	);
 	return {
-		body,
+		body: {
+			next: () => {
+				if (waiting.length > 0) {
+					const pieces = waiting;
+					waiting = [];
+					waitingBytes = 0;
+					return Promise.resolve(join(pieces));
+				}
+				if (isOver) return Promise.resolve(null);
+				return new Promise((resolve) => {
+					reader = resolve;
+				});
+			},
+			cancel: () => {
+				waiting = [];
+				end();
+			},
+		},
 		send: (message: Bytes, id?: string) => write(eventOf(message, id)),
 		prime: (id, retryMs) =>
 			write(toBytes(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)),
-		open: () => write(OPENING),
 		end,
 		onEnd: (listener) => {
-			if (controller) listeners.push(listener);
-			else listener();
+			if (isOver) listener();
+			else listeners.push(listener);
 		},
 	};
 }

@@ -7,6 +7,7 @@
  */
 import type { Caller } from "../caller.ts";
 import { type Clock, every } from "../clock.ts";
+import type { HttpRequest } from "../http1/incoming.ts";
 import { credentialKind, parseCredential } from "../mint.ts";
 import { findApiKey, isApiKeyAlive, touchApiKeys } from "../store/api-keys.ts";
 import { type Database, transaction } from "../store/database.ts";
@@ -30,7 +31,7 @@ export type Bearer = {
 	 * @param sender where it comes from; looked up once in a while, to remember where a grant was last used from
 	 */
 	readonly judge: (
-		request: Request,
+		request: HttpRequest,
 		resource: string,
 		sender?: Sender,
 	) => Verdict;
@@ -181,7 +182,7 @@ function findByKey(db: Database, hash: Uint8Array, now: number): Known | null {
 
 /** 401 with one Bearer challenge; `error` only when a token was presented (RFC 6750 3.1). */
 function challenge(
-	request: Request,
+	request: HttpRequest,
 	resource: string,
 	presented: boolean,
 ): Response {

@@ -6,9 +6,10 @@
  *
  * @see RFC 8555 8.3 (http-01), RFC 8738 4 (the same for IP addresses)
  */
+
+import type { HttpRequest } from "../http1/incoming.ts";
 import type { Identifier } from "./identifiers.ts";
 import { parseIdentifier } from "./identifiers.ts";
-import type { Handler } from "./listeners.ts";
 
 export type Challenges = {
 	/** Answers for this name and token until the function it returns is called. */
@@ -18,7 +19,9 @@ export type Challenges = {
 		keyAuthorization: string,
 	) => () => void;
 	/** The handler of port 80. @param originOf where a request for this host is sent; null: a fixed text */
-	readonly handler: (originOf: (host: string) => string | null) => Handler;
+	readonly handler: (
+		originOf: (host: string) => string | null,
+	) => (request: HttpRequest) => Response;
 };
 
 const PATH = "/.well-known/acme-challenge/";

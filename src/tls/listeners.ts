@@ -1,38 +1,23 @@
 /**
- * The only `Bun.serve`: the gateway's ports and its admin socket.
- *
- * A listener hands each request on with what only the connection knows: the peer's address, and a way to be patient
- * with a silent stream (`Bun.serve` cuts a request that has been silent for 10 s). The HTTPS listener's certificates
- * can be replaced while it serves: a second server joins the port, gets all new connections (`steering.ts`), and the
- * old one lives on until its last stream has ended. Where certificates come from is not known here.
+ * The gateway's ports and its admin socket, each served by a server of our own (`http1/server.ts`). The certificates of
+ * an https listener can be replaced while it serves. Where certificates come from is not known here.
  */
 import { X509Certificate } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { connect } from "node:tls";
-import { delay } from "../clock.ts";
+import { connect, createSecureContext, type SecureContext } from "node:tls";
 import { describeError, SallyportError } from "../errors.ts";
-import { steerToNewest } from "./steering.ts";
-
-/** What a handler may know of the connection a request came on. */
-export type Connection = {
-	/** The peer's address; empty on the admin socket. */
-	readonly address: string;
-	/** Lets this request's response stay silent for as long as it likes. */
-	patient(): void;
-};
+import type { IncomingRequest } from "../http1/incoming.ts";
+import { textResponse } from "../http1/outgoing.ts";
+import { type Certificates, type HttpServer, serve } from "../http1/server.ts";
+import type { Answered, Connection } from "../http1/server-connection.ts";
 
 export type Handler = (
-	request: Request,
+	request: IncomingRequest,
 	connection: Connection,
-) => Response | Promise<Response>;
+) => Answered | Promise<Answered>;
 
-export type Listener = {
-	/** The port that was bound (0 was asked for: the one the kernel gave). */
-	readonly port: number;
-	/** Stops accepting; resolves when the open requests have ended, or were cut after `graceMs`. */
-	readonly close: (graceMs: number) => Promise<void>;
-};
+export type Listener = HttpServer;
 
 /** A certificate chain and its key, and which clients are shown it. */
 export type TlsMaterial = {
@@ -46,45 +31,27 @@ export type TlsMaterial = {
 export type TlsListener = Listener & {
 	/**
 	 * Shows these certificates to every new connection; open ones go on undisturbed. Resolves once a connection of
-	 * our own has seen the first of them. One at a time: a second call waits for the first.
+	 * our own has seen the first of them.
 	 * @throws SallyportError `invalid` when they cannot be served (the old ones still are), `internal` when another
 	 * certificate is seen
 	 */
 	readonly replace: (materials: readonly TlsMaterial[]) => Promise<void>;
 };
 
-/** How long a superseded server still answers on its kept-alive connections, and tells them to close. */
-const SUPERSEDED_MS = 500;
-/** Superseded servers whose streams are still open; beyond these the oldest is cut. */
-const SUPERSEDED_MAX = 64;
 const PROBE_TIMEOUT_MS = 5000;
-/** Bun tells how many requests are open, and not when there is none any more. */
-const DRAIN_POLL_MS = 20;
-/** Larger bodies are cut by the server itself; every route has a smaller bound of its own, the largest a backup. */
-const REQUEST_BYTES_MAX = 80 * 1024 * 1024;
 const ADMIN_SOCKET_MODE = 0o660;
 
 /** Listens on an address. @throws SallyportError `conflict` when the port is taken */
 export function listen(host: string, port: number, handler: Handler): Listener {
-	const server = serving(`${host}:${port}`, () =>
-		Bun.serve({
-			hostname: bindable(host),
-			port,
-			maxRequestBodySize: REQUEST_BYTES_MAX,
-			fetch: (request, server) => handler(request, peer(request, server)),
-			error: internalError,
-		}),
+	return listening(`${host}:${port}`, () =>
+		serve({ hostname: bindable(host), port }, null, handler),
 	);
-	return {
-		port: server.port ?? port,
-		close: (graceMs) => stop(server, graceMs),
-	};
 }
 
 /** Why nobody of ours could listen on an address now; null: somebody could. */
 export function findObstacle(host: string, port: number): string | null {
 	try {
-		void listen(host, port, internalError).close(0);
+		void listen(host, port, nothing).close(0);
 		return null;
 	} catch (error) {
 		return describeError(error);
@@ -101,37 +68,15 @@ export function listenTls(
 	materials: readonly TlsMaterial[],
 	handler: Handler,
 ): TlsListener {
-	// Shared ports can be joined by anyone of our user: first make sure that the port is nobody's.
-	if (port !== 0) listen(host, port, internalError).close(0);
-	let current = serveTls(host, port, materials, handler);
-	const bound = current.server.port ?? port;
-	const superseded = new Set<Server>();
-	let replacing = Promise.resolve();
-	steerToNewest(bound);
-
-	const replace = async (next: readonly TlsMaterial[]): Promise<void> => {
-		const old = current;
-		current = serveTls(host, bound, next, handler);
-		old.supersede();
-		await delay(SUPERSEDED_MS);
-		superseded.add(old.server);
-		old.server.stop(false).finally(() => superseded.delete(old.server));
-		const [oldest] = superseded;
-		if (superseded.size > SUPERSEDED_MAX) oldest?.stop(true);
-		await probe(host, bound, next);
-	};
-
+	let shown = certificatesOf(materials);
+	const server = listening(`${host}:${port}`, () =>
+		serve({ hostname: bindable(host), port }, () => shown, handler),
+	);
 	return {
-		port: bound,
-		replace: (next) => {
-			const done = replacing.then(() => replace(next));
-			replacing = done.catch(() => {}); // its caller is told; the next in line is not concerned
-			return done;
-		},
-		close: async (graceMs) => {
-			await replacing;
-			const servers = [current.server, ...superseded];
-			await Promise.all(servers.map((server) => stop(server, graceMs)));
+		...server,
+		replace: async (next) => {
+			shown = certificatesOf(next);
+			await probe(host, server.port, next);
 		},
 	};
 }
@@ -139,94 +84,48 @@ export function listenTls(
 /** Listens on a Unix socket that only the owner and the group may open. A stale socket file is replaced. */
 export function listenSocket(path: string, handler: Handler): Listener {
 	rmSync(path, { force: true });
-	const server = serving(path, () =>
-		Bun.serve({
-			unix: path,
-			maxRequestBodySize: REQUEST_BYTES_MAX,
-			fetch: (request, server) =>
-				handler(request, {
-					address: "",
-					patient: () => server.timeout(request, 0),
-				}),
-			error: internalError,
-		}),
-	);
+	const server = listening(path, () => serve({ unix: path }, null, handler));
 	chmodSync(path, ADMIN_SOCKET_MODE);
 	return {
 		port: 0,
 		close: async (graceMs) => {
-			await stop(server, graceMs);
+			await server.close(graceMs);
 			rmSync(path, { force: true });
 		},
 	};
 }
 
-type Server = ReturnType<typeof Bun.serve>;
-
-function peer(request: Request, server: Server): Connection {
-	return new Peer(request, server);
+function nothing(): Answered {
+	return textResponse(503, "not served");
 }
 
-/** A class, because every request makes one; few want to know the address, which the kernel is asked for. */
-class Peer implements Connection {
-	readonly #request: Request;
-	readonly #server: Server;
-
-	constructor(request: Request, server: Server) {
-		this.#request = request;
-		this.#server = server;
-	}
-
-	get address(): string {
-		return this.#server.requestIP(this.#request)?.address ?? "";
-	}
-
-	patient(): void {
-		this.#server.timeout(this.#request, 0);
-	}
-}
-
-function serveTls(
-	host: string,
-	port: number,
-	materials: readonly TlsMaterial[],
-	handler: Handler,
-): { readonly server: Server; readonly supersede: () => void } {
-	let isSuperseded = false;
-	const answer = (response: Response): Response =>
-		isSuperseded ? closing(response) : response;
-	const server = serving(`${host}:${port}`, () =>
-		Bun.serve({
-			hostname: bindable(host),
-			port,
-			reusePort: true,
-			tls: tlsOptions(materials),
-			maxRequestBodySize: REQUEST_BYTES_MAX,
-			fetch: (request, server) => {
-				const answered = handler(request, peer(request, server));
-				return answered instanceof Promise
-					? answered.then(answer)
-					: answer(answered);
-			},
-			error: internalError,
-		}),
-	);
+/** @throws SallyportError `invalid` when one of them cannot be served */
+function certificatesOf(materials: readonly TlsMaterial[]): Certificates {
+	const [first, ...others] = materials;
+	if (!first)
+		throw new SallyportError("invalid", "there is no certificate to serve");
 	return {
-		server,
-		supersede: () => {
-			isSuperseded = true;
-		},
+		first: contextOf(first),
+		byName: new Map(
+			others.map((material) => [
+				(material.serverName ?? "").toLowerCase(),
+				contextOf(material),
+			]),
+		),
 	};
 }
 
-/** The platform accepts a key without a certificate and serves no TLS then: everything is parsed here first. */
-function tlsOptions(materials: readonly TlsMaterial[]): Bun.TLSOptions[] {
-	if (materials.length === 0)
-		throw new SallyportError("invalid", "there is no certificate to serve");
-	return materials.map(({ serverName, chain, key }) => {
-		leafFingerprint(chain);
-		return { ...(serverName !== null && { serverName }), cert: chain, key };
-	});
+function contextOf({ chain, key }: TlsMaterial): SecureContext {
+	leafFingerprint(chain);
+	try {
+		return createSecureContext({ cert: chain, key });
+	} catch (cause) {
+		throw new SallyportError(
+			"invalid",
+			"the certificate and its key cannot be served together",
+			{ hint: "check that they belong to each other", cause },
+		);
+	}
 }
 
 function leafFingerprint(chain: string): string {
@@ -240,13 +139,7 @@ function leafFingerprint(chain: string): string {
 	}
 }
 
-/** Tells the client to open a new connection for its next request, which the newest server will get. */
-function closing(response: Response): Response {
-	response.headers.set("connection", "close");
-	return response;
-}
-
-/** Bun ignores a replaced certificate in silence elsewhere (`reload`), so the new one is looked at. */
+/** Looks at what a client sees, because nobody else will until it matters. */
 async function probe(
 	host: string,
 	port: number,
@@ -292,38 +185,13 @@ function shownFingerprint(host: string, port: number): Promise<string | null> {
 	});
 }
 
-function serving(where: string, start: () => Server): Server {
+function listening(where: string, start: () => HttpServer): HttpServer {
 	try {
 		return start();
 	} catch (cause) {
-		if (cause instanceof SallyportError) throw cause;
-		if (String((cause as { code?: unknown }).code).startsWith("ERR_OSSL"))
-			throw new SallyportError(
-				"invalid",
-				"the certificate and its key cannot be served together",
-				{ hint: "check that they belong to each other", cause },
-			);
 		throw new SallyportError("conflict", `cannot listen on ${where}`, {
 			hint: "another program may be using it: stop that one, or choose another address with --listen",
 			cause,
 		});
 	}
-}
-
-/**
- * Stops accepting, waits for the requests that are open, and cuts what is left. A connection that was opened ahead of
- * a request, as browsers do, is not waited for: left alone it would hold a server that stops for 10 s.
- */
-async function stop(server: Server, graceMs: number): Promise<void> {
-	const stopped = server.stop(false);
-	for (let waitedMs = 0; waitedMs < graceMs; waitedMs += DRAIN_POLL_MS) {
-		if (server.pendingRequests === 0) break;
-		await Promise.race([stopped, delay(DRAIN_POLL_MS)]);
-	}
-	await server.stop(true);
-}
-
-/** Handlers answer for their own errors; this is for what they could not. */
-function internalError(): Response {
-	return new Response("internal error\n", { status: 500 });
 }

@@ -33,8 +33,7 @@ export function adminPage(
 		{
 			method: "GET",
 			path,
-			handler: (request, params, { patient }) => {
-				patient(); // servers that sleep are woken for their lists
+			handler: (request, params) => {
 				const { pathname, search } = new URL(request.url);
 				const place = { path: pathname + search, dangerous: false };
 				const visitor = admitVisitor(site, request, place);
@@ -47,8 +46,7 @@ export function adminPage(
 		{
 			method: "POST",
 			path,
-			handler: async (request, params, { patient }) => {
-				patient();
+			handler: async (request, params) => {
 				const { pathname } = new URL(request.url);
 				const place = { path: pathname, dangerous: false };
 				const sent = await admitForm(site, request, pathname, place);

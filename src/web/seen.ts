@@ -19,8 +19,7 @@ export function seenRoutes(site: Site): readonly Route[] {
 		{
 			method: "GET",
 			path: PATH,
-			handler: (request, _params, { patient }) => {
-				patient(); // servers that sleep are woken for their lists
+			handler: (request) => {
 				return show(site, request);
 			},
 		},

@@ -38,8 +38,7 @@ export function addressRoutes(site: Site): readonly Route[] {
 		{
 			method: "GET",
 			path: CHECK,
-			handler: (request, _params, { patient }) => {
-				patient();
+			handler: (request) => {
 				return follow(site, request);
 			},
 		},

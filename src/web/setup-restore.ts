@@ -29,8 +29,7 @@ export function restoreRoutes(site: Site, limited: Limited): readonly Route[] {
 		{
 			method: "POST",
 			path: PATH,
-			handler: (request, _params, { patient }) => {
-				patient();
+			handler: (request) => {
 				return limited(request, () => restore(site, request));
 			},
 		},

@@ -55,8 +55,7 @@ export function serverStepRoutes(site: Site): readonly Route[] {
 		{
 			method: "GET",
 			path: "/setup/server/work",
-			handler: (request, _params, { patient }) => {
-				patient();
+			handler: (request) => {
 				return follow(site, request);
 			},
 		},
@@ -68,16 +67,14 @@ export function serverStepRoutes(site: Site): readonly Route[] {
 		{
 			method: "GET",
 			path: TOOLS,
-			handler: (request, _params, { patient }) => {
-				patient();
+			handler: (request) => {
 				return showTools(site, request);
 			},
 		},
 		{
 			method: "POST",
 			path: TOOLS,
-			handler: (request, _params, { patient }) => {
-				patient();
+			handler: (request) => {
 				return keepTools(site, request);
 			},
 		},

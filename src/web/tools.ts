@@ -45,8 +45,7 @@ export function toolRoutes(site: Site): readonly Route[] {
 		{
 			method: "GET",
 			path: PATH,
-			handler: (request, _params, { patient }) => {
-				patient(); // servers that sleep are woken for their lists
+			handler: (request) => {
 				return showAll(site, request);
 			},
 		},

@@ -12,7 +12,7 @@ async function answer(
 	streams = true,
 	onGone = (): void => {},
 ): Promise<Response> {
-	return answerIn({
+	const answered = await answerIn({
 		id: '"a"',
 		streams,
 		reply: (client) => run((message) => client.notify(message)),
@@ -21,10 +21,10 @@ async function answer(
 		},
 		onEnd: () => {},
 		statusOf: () => 200,
-		patient: () => {},
 		onGone,
 		trackOn: (connection) => connection,
 	});
+	return answered.toResponse();
 }
 
 test("an answer that is all there is comes as JSON under the client's own id", async () => {

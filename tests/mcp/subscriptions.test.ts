@@ -6,6 +6,7 @@ import { createEventStream } from "../../src/mcp/stream.ts";
 import { createSubscriptions, type Wish } from "../../src/mcp/subscriptions.ts";
 import { createTies } from "../../src/mcp/ties.ts";
 import type { View } from "../../src/mcp/view.ts";
+import { readableOf } from "../../src/pieces.ts";
 
 const caller: Caller = {
 	userId: "usr_1",
@@ -49,7 +50,7 @@ test("an open stream ends when its credential is revoked (attack 105)", async ()
 	subscriptions.add(stream, wish(null), () => view);
 	stream.onEnd(ended.resolve);
 	subscriptions.everythingChanged();
-	const reader = stream.body.getReader();
+	const reader = readableOf(stream.body).getReader();
 	const first = await reader.read();
 	expect(Buffer.from(first.value ?? []).toString()).toContain(
 		"notifications/tools/list_changed",
@@ -70,7 +71,7 @@ test("a modern stream ends with the result of its listen request when the gatewa
 	subscriptions.add(stream, wish('"l1"'), () => view);
 	subscriptions.everythingChanged();
 	subscriptions.close();
-	expect(await new Response(stream.body).text()).toBe(
+	expect(await new Response(readableOf(stream.body)).text()).toBe(
 		'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"l1"}}}\n\n' +
 			'data: {"jsonrpc":"2.0","id":"l1","result":{"resultType":"complete"}}\n\n',
 	);

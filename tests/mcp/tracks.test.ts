@@ -6,10 +6,11 @@ import {
 	type Tracks,
 } from "../../src/mcp/tracks.ts";
 import { toBytes } from "../../src/message.ts";
+import { readableOf } from "../../src/pieces.ts";
 
 /** Everything that a connection was sent; it must have ended, or never ends. */
 function sent(connection: EventStream): Promise<string> {
-	return new Response(connection.body).text();
+	return new Response(readableOf(connection.body)).text();
 }
 
 function idsIn(text: string): readonly string[] {

@@ -229,7 +229,6 @@ export async function openAuthority(
 				if (params)
 					return await route.handler(request, params, {
 						requestId: "req_test",
-						patient: () => {},
 					});
 			}
 			return new Response("no route", { status: 404 });

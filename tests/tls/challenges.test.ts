@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { createChallenges } from "../../src/tls/challenges.ts";
 
-const CONNECTION = { address: "192.0.2.1", patient: () => {} };
 const NAME = { type: "dns", value: "gate.example.org" } as const;
 const PATH = "/.well-known/acme-challenge/";
 
@@ -9,11 +8,11 @@ function ask(
 	challenges: ReturnType<typeof createChallenges>,
 	url: string,
 	method = "GET",
-): Promise<Response> {
+): Response {
 	const handler = challenges.handler((host) =>
 		host === "unknown.example" ? null : "https://gate.example.org",
 	);
-	return Promise.resolve(handler(new Request(url, { method }), CONNECTION));
+	return handler(new Request(url, { method }));
 }
 
 test("a pending challenge is answered for its name and token, and no longer once it is over (RFC 8555 8.3)", async () => {

@@ -150,10 +150,11 @@ test("a listener that closes ends the streams of superseded certificates too", a
 		await materialFor("localhost"),
 		await materialFor("localhost"),
 	];
-	const server = listenTls("127.0.0.1", 0, [first], (_request, connection) => {
-		connection.patient();
+	const server = listenTls("127.0.0.1", 0, [first], () => {
 		return new Response(
-			new ReadableStream({ start: (sink) => sink.enqueue("hello") }),
+			new ReadableStream({
+				start: (sink) => sink.enqueue(Buffer.from("hello")),
+			}),
 		);
 	});
 	const held = await fetch(`https://127.0.0.1:${server.port}/`, {

@@ -468,7 +468,7 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 			authority(pebble.directory, { profile: "brief" }),
 		);
 		const shown: string[] = [];
-		const sinks: ReadableStreamDefaultController<string>[] = [];
+		const sinks: ReadableStreamDefaultController<Uint8Array>[] = [];
 		const { keeper } = await open(
 			world,
 			pebble.directory,
@@ -478,22 +478,16 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 				shown.push(readCertificate(materials[0]!.chain).fingerprint);
 			},
 		);
-		const server = listenTls(
-			"127.0.0.1",
-			0,
-			keeper.materials(),
-			(_request, connection) => {
-				connection.patient();
-				return new Response(
-					new ReadableStream<string>({
-						start: (sink) => {
-							sink.enqueue("hello");
-							sinks.push(sink);
-						},
-					}),
-				);
-			},
-		);
+		const server = listenTls("127.0.0.1", 0, keeper.materials(), () => {
+			return new Response(
+				new ReadableStream<Uint8Array>({
+					start: (sink) => {
+						sink.enqueue(Buffer.from("hello"));
+						sinks.push(sink);
+					},
+				}),
+			);
+		});
 		closers.push(() => server.close(0));
 		keeper.start();
 		await until("the first certificate is shown", () => shown.length === 1);
@@ -504,7 +498,7 @@ describeWith(pebbleTools(), "against a real Pebble", () => {
 		const reader = held.body!.pipeThrough(new TextDecoderStream()).getReader();
 		expect((await reader.read()).value).toBe("hello");
 		await until("it is renewed", () => shown.length >= 2, 20_000);
-		sinks[0]!.enqueue("still here");
+		sinks[0]!.enqueue(Buffer.from("still here"));
 		expect((await reader.read()).value).toBe("still here");
 		expect(new Set(shown).size).toBe(shown.length);
 		const fresh = await fetch(`https://127.0.0.1:${server.port}/`, {

@@ -1,0 +1,140 @@
+/**
+ * The head of a request: what is wanted, of which host, and how long the body is.
+ *
+ * @see RFC 9112 3 and 6, RFC 9110 7.2 and 10.1.1
+ */
+import { SPACE, ZERO } from "../bytes.ts";
+import { type Bytes, latin1In, standsAt } from "../message.ts";
+import { Malformed } from "./failure.ts";
+import {
+	Fields,
+	IN_NAME,
+	IN_TARGET,
+	isLineEnd,
+	saysClose,
+	saysKeepAlive,
+	stretchEnd,
+} from "./fields.ts";
+
+/** A request that is answered with a status of its own, and not with 400. */
+export class Refused extends Malformed {
+	readonly status: number;
+
+	constructor(status: number, fault: string) {
+		super(fault);
+		this.status = status;
+	}
+}
+
+const VERSION = "HTTP/1.";
+const VERSION_LENGTH = "HTTP/1.1".length;
+const METHOD_LENGTH_MAX = 32;
+const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
+
+/**
+ * A class, because every call reads one; a client says the same with each request, so it may serve for many. Nothing
+ * in it belongs to a single request.
+ */
+export class RequestHead extends Fields {
+	readonly method: string;
+	/** The address as a URL. */
+	readonly url: string;
+	readonly framing: number | "chunked";
+	/** HTTP/1.1, and not 1.0. */
+	readonly isModern: boolean;
+	/** Another request may follow on the connection. */
+	readonly persistent: boolean;
+	/** The client waits with the body until it is told to go on. */
+	readonly awaitsContinue: boolean;
+	readonly #known = new Map<string, string | null>();
+
+	/**
+	 * Reads the head that stands there, without the empty line that ends it.
+	 * @param scheme of the connection, which is what the client believes to speak
+	 * @throws Malformed when it is malformed or ambiguous
+	 */
+	constructor(
+		bytes: Bytes,
+		start: number,
+		end: number,
+		scheme: "http" | "https",
+	) {
+		const methodEnd = stretchEnd(bytes, start, end, IN_NAME);
+		const targetStart = methodEnd + 1;
+		const targetEnd = stretchEnd(bytes, targetStart, end, IN_TARGET);
+		const version = targetEnd + 1;
+		const lineEnds = version + VERSION_LENGTH;
+		if (
+			methodEnd === start ||
+			methodEnd - start > METHOD_LENGTH_MAX ||
+			bytes[methodEnd] !== SPACE ||
+			targetEnd === targetStart ||
+			bytes[targetEnd] !== SPACE ||
+			lineEnds > end ||
+			!isLineEnd(bytes, lineEnds, end)
+		)
+			throw new Malformed("its first line is no request line");
+		const minor = minorVersion(bytes, version);
+		super(bytes, lineEnds, end);
+		this.isModern = minor === 1;
+		this.method = latin1In(bytes, start, methodEnd);
+		this.framing = framingOf(this.isModern, this.length, this.encoding);
+		this.persistent = this.isModern
+			? !saysClose(this.connection)
+			: saysKeepAlive(this.connection);
+		const host = this.get("host") ?? "";
+		if (!HOST.test(host)) throw new Malformed("it does not name one host");
+		const target = latin1In(bytes, targetStart, targetEnd);
+		this.url = `${scheme}://${host}${pathOf(target, host)}`;
+		const expects = this.get("expect")?.toLowerCase();
+		if (expects !== undefined && expects !== "100-continue")
+			throw new Refused(417, "what it expects is not known");
+		this.awaitsContinue = expects !== undefined && this.isModern;
+	}
+
+	/** The value of a header; null when there is none. */
+	get(name: string): string | null {
+		const known = this.#known.get(name);
+		if (known !== undefined) return known;
+		const value = this.header(name.toLowerCase());
+		this.#known.set(name, value);
+		return value;
+	}
+
+	has(name: string): boolean {
+		return this.get(name) !== null;
+	}
+}
+
+function framingOf(
+	isModern: boolean,
+	length: number,
+	encoding: string | null,
+): number | "chunked" {
+	if (encoding === null) return Math.max(0, length);
+	if (length >= 0 || !isModern)
+		throw new Malformed("it says its length in two ways");
+	if (encoding !== "chunked")
+		throw new Refused(501, "its transfer coding is not known");
+	return "chunked";
+}
+
+/** @returns the number after HTTP/1. */
+function minorVersion(bytes: Bytes, start: number): number {
+	const minor = (bytes[start + VERSION.length] as number) - ZERO;
+	if (standsAt(bytes, start, VERSION) && (minor === 0 || minor === 1))
+		return minor;
+	if (/^HTTP\/\d\.\d$/.test(latin1In(bytes, start, start + VERSION_LENGTH)))
+		throw new Refused(505, "its version is not spoken here");
+	throw new Malformed("its first line is no request line");
+}
+
+/** The path and query of a target. A proxy's form is taken when it names the same host. */
+function pathOf(target: string, host: string): string {
+	if (target.startsWith("/")) return target;
+	const [, authority, path] = ABSOLUTE.exec(target) ?? [];
+	if (authority?.toLowerCase() !== host.toLowerCase())
+		throw new Malformed("its target is no path");
+	return path?.startsWith("/") ? path : `/${path}`;
+}

@@ -1,0 +1,664 @@
+/**
+ * One connection of a client: requests come one after another, each is handed on, and the next one waits until it was
+ * answered. What is malformed or could be read in two ways is refused, and nothing after it is read.
+ *
+ * @see RFC 9112 6.3, 9.3 and 9.6, RFC 9110 10.1.1
+ */
+import { CR, LF } from "../bytes.ts";
+import { type Bytes, cut } from "../message.ts";
+import { type Pieces, piecesOf } from "../pieces.ts";
+import { createDechunker, type Dechunker } from "./chunked.ts";
+import { Malformed } from "./failure.ts";
+import { arrivedInPart, IncomingRequest } from "./incoming.ts";
+import { createInflow, type Inflow } from "./inflow.ts";
+import {
+	isBodiless,
+	isParts,
+	linesOf,
+	type Parts,
+	PlainResponse,
+	statusLine,
+	textResponse,
+} from "./outgoing.ts";
+import { Refused, RequestHead } from "./request-head.ts";
+
+/** What a handler may know of the connection a request came on. */
+export type Connection = {
+	/** The peer's address; empty on a Unix socket. */
+	readonly address: string;
+};
+
+export type Answered = Response | PlainResponse;
+
+/** What all connections of a server share. */
+export type Shared = {
+	readonly handler: (
+		request: IncomingRequest,
+		connection: Connection,
+	) => Answered | Promise<Answered>;
+	readonly scheme: "http" | "https";
+	readonly limits: Limits;
+	/** The date header of this second. */
+	dateLine: string;
+	/** Nothing new is begun any more. */
+	isClosing: boolean;
+	readonly onGone: (connection: ServerConnection) => void;
+	/** A handler failed, which handlers do not do. */
+	readonly onFailure: (error: unknown) => void;
+};
+
+/** How much, and for how many seconds. */
+export type Limits = {
+	readonly headBytes: number;
+	readonly bodyBytes: number;
+	/** Of a body that nobody wants, before its connection is given up. */
+	readonly unreadBytes: number;
+	/** Until a head is complete, from the first byte of it or of the connection. */
+	readonly headSeconds: number;
+	/** Until the next request begins. */
+	readonly idleSeconds: number;
+	/** In which nothing of a body arrives. */
+	readonly bodySeconds: number;
+	/** In which a client takes nothing of its answer. */
+	readonly takeSeconds: number;
+	/** For the client to hear of the end, when it has more to say. */
+	readonly lingerSeconds: number;
+	readonly connections: number;
+};
+
+const END_OF_HEAD = Buffer.from("\r\n\r\n");
+const EMPTY_LINES_MAX = 4;
+/** Requests that came too early wait in so many bytes; the client is braked beyond. */
+const HELD_BYTES_MAX = 64 * 1024;
+/** A piece up to this size is copied behind its length, so that it is one write. */
+const COPIED_BYTES_MAX = 32 * 1024;
+const NO_BYTES = new Uint8Array(0);
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+/** How far a connection is: what is waited for, and how long, follows from it. */
+type Phase = "fresh" | "idle" | "head" | "body" | "answer" | "linger" | "gone";
+
+export class ServerConnection implements Connection {
+	readonly #shared: Shared;
+	readonly #socket: Bun.Socket<ServerConnection>;
+	#phase: Phase = "fresh";
+	/** Seconds that nothing has moved in this phase. */
+	#quiet = 0;
+	/** What arrived and is not read yet. */
+	#held: Buffer | null = null;
+	#isPaused = false;
+	#isReading = false;
+	/** The last head as it stood there: the next one is nearly always the same. */
+	#headBytes: Buffer | null = null;
+	#head: RequestHead | null = null;
+	#request: IncomingRequest | null = null;
+	/** Where the rest of the body goes; null when it is there. */
+	#flow: Inflow | null = null;
+	#dechunker: Dechunker | null = null;
+	#left = 0;
+	#unread = 0;
+	/** The answer on its way is the last one. */
+	#isLast = false;
+	#unwritten: Bytes | null = null;
+	#onWritten: (() => void) | null = null;
+	#outgoing: Pieces | null = null;
+	readonly #onAnswer = (answered: Answered): void => this.#answer(answered);
+	readonly #onFailure = (error: unknown): void => this.#fail(error);
+
+	constructor(shared: Shared, socket: Bun.Socket<ServerConnection>) {
+		this.#shared = shared;
+		this.#socket = socket;
+	}
+
+	get address(): string {
+		return this.#socket.remoteAddress ?? "";
+	}
+
+	/** Whether a request is being answered. */
+	get isBusy(): boolean {
+		return this.#request !== null || this.#unwritten !== null;
+	}
+
+	/** Bytes of the client. */
+	receive(bytes: Buffer): void {
+		switch (this.#phase) {
+			case "body":
+				this.#quiet = 0;
+				this.#receiveBody(bytes);
+				return;
+			case "linger":
+				this.#unread += bytes.length;
+				if (this.#unread > this.#shared.limits.unreadBytes) this.destroy();
+				return;
+			case "answer":
+				this.#hold(bytes);
+				if (bytes.length > HELD_BYTES_MAX) this.#pause(true);
+				return;
+			case "gone":
+				return;
+			default:
+				this.#hold(bytes);
+				this.#read();
+		}
+	}
+
+	/** The socket takes more. */
+	drain(): void {
+		const bytes = this.#unwritten;
+		if (!bytes) return;
+		this.#unwritten = null;
+		this.#write(bytes);
+		if (this.#unwritten) return;
+		const then = this.#onWritten;
+		this.#onWritten = null;
+		then?.();
+	}
+
+	/** A second has passed. */
+	tick(): void {
+		const limit = this.#patience();
+		if (limit === 0 || ++this.#quiet < limit) return;
+		if (this.#phase === "head") this.#refuse(408, "the request is too slow");
+		else this.destroy();
+	}
+
+	/** The server ends: what is under way is answered, and nothing else. */
+	retire(): void {
+		if (!this.isBusy) this.destroy();
+	}
+
+	destroy(): void {
+		if (this.#phase === "gone") return;
+		this.gone();
+		this.#socket.terminate();
+	}
+
+	/** The connection is over, by whomever. */
+	gone(): void {
+		if (this.#phase === "gone") return;
+		this.#phase = "gone";
+		this.#held = null;
+		this.#unwritten = null;
+		this.#request?.leave();
+		this.#request = null;
+		this.#flow?.fail(arrivedInPart());
+		this.#outgoing?.cancel();
+		const then = this.#onWritten;
+		this.#onWritten = null;
+		then?.();
+		this.#shared.onGone(this);
+	}
+
+	/** Seconds that may pass quietly; 0 for as many as it takes. */
+	#patience(): number {
+		const { limits } = this.#shared;
+		if (this.#unwritten) return limits.takeSeconds;
+		switch (this.#phase) {
+			case "fresh":
+			case "head":
+				return limits.headSeconds;
+			case "idle":
+				return limits.idleSeconds;
+			case "body":
+				return this.#isPaused ? 0 : limits.bodySeconds;
+			case "linger":
+				return limits.lingerSeconds;
+			default:
+				return 0;
+		}
+	}
+
+	#enter(phase: Phase): void {
+		this.#phase = phase;
+		this.#quiet = 0;
+	}
+
+	#hold(bytes: Buffer): void {
+		this.#held = this.#held ? Buffer.concat([this.#held, bytes]) : bytes;
+	}
+
+	#pause(on: boolean): void {
+		if (this.#isPaused === on || this.#phase === "gone") return;
+		this.#isPaused = on;
+		if (on) this.#socket.pause();
+		else this.#socket.resume();
+	}
+
+	/** Begins with whatever is held, one request after another, as long as each is answered at once. */
+	#read(): void {
+		if (this.#isReading) return;
+		this.#isReading = true;
+		try {
+			while (this.#held && this.#begin(this.#held));
+		} catch (error) {
+			if (!(error instanceof Malformed)) throw error;
+			const status = error instanceof Refused ? error.status : 400;
+			this.#refuse(status, `this is no request: ${error.fault}`);
+		} finally {
+			this.#isReading = false;
+		}
+	}
+
+	/**
+	 * Begins with a request, if its head is there.
+	 * @returns whether another one may be begun
+	 * @throws Malformed
+	 */
+	#begin(bytes: Buffer): boolean {
+		const start = this.#headBytes ? 0 : blankEnd(bytes);
+		const end = this.#headEnd(bytes, start);
+		if (end < 0) {
+			if (bytes.length - start > this.#shared.limits.headBytes)
+				throw new Refused(431, "its head is too large");
+			if (this.#phase !== "head" && bytes.length > start) this.#enter("head");
+			return false;
+		}
+		const head = this.#head as RequestHead;
+		const { framing } = head;
+		this.#isLast = !head.persistent || this.#shared.isClosing;
+		this.#unread = 0;
+		if (typeof framing === "number") {
+			const bodyEnd = end + framing;
+			if (framing > this.#shared.limits.bodyBytes)
+				throw new Refused(413, "its body is too large");
+			if (bodyEnd <= bytes.length) {
+				this.#held = bodyEnd < bytes.length ? bytes.subarray(bodyEnd) : null;
+				this.#enter("answer");
+				return this.#handOn(
+					head,
+					framing === 0 ? NO_BYTES : cut(bytes, end, bodyEnd),
+				);
+			}
+			this.#left = framing;
+		} else this.#dechunker = createDechunker();
+		const flow = createInflow(
+			(on) => {
+				if (this.#flow === flow) this.#pause(on);
+			},
+			() => {
+				if (this.#flow === flow) this.#pause(false);
+			},
+		);
+		this.#held = null;
+		this.#flow = flow;
+		this.#enter("body");
+		if (end < bytes.length) this.#receiveBody(bytes.subarray(end));
+		const body = head.awaitsContinue ? this.#invited(flow) : flow;
+		return this.#handOn(head, body);
+	}
+
+	/** Where the head ends, with its empty line; -1 while it does not. It is read then. @throws Malformed */
+	#headEnd(bytes: Buffer, start: number): number {
+		const last = this.#headBytes;
+		if (
+			last &&
+			bytes.length >= last.length &&
+			bytes.compare(last, 0, last.length, 0, last.length) === 0
+		)
+			return last.length;
+		const found = bytes.indexOf(END_OF_HEAD, start);
+		if (found < 0) return -1;
+		const end = found + END_OF_HEAD.length;
+		if (found - start > this.#shared.limits.headBytes)
+			throw new Refused(431, "its head is too large");
+		this.#head = new RequestHead(bytes, start, found, this.#shared.scheme);
+		this.#headBytes = Buffer.from(bytes.subarray(start, end));
+		return end;
+	}
+
+	/** @returns whether another request may be begun */
+	#handOn(head: RequestHead, body: Bytes | Pieces): boolean {
+		const request = new IncomingRequest(head, body);
+		this.#request = request;
+		try {
+			const answered = this.#shared.handler(request, this);
+			if (answered instanceof Promise)
+				answered.then(this.#onAnswer, this.#onFailure);
+			else this.#answer(answered);
+		} catch (error) {
+			this.#fail(error);
+		}
+		return this.#phase === "idle";
+	}
+
+	/** The body of a client that waits to be asked for it, which it is when somebody reads. */
+	#invited(flow: Inflow): Pieces {
+		let isAsked = false;
+		return {
+			next: () => {
+				if (!isAsked && this.#phase === "body") this.#write(CONTINUE);
+				isAsked = true;
+				return flow.next();
+			},
+			cancel: () => flow.cancel(),
+		};
+	}
+
+	#receiveBody(bytes: Buffer): void {
+		const flow = this.#flow as Inflow;
+		let end: number;
+		try {
+			end = this.#dechunker
+				? this.#dechunker.push(bytes, 0, (piece) => this.#takeBody(flow, piece))
+				: this.#receiveCounted(flow, bytes);
+		} catch (error) {
+			if (!(error instanceof Malformed)) throw error;
+			flow.fail(arrivedInPart());
+			const status = error instanceof Refused ? error.status : 400;
+			this.#refuse(status, `this is no request: ${error.fault}`);
+			return;
+		}
+		if (end < 0) return;
+		this.#flow = null;
+		this.#dechunker = null;
+		flow.end();
+		this.#pause(false);
+		if (end < bytes.length) this.#hold(bytes.subarray(end));
+		if (this.#request) this.#enter("answer");
+		else this.#next();
+	}
+
+	/** @returns where the body ends in these bytes; -1 while it goes on */
+	#receiveCounted(flow: Inflow, bytes: Buffer): number {
+		const end = Math.min(this.#left, bytes.length);
+		this.#left -= end;
+		this.#takeBody(flow, end < bytes.length ? bytes.subarray(0, end) : bytes);
+		return this.#left === 0 ? end : -1;
+	}
+
+	#takeBody(flow: Inflow, piece: Bytes): void {
+		const { bodyBytes, unreadBytes } = this.#shared.limits;
+		this.#unread += piece.length;
+		if (this.#unread > bodyBytes)
+			throw new Refused(413, "its body is too large");
+		if (this.#request) flow.push(piece);
+		// Its answer went out before it was read.
+		else if (this.#unread > unreadBytes) this.destroy();
+	}
+
+	#fail(error: unknown): void {
+		this.#shared.onFailure(error);
+		if (this.#outgoing) this.destroy();
+		else this.#answer(textResponse(500, "internal error"));
+	}
+
+	/** Answers in our own words, and reads nothing more. */
+	#refuse(status: number, text: string): void {
+		if (this.#phase === "gone") return;
+		const isUnderWay = this.#outgoing !== null || this.#unwritten !== null;
+		this.#request?.leave();
+		this.#held = null;
+		this.#flow = null;
+		if (isUnderWay) {
+			this.destroy();
+			return;
+		}
+		this.#isLast = true;
+		this.#enter("answer");
+		this.#request = null;
+		const { headers, body } = textResponse(status, text);
+		this.#writeWhole(status, headers, body as Parts, "", true);
+		this.#whenWritten(() => this.#finish());
+	}
+
+	#answer(answered: Answered): void {
+		const request = this.#request;
+		// Whoever is gone, or was refused meanwhile, is answered nothing.
+		if (!request) {
+			if (!(answered instanceof PlainResponse)) void answered.body?.cancel();
+			else if (!isParts(answered.body)) answered.body.cancel();
+			return;
+		}
+		if (this.#flow && !this.#mayReadOn(request)) this.#isLast = true;
+		if (!(answered instanceof PlainResponse)) {
+			void this.#answerPlatform(request, answered);
+			return;
+		}
+		const { status, headers, body } = answered;
+		if (!isParts(body)) {
+			void this.#stream(request, status, headers, body);
+			return;
+		}
+		this.#writeWhole(
+			status,
+			headers,
+			body,
+			request.id,
+			request.method !== "HEAD",
+		);
+		if (this.#unwritten) this.#onWritten = () => this.#finish();
+		else this.#finish();
+	}
+
+	/** Whether the rest of a body is worth waiting for, so that another request may follow. */
+	#mayReadOn({ headers }: IncomingRequest): boolean {
+		return (
+			!headers.awaitsContinue &&
+			(headers.framing === "chunked" ||
+				this.#left <= this.#shared.limits.unreadBytes)
+		);
+	}
+
+	/** A response of the platform's own kind does not say whether its body is there: it is, when it ends at once. */
+	async #answerPlatform(
+		request: IncomingRequest,
+		response: Response,
+	): Promise<void> {
+		const { status } = response;
+		const headers = linesOf(response.headers);
+		if (!response.body) {
+			this.#answer(new PlainResponse(status, headers, []));
+			return;
+		}
+		const pieces = piecesOf(response.body as ReadableStream<Bytes>);
+		if (response.headers.get("content-type") === "text/event-stream") {
+			void this.#stream(request, status, headers, pieces);
+			return;
+		}
+		this.#outgoing = pieces;
+		try {
+			const first = await pieces.next();
+			const second = first && pieces.next();
+			if (second && Bun.peek.status(second) === "pending")
+				await Promise.resolve();
+			const isWhole = !second || Bun.peek(second) === null;
+			if (this.#request !== request) return;
+			this.#outgoing = null;
+			if (isWhole)
+				this.#answer(new PlainResponse(status, headers, first ? [first] : []));
+			else
+				void this.#stream(
+					request,
+					status,
+					headers,
+					resumed(first, second as Promise<Bytes | null>, pieces),
+				);
+		} catch (error) {
+			this.#outgoing = null;
+			if (this.#request === request) this.#fail(error);
+		}
+	}
+
+	/** Head and body in one write, or in two when the body is long. */
+	#writeWhole(
+		status: number,
+		headers: string,
+		parts: Parts,
+		id: string,
+		hasBody: boolean,
+	): void {
+		let length = 0;
+		for (const part of parts) length += sizeOf(part);
+		const framing = isBodiless(status) ? "" : `content-length: ${length}\r\n`;
+		const head = this.#headOf(status, headers, id, framing);
+		const size = hasBody && !isBodiless(status) ? length : 0;
+		const bytes = Buffer.allocUnsafe(head.length + size);
+		let at = bytes.write(head, 0, "latin1");
+		if (size > 0)
+			for (const part of parts)
+				if (typeof part === "string") at += bytes.write(part, at);
+				else {
+					bytes.set(part, at);
+					at += part.length;
+				}
+		this.#write(bytes);
+	}
+
+	#headOf(
+		status: number,
+		headers: string,
+		id: string,
+		framing: string,
+	): string {
+		const stamp = id === "" ? "" : `x-request-id: ${id}\r\n`;
+		const kept = this.#isLast
+			? "connection: close\r\n"
+			: this.#head?.isModern
+				? ""
+				: "connection: keep-alive\r\n";
+		return `${statusLine(status)}${headers}${stamp}${this.#shared.dateLine}${kept}${framing}\r\n`;
+	}
+
+	/** An answer that comes in pieces; one that breaks ends the connection, so that nobody takes it for whole. */
+	async #stream(
+		request: IncomingRequest,
+		status: number,
+		headers: string,
+		pieces: Pieces,
+	): Promise<void> {
+		const isChunked = this.#head?.isModern === true;
+		if (!isChunked) this.#isLast = true;
+		const framing = isChunked ? "transfer-encoding: chunked\r\n" : "";
+		this.#outgoing = pieces;
+		this.#write(
+			Buffer.from(this.#headOf(status, headers, request.id, framing), "latin1"),
+		);
+		if (request.method === "HEAD" || isBodiless(status)) pieces.cancel();
+		else {
+			try {
+				for (
+					let piece = await pieces.next();
+					piece;
+					piece = await pieces.next()
+				) {
+					if (this.#request !== request) return;
+					if (isChunked) this.#writeChunk(piece);
+					else this.#write(piece);
+					if (this.#unwritten) await this.#written();
+				}
+			} catch {
+				if (this.#request === request) this.destroy();
+				return;
+			}
+			if (this.#request !== request) return;
+			if (isChunked) this.#write(LAST_CHUNK);
+		}
+		this.#outgoing = null;
+		this.#whenWritten(() => this.#finish());
+	}
+
+	#writeChunk(piece: Bytes): void {
+		if (piece.length === 0) return;
+		const size = `${piece.length.toString(16)}\r\n`;
+		if (piece.length <= COPIED_BYTES_MAX) {
+			const bytes = Buffer.allocUnsafe(size.length + piece.length + 2);
+			const start = bytes.write(size, 0, "latin1");
+			bytes.set(piece, start);
+			bytes[start + piece.length] = CR;
+			bytes[start + piece.length + 1] = LF;
+			this.#write(bytes);
+			return;
+		}
+		this.#write(Buffer.from(size, "latin1"));
+		this.#write(piece);
+		this.#write(Buffer.from("\r\n", "latin1"));
+	}
+
+	#write(bytes: Bytes): void {
+		if (this.#phase === "gone") return;
+		if (this.#unwritten) {
+			this.#unwritten = Buffer.concat([this.#unwritten, bytes]);
+			return;
+		}
+		const written = this.#socket.write(bytes);
+		if (written < 0) {
+			this.destroy();
+			return;
+		}
+		if (written > 0) this.#quiet = 0;
+		if (written < bytes.length) this.#unwritten = bytes.subarray(written);
+	}
+
+	#whenWritten(then: () => void): void {
+		if (this.#unwritten) this.#onWritten = then;
+		else then();
+	}
+
+	#written(): Promise<void> {
+		return new Promise((resolve) => {
+			this.#whenWritten(resolve);
+		});
+	}
+
+	/** The answer is written. */
+	#finish(): void {
+		if (this.#phase === "gone") return;
+		this.#request = null;
+		if (this.#isLast || this.#shared.isClosing) {
+			this.#end();
+			return;
+		}
+		const flow = this.#flow;
+		if (!flow) {
+			this.#next();
+			return;
+		}
+		// The rest of its body is read by nobody.
+		this.#unread = 0;
+		flow.cancel();
+		this.#pause(false);
+		this.#enter("body");
+	}
+
+	/** Goes on to the next request. */
+	#next(): void {
+		this.#enter("idle");
+		this.#pause(false);
+		if (this.#held) this.#read();
+	}
+
+	/** Ends it so that the client can still read: what is closed with bytes unread is reset. */
+	#end(): void {
+		this.#enter("linger");
+		this.#unread = 0;
+		this.#held = null;
+		this.#pause(false);
+		this.#socket.end();
+	}
+}
+
+/** What was read ahead, and then the rest. */
+function resumed(
+	first: Bytes | null,
+	second: Promise<Bytes | null>,
+	rest: Pieces,
+): Pieces {
+	const ahead = [Promise.resolve(first), second];
+	return {
+		next: () => ahead.shift() ?? rest.next(),
+		cancel: () => rest.cancel(),
+	};
+}
+
+function sizeOf(part: Bytes | string): number {
+	return typeof part === "string" ? Buffer.byteLength(part) : part.length;
+}
+
+/** Clients that end a body with a line of their own leave it before the next request. */
+function blankEnd(bytes: Buffer): number {
+	let at = 0;
+	while (at < EMPTY_LINES_MAX * 2 && bytes[at] === CR && bytes[at + 1] === LF)
+		at += 2;
+	return at;
+}
