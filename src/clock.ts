@@ -16,6 +16,11 @@ export const systemClock: Clock = {
 	nowMs: () => performance.now(),
 };
 
+/** An instant as HTTP says it (RFC 9110 5.6.7). */
+export function httpDate(at: number): string {
+	return new Date(at * 1000).toUTCString();
+}
+
 /** Resolves after `ms`; an aborted signal ends the wait early without an error. Never keeps the process alive. */
 export function delay(ms: number, signal?: Abortable): Promise<void> {
 	return new Promise((resolve) => {

@@ -29,7 +29,7 @@ export class Refused extends Malformed {
 const VERSION = "HTTP/1.";
 const VERSION_LENGTH = "HTTP/1.1".length;
 const METHOD_LENGTH_MAX = 32;
-const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 
 /**
@@ -83,8 +83,9 @@ export class RequestHead extends Fields {
 		this.persistent = this.isModern
 			? !saysClose(this.connection)
 			: saysKeepAlive(this.connection);
-		const host = this.get("host") ?? "";
-		if (!HOST.test(host)) throw new Malformed("it does not name one host");
+		const host = this.get("host");
+		if (host === null || !HOST.test(host))
+			throw new Malformed("it does not name one host");
 		const target = latin1In(bytes, targetStart, targetEnd);
 		this.url = `${scheme}://${host}${pathOf(target, host)}`;
 		const expects = this.get("expect")?.toLowerCase();

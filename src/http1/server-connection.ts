@@ -43,8 +43,6 @@ export type Shared = {
 	/** Nothing new is begun any more. */
 	isClosing: boolean;
 	readonly onGone: (connection: ServerConnection) => void;
-	/** A handler failed, which handlers do not do. */
-	readonly onFailure: (error: unknown) => void;
 };
 
 /** How much, and for how many seconds. */
@@ -104,7 +102,7 @@ export class ServerConnection implements Connection {
 	#onWritten: (() => void) | null = null;
 	#outgoing: Pieces | null = null;
 	readonly #onAnswer = (answered: Answered): void => this.#answer(answered);
-	readonly #onFailure = (error: unknown): void => this.#fail(error);
+	readonly #onFailure = (): void => this.#fail();
 
 	constructor(shared: Shared, socket: Bun.Socket<ServerConnection>) {
 		this.#shared = shared;
@@ -316,8 +314,8 @@ export class ServerConnection implements Connection {
 			if (answered instanceof Promise)
 				answered.then(this.#onAnswer, this.#onFailure);
 			else this.#answer(answered);
-		} catch (error) {
-			this.#fail(error);
+		} catch {
+			this.#fail();
 		}
 		return this.#phase === "idle";
 	}
@@ -377,8 +375,8 @@ export class ServerConnection implements Connection {
 		else if (this.#unread > unreadBytes) this.destroy();
 	}
 
-	#fail(error: unknown): void {
-		this.#shared.onFailure(error);
+	/** Handlers answer for their own errors; this is for what they could not. */
+	#fail(): void {
 		if (this.#outgoing) this.destroy();
 		else this.#answer(textResponse(500, "internal error"));
 	}
@@ -474,9 +472,9 @@ export class ServerConnection implements Connection {
 					headers,
 					resumed(first, second as Promise<Bytes | null>, pieces),
 				);
-		} catch (error) {
+		} catch {
 			this.#outgoing = null;
-			if (this.#request === request) this.#fail(error);
+			if (this.#request === request) this.#fail();
 		}
 	}
 

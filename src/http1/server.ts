@@ -5,8 +5,7 @@
  * ones are shown from the next connection on, and nobody else notices.
  */
 import type { SecureContext } from "node:tls";
-import { every } from "../clock.ts";
-import { describeError } from "../errors.ts";
+import { every, httpDate, systemClock } from "../clock.ts";
 import {
 	type Limits,
 	ServerConnection,
@@ -71,7 +70,6 @@ export function serve(
 			stopTicking = null;
 			onEmpty?.();
 		},
-		onFailure: (error) => console.error(describeError(error)),
 	};
 	const tick = (): void => {
 		shared.dateLine = dateLine();
@@ -156,5 +154,5 @@ function securedBy(
 }
 
 function dateLine(): string {
-	return `date: ${new Date().toUTCString()}\r\n`;
+	return `date: ${httpDate(systemClock.now())}\r\n`;
 }
