@@ -38,7 +38,7 @@ const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
  */
 export class RequestHead extends Fields {
 	readonly method: string;
-	/** The address as a URL. */
+	/** Where it goes, without dot segments. */
 	readonly url: string;
 	readonly framing: number | "chunked";
 	/** HTTP/1.1, and not 1.0. */
@@ -87,7 +87,7 @@ export class RequestHead extends Fields {
 		if (host === null || !HOST.test(host))
 			throw new Malformed("it does not name one host");
 		const target = latin1In(bytes, targetStart, targetEnd);
-		this.url = `${scheme}://${host}${pathOf(target, host)}`;
+		this.url = settled(`${scheme}://${host}${pathOf(target, host)}`);
 		const expects = this.get("expect")?.toLowerCase();
 		if (expects !== undefined && expects !== "100-continue")
 			throw new Refused(417, "what it expects is not known");
@@ -138,4 +138,12 @@ function pathOf(target: string, host: string): string {
 	if (authority?.toLowerCase() !== host.toLowerCase())
 		throw new Malformed("its target is no path");
 	return path?.startsWith("/") ? path : `/${path}`;
+}
+
+/** What a URL parser would read differently from how it is written. */
+const UNSETTLED = /\/\.|%2e|\\/i;
+
+/** The same URL with its dot segments gone, so that everyone judges the path that is meant. */
+function settled(url: string): string {
+	return UNSETTLED.test(url) ? (URL.parse(url)?.href ?? url) : url;
 }

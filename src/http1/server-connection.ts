@@ -55,8 +55,9 @@ export type Limits = {
 	readonly headSeconds: number;
 	/** Until the next request begins. */
 	readonly idleSeconds: number;
-	/** In which nothing of a body arrives. */
+	/** In which some part of a body must arrive, and how many bytes are some: a body that drips is not waited for. */
 	readonly bodySeconds: number;
+	readonly bodyBytesMin: number;
 	/** In which a client takes nothing of its answer. */
 	readonly takeSeconds: number;
 	/** For the client to hear of the end, when it has more to say. */
@@ -95,6 +96,9 @@ export class ServerConnection implements Connection {
 	#flow: Inflow | null = null;
 	#dechunker: Dechunker | null = null;
 	#left = 0;
+	/** Bytes of the body since its patience began. */
+	#recent = 0;
+	/** Bytes that nobody has asked for. */
 	#unread = 0;
 	/** The answer on its way is the last one. */
 	#isLast = false;
@@ -122,7 +126,6 @@ export class ServerConnection implements Connection {
 	receive(bytes: Buffer): void {
 		switch (this.#phase) {
 			case "body":
-				this.#quiet = 0;
 				this.#receiveBody(bytes);
 				return;
 			case "linger":
@@ -157,6 +160,11 @@ export class ServerConnection implements Connection {
 	tick(): void {
 		const limit = this.#patience();
 		if (limit === 0 || ++this.#quiet < limit) return;
+		if (this.#phase === "body" && !this.#unwritten) {
+			const isEnough = this.#recent >= this.#shared.limits.bodyBytesMin;
+			this.#enter("body");
+			if (isEnough) return;
+		}
 		if (this.#phase === "head") this.#refuse(408, "the request is too slow");
 		else this.destroy();
 	}
@@ -210,6 +218,7 @@ export class ServerConnection implements Connection {
 	#enter(phase: Phase): void {
 		this.#phase = phase;
 		this.#quiet = 0;
+		this.#recent = 0;
 	}
 
 	#hold(bytes: Buffer): void {
@@ -368,6 +377,7 @@ export class ServerConnection implements Connection {
 	#takeBody(flow: Inflow, piece: Bytes): void {
 		const { bodyBytes, unreadBytes } = this.#shared.limits;
 		this.#unread += piece.length;
+		this.#recent += piece.length;
 		if (this.#unread > bodyBytes)
 			throw new Refused(413, "its body is too large");
 		if (this.#request) flow.push(piece);
