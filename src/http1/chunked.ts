@@ -5,7 +5,7 @@
  */
 import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
-import { Malformed } from "./failure.ts";
+import { Malformed, Refused } from "./failure.ts";
 
 export type Dechunker = {
 	/**
@@ -23,13 +23,18 @@ export type Dechunker = {
 /** A chunk's length with its extensions, or one trailer. */
 const LINE_BYTES_MAX = 4096;
 const TRAILERS_MAX = 50;
-const SIZE = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;.*)?$/;
+const SIZE = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
+const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
 
-export function createDechunker(): Dechunker {
+/** @param bytesMax what is said to be more is refused before it comes */
+export function createDechunker(
+	bytesMax = Number.POSITIVE_INFINITY,
+): Dechunker {
 	let state: "size" | "data" | "data-end" | "trailer" = "size";
 	let line = "";
 	let left = 0;
 	let trailers = 0;
+	let announced = 0;
 
 	/** What a complete line says; true when it was the last of the body. */
 	const endLine = (): boolean => {
@@ -42,6 +47,7 @@ export function createDechunker(): Dechunker {
 		}
 		if (state === "trailer") {
 			if (text === "") return true;
+			if (!TRAILER.test(text)) throw new Malformed("a trailer is no header");
 			if (++trailers > TRAILERS_MAX)
 				throw new Malformed("it has too many trailers");
 			return false;
@@ -50,6 +56,8 @@ export function createDechunker(): Dechunker {
 		if (size === undefined)
 			throw new Malformed("a chunk does not say its length");
 		left = Number.parseInt(size, 16);
+		announced += left;
+		if (announced > bytesMax) throw new Refused(413, "its body is too large");
 		state = left === 0 ? "trailer" : "data";
 		return false;
 	};

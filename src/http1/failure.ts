@@ -57,6 +57,16 @@ export class Malformed extends Error {
 	}
 }
 
+/** The same where a request is answered with a status of its own, and not with 400. */
+export class Refused extends Malformed {
+	readonly status: number;
+
+	constructor(status: number, fault: string) {
+		super(fault);
+		this.status = status;
+	}
+}
+
 /** The server speaks, but not HTTP as it should be. @param fault in our words */
 export function malformed(fault: string): SallyportError {
 	return new SallyportError(

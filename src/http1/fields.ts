@@ -8,7 +8,7 @@
 import { COLON, CR, LF, SPACE, TAB, ZERO } from "../bytes.ts";
 import { type Bytes, latin1In, standsAt } from "../message.ts";
 import { MEDIA } from "../protocol.ts";
-import { Malformed } from "./failure.ts";
+import { Malformed, Refused } from "./failure.ts";
 
 /** What may stand in a name, in a value, and in the target of a request: a bit of each character. */
 export const IN_NAME = 1;
@@ -53,7 +53,8 @@ export class Fields {
 		let count = 0;
 		let at = start;
 		while (at < end) {
-			if (++count > FIELDS_MAX) throw new Malformed("it has too many headers");
+			if (++count > FIELDS_MAX)
+				throw new Refused(431, "it has too many headers");
 			const name = at + 2;
 			const colon = stretchEnd(bytes, name, end, IN_NAME);
 			// White space before a colon, and lines that continue another, are how heads are smuggled.
@@ -165,9 +166,12 @@ export function isLineEnd(bytes: Bytes, at: number, end: number): boolean {
 
 /** Names are ASCII, and their letters differ from the capital ones in one bit only. */
 function isNamed(bytes: Bytes, start: number, name: string): boolean {
-	for (let at = 0; at < name.length; at++)
-		if (((bytes[start + at] as number) | 0x20) !== name.charCodeAt(at))
+	for (let at = 0; at < name.length; at++) {
+		const wanted = name.charCodeAt(at);
+		const byte = bytes[start + at] as number;
+		if (byte !== wanted && (wanted < 0x61 || (byte | 0x20) !== wanted))
 			return false;
+	}
 	return true;
 }
 

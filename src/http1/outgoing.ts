@@ -5,8 +5,9 @@
  * @see RFC 9112 6 and 7, RFC 9110 6.6.1
  */
 import { STATUS_CODES } from "node:http";
-import type { Bytes } from "../message.ts";
-import { type Pieces, readableOf } from "../pieces.ts";
+import { delay } from "../clock.ts";
+import { type Bytes, toBytes } from "../message.ts";
+import { type Pieces, piecesOf, readableOf } from "../pieces.ts";
 import { type HeaderLines, headerLines } from "./request.ts";
 
 /** All parts of a body, one after another. */
@@ -36,6 +37,54 @@ export class PlainResponse {
 
 export function isParts(body: Parts | Pieces): body is Parts {
 	return Array.isArray(body);
+}
+
+/**
+ * A response of the platform's own kind as a plain one. It does not say whether its body is there: it is, when it ends
+ * as soon as its first piece is read.
+ * @param isHead only the head is wanted, and the length if it is known at once
+ */
+export async function plainOf(
+	response: Response,
+	isHead: boolean,
+): Promise<PlainResponse> {
+	const { status, body } = response;
+	const headers = linesOf(response.headers);
+	if (!body || isBodiless(status)) {
+		void body?.cancel().catch(() => {}); // it is of no interest how it ends
+		return new PlainResponse(status, headers, []);
+	}
+	const pieces = bytesOf(body);
+	if (response.headers.get("content-type") === "text/event-stream")
+		return new PlainResponse(status, headers, pieces);
+	const first = pieces.next();
+	if (isHead && !(await Promise.race([first, delay(0).then(() => false)])))
+		return new PlainResponse(status, headers, pieces);
+	const second = (await first) && pieces.next();
+	if (second) await Promise.resolve(); // one step for a body that has ended to say so
+	return !second || Bun.peek(second) === null
+		? new PlainResponse(status, headers, second ? [(await first) as Bytes] : [])
+		: new PlainResponse(status, headers, resumed([first, second], pieces));
+}
+
+/** A web stream may hold texts too. */
+function bytesOf(body: ReadableStream<Bytes | string>): Pieces {
+	const pieces = piecesOf(body as ReadableStream<Bytes>);
+	return {
+		next: async () => {
+			const piece: Bytes | string | null = await pieces.next();
+			return typeof piece === "string" ? toBytes(piece) : piece;
+		},
+		cancel: () => pieces.cancel(),
+	};
+}
+
+/** What was read ahead, and then the rest. */
+function resumed(ahead: Promise<Bytes | null>[], rest: Pieces): Pieces {
+	return {
+		next: () => ahead.shift() ?? rest.next(),
+		cancel: () => rest.cancel(),
+	};
 }
 
 /** The headers of a response as lines. Who makes one checks its values: the platform does. */

@@ -5,7 +5,7 @@
  */
 import { SPACE, ZERO } from "../bytes.ts";
 import { type Bytes, latin1In, standsAt } from "../message.ts";
-import { Malformed } from "./failure.ts";
+import { Malformed, Refused } from "./failure.ts";
 import {
 	Fields,
 	IN_NAME,
@@ -15,16 +15,6 @@ import {
 	saysKeepAlive,
 	stretchEnd,
 } from "./fields.ts";
-
-/** A request that is answered with a status of its own, and not with 400. */
-export class Refused extends Malformed {
-	readonly status: number;
-
-	constructor(status: number, fault: string) {
-		super(fault);
-		this.status = status;
-	}
-}
 
 const VERSION = "HTTP/1.";
 const VERSION_LENGTH = "HTTP/1.1".length;
@@ -82,7 +72,7 @@ export class RequestHead extends Fields {
 		this.framing = framingOf(this.isModern, this.length, this.encoding);
 		this.persistent = this.isModern
 			? !saysClose(this.connection)
-			: saysKeepAlive(this.connection);
+			: saysKeepAlive(this.connection) && !saysClose(this.connection);
 		const host = this.get("host");
 		if (host === null || !HOST.test(host))
 			throw new Malformed("it does not name one host");

@@ -6,21 +6,21 @@
  */
 import { CR, LF } from "../bytes.ts";
 import { type Bytes, cut } from "../message.ts";
-import { type Pieces, piecesOf } from "../pieces.ts";
+import type { Pieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
-import { Malformed } from "./failure.ts";
+import { Malformed, Refused } from "./failure.ts";
 import { arrivedInPart, IncomingRequest } from "./incoming.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 import {
 	isBodiless,
 	isParts,
-	linesOf,
 	type Parts,
 	PlainResponse,
+	plainOf,
 	statusLine,
 	textResponse,
 } from "./outgoing.ts";
-import { Refused, RequestHead } from "./request-head.ts";
+import { RequestHead } from "./request-head.ts";
 
 /** What a handler may know of the connection a request came on. */
 export type Connection = {
@@ -156,6 +156,20 @@ export class ServerConnection implements Connection {
 		then?.();
 	}
 
+	/**
+	 * The client says nothing more. Most that do so are gone, and all are treated so; one that only ended its side still
+	 * gets the answer that it waits for.
+	 */
+	ended(): void {
+		if (this.#phase !== "answer" || this.#outgoing) {
+			this.destroy();
+			return;
+		}
+		this.#isLast = true;
+		this.#held = null;
+		this.#request?.leave();
+	}
+
 	/** A second has passed. */
 	tick(): void {
 		const limit = this.#patience();
@@ -253,7 +267,7 @@ export class ServerConnection implements Connection {
 	 * @throws Malformed
 	 */
 	#begin(bytes: Buffer): boolean {
-		const start = this.#headBytes ? 0 : blankEnd(bytes);
+		const start = blankEnd(bytes);
 		const end = this.#headEnd(bytes, start);
 		if (end < 0) {
 			if (bytes.length - start > this.#shared.limits.headBytes)
@@ -263,7 +277,7 @@ export class ServerConnection implements Connection {
 		}
 		const head = this.#head as RequestHead;
 		const { framing } = head;
-		this.#isLast = !head.persistent || this.#shared.isClosing;
+		this.#isLast = !head.persistent;
 		this.#unread = 0;
 		if (typeof framing === "number") {
 			const bodyEnd = end + framing;
@@ -272,13 +286,11 @@ export class ServerConnection implements Connection {
 			if (bodyEnd <= bytes.length) {
 				this.#held = bodyEnd < bytes.length ? bytes.subarray(bodyEnd) : null;
 				this.#enter("answer");
-				return this.#handOn(
-					head,
-					framing === 0 ? NO_BYTES : cut(bytes, end, bodyEnd),
-				);
+				const body = framing === 0 ? NO_BYTES : cut(bytes, end, bodyEnd);
+				return this.#handOn(new IncomingRequest(head, body));
 			}
 			this.#left = framing;
-		} else this.#dechunker = createDechunker();
+		} else this.#dechunker = createDechunker(this.#shared.limits.bodyBytes);
 		const flow = createInflow(
 			(on) => {
 				if (this.#flow === flow) this.#pause(on);
@@ -290,9 +302,11 @@ export class ServerConnection implements Connection {
 		this.#held = null;
 		this.#flow = flow;
 		this.#enter("body");
-		if (end < bytes.length) this.#receiveBody(bytes.subarray(end));
 		const body = head.awaitsContinue ? this.#invited(flow) : flow;
-		return this.#handOn(head, body);
+		const request = new IncomingRequest(head, body);
+		this.#request = request;
+		if (end < bytes.length) this.#receiveBody(bytes.subarray(end));
+		return this.#request === request && this.#handOn(request);
 	}
 
 	/** Where the head ends, with its empty line; -1 while it does not. It is read then. @throws Malformed */
@@ -300,10 +314,10 @@ export class ServerConnection implements Connection {
 		const last = this.#headBytes;
 		if (
 			last &&
-			bytes.length >= last.length &&
-			bytes.compare(last, 0, last.length, 0, last.length) === 0
+			bytes.length - start >= last.length &&
+			bytes.compare(last, 0, last.length, start, start + last.length) === 0
 		)
-			return last.length;
+			return start + last.length;
 		const found = bytes.indexOf(END_OF_HEAD, start);
 		if (found < 0) return -1;
 		const end = found + END_OF_HEAD.length;
@@ -315,8 +329,7 @@ export class ServerConnection implements Connection {
 	}
 
 	/** @returns whether another request may be begun */
-	#handOn(head: RequestHead, body: Bytes | Pieces): boolean {
-		const request = new IncomingRequest(head, body);
+	#handOn(request: IncomingRequest): boolean {
 		this.#request = request;
 		try {
 			const answered = this.#shared.handler(request, this);
@@ -453,37 +466,11 @@ export class ServerConnection implements Connection {
 		request: IncomingRequest,
 		response: Response,
 	): Promise<void> {
-		const { status } = response;
-		const headers = linesOf(response.headers);
-		if (!response.body) {
-			this.#answer(new PlainResponse(status, headers, []));
-			return;
-		}
-		const pieces = piecesOf(response.body as ReadableStream<Bytes>);
-		if (response.headers.get("content-type") === "text/event-stream") {
-			void this.#stream(request, status, headers, pieces);
-			return;
-		}
-		this.#outgoing = pieces;
 		try {
-			const first = await pieces.next();
-			const second = first && pieces.next();
-			if (second && Bun.peek.status(second) === "pending")
-				await Promise.resolve();
-			const isWhole = !second || Bun.peek(second) === null;
-			if (this.#request !== request) return;
-			this.#outgoing = null;
-			if (isWhole)
-				this.#answer(new PlainResponse(status, headers, first ? [first] : []));
-			else
-				void this.#stream(
-					request,
-					status,
-					headers,
-					resumed(first, second as Promise<Bytes | null>, pieces),
-				);
+			const plain = await plainOf(response, request.method === "HEAD");
+			if (this.#request === request) this.#answer(plain);
+			else if (!isParts(plain.body)) plain.body.cancel();
 		} catch {
-			this.#outgoing = null;
 			if (this.#request === request) this.#fail();
 		}
 	}
@@ -520,6 +507,7 @@ export class ServerConnection implements Connection {
 		framing: string,
 	): string {
 		const stamp = id === "" ? "" : `x-request-id: ${id}\r\n`;
+		this.#isLast ||= this.#shared.isClosing;
 		const kept = this.#isLast
 			? "connection: close\r\n"
 			: this.#head?.isModern
@@ -613,7 +601,7 @@ export class ServerConnection implements Connection {
 	#finish(): void {
 		if (this.#phase === "gone") return;
 		this.#request = null;
-		if (this.#isLast || this.#shared.isClosing) {
+		if (this.#isLast) {
 			this.#end();
 			return;
 		}
@@ -644,19 +632,6 @@ export class ServerConnection implements Connection {
 		this.#pause(false);
 		this.#socket.end();
 	}
-}
-
-/** What was read ahead, and then the rest. */
-function resumed(
-	first: Bytes | null,
-	second: Promise<Bytes | null>,
-	rest: Pieces,
-): Pieces {
-	const ahead = [Promise.resolve(first), second];
-	return {
-		next: () => ahead.shift() ?? rest.next(),
-		cancel: () => rest.cancel(),
-	};
 }
 
 function sizeOf(part: Bytes | string): number {

@@ -90,6 +90,7 @@ export function serve(
 	};
 	const listening = Bun.listen<ServerConnection>({
 		...place,
+		allowHalfOpen: true,
 		socket: certificates
 			? securedBy(certificates, admit)
 			: { ...CONVERSING, open: admit },
@@ -118,7 +119,7 @@ const CONVERSING: Bun.SocketHandler<ServerConnection, "buffer"> = {
 	binaryType: "buffer",
 	data: ({ data }, bytes) => data?.receive(bytes),
 	drain: ({ data }) => data?.drain(),
-	end: ({ data }) => data?.destroy(),
+	end: ({ data }) => data?.ended(),
 	close: ({ data }) => data?.gone(),
 	error: ({ data }) => data?.destroy(),
 };
