@@ -42,11 +42,13 @@ export function isParts(body: Parts | Pieces): body is Parts {
 /**
  * A response of the platform's own kind as a plain one. It does not say whether its body is there: it is, when it ends
  * as soon as its first piece is read.
- * @param isHead only the head is wanted, and the length if it is known at once
+ * @param isHasty a piece that is not there at once is not waited for
+ * @param onPieces told of what is read from, to let go of it
  */
 export async function plainOf(
 	response: Response,
-	isHead: boolean,
+	isHasty: boolean,
+	onPieces: (pieces: Pieces) => void,
 ): Promise<PlainResponse> {
 	const { status, body } = response;
 	const headers = linesOf(response.headers);
@@ -55,10 +57,11 @@ export async function plainOf(
 		return new PlainResponse(status, headers, []);
 	}
 	const pieces = bytesOf(body);
+	onPieces(pieces);
 	if (response.headers.get("content-type") === "text/event-stream")
 		return new PlainResponse(status, headers, pieces);
 	const first = pieces.next();
-	if (isHead && !(await Promise.race([first, delay(0).then(() => false)])))
+	if (isHasty && !(await Promise.race([first, delay(0).then(() => false)])))
 		return new PlainResponse(status, headers, pieces);
 	const second = (await first) && pieces.next();
 	if (second) await Promise.resolve(); // one step for a body that has ended to say so

@@ -19,7 +19,7 @@ import {
 const VERSION = "HTTP/1.";
 const VERSION_LENGTH = "HTTP/1.1".length;
 const METHOD_LENGTH_MAX = 32;
-const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 
 /**

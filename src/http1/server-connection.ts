@@ -102,6 +102,8 @@ export class ServerConnection implements Connection {
 	#unread = 0;
 	/** The answer on its way is the last one. */
 	#isLast = false;
+	/** The client has ended its side. */
+	#hasEnded = false;
 	#unwritten: Bytes | null = null;
 	#onWritten: (() => void) | null = null;
 	#outgoing: Pieces | null = null;
@@ -165,6 +167,7 @@ export class ServerConnection implements Connection {
 			this.destroy();
 			return;
 		}
+		this.#hasEnded = true;
 		this.#isLast = true;
 		this.#held = null;
 		this.#request?.leave();
@@ -438,6 +441,11 @@ export class ServerConnection implements Connection {
 		}
 		const { status, headers, body } = answered;
 		if (!isParts(body)) {
+			if (this.#hasEnded) {
+				this.#outgoing = body;
+				this.destroy();
+				return;
+			}
 			void this.#stream(request, status, headers, body);
 			return;
 		}
@@ -467,10 +475,18 @@ export class ServerConnection implements Connection {
 		response: Response,
 	): Promise<void> {
 		try {
-			const plain = await plainOf(response, request.method === "HEAD");
+			const plain = await plainOf(
+				response,
+				this.#hasEnded || request.method === "HEAD",
+				(pieces) => {
+					this.#outgoing = pieces;
+				},
+			);
+			if (this.#phase !== "gone") this.#outgoing = null;
 			if (this.#request === request) this.#answer(plain);
 			else if (!isParts(plain.body)) plain.body.cancel();
 		} catch {
+			this.#outgoing = null;
 			if (this.#request === request) this.#fail();
 		}
 	}

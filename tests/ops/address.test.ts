@@ -69,8 +69,9 @@ test("before it has a name the gateway answers at any address that reaches it, a
 	const port = await start();
 	for (const host of ["203.0.113.9", "localhost:8443", "[2001:db8::1]"])
 		expect((await ask(port, host, "/readyz")).status, host).toBe(200);
-	for (const host of ["gate.example.org", "1.2.3.4.evil.example", ""])
+	for (const host of ["gate.example.org", "1.2.3.4.evil.example"])
 		expect((await ask(port, host, "/readyz")).status, host).toBe(421);
+	expect((await ask(port, "", "/readyz")).status).toBe(400);
 });
 
 test("a public URL is served from the moment it is chosen, and after a restart", async () => {
