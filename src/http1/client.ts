@@ -9,13 +9,13 @@
  */
 import { type Clock, systemClock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
-import type { Answer } from "./answer.ts";
-import type { Connection, Exchange, OnRefusal } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { type AnswerTo, type Exchange, unsentExchange } from "./exchange.ts";
 import { abandoned, EgressError, late } from "./failure.ts";
 import { createSerializer, type Request1 } from "./request.ts";
 
 export type HttpClient = {
-	send(request: Request1, onRefusal?: OnRefusal): Exchange;
+	send(request: Request1, to: AnswerTo): Exchange;
 	/** Ends every exchange and connection. */
 	close(): void;
 };
@@ -64,12 +64,12 @@ class RestingClient implements HttpClient {
 		this.#deps = deps;
 	}
 
-	send(request: Request1, onRefusal?: OnRefusal): Exchange {
-		if (this.#closed) return refused();
+	send(request: Request1, to: AnswerTo): Exchange {
+		if (this.#closed) return unsentExchange(to);
 		this.#pool ??= openPool(this.#deps, () => {
 			this.#pool = null;
 		});
-		return this.#pool.send(request, onRefusal);
+		return this.#pool.send(request, to);
 	}
 
 	close(): void {
@@ -157,72 +157,62 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 	};
 
 	/** Sends on a connection that is not there yet. */
-	const sendLater = (request: Request1, onRefusal?: OnRefusal): Exchange => {
-		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+	const sendLater = (request: Request1, to: AnswerTo): Exchange => {
+		if (waiting.size >= WAITING_MAX) return unsentExchange(to, tooMany());
 		let exchange: Exchange | null = null;
 		const begin = (connection: Connection | Error): void => {
-			if (connection instanceof Error) {
-				reject(connection);
-				return;
-			}
-			exchange = connection.send(serialize(request), onRefusal);
-			exchange.answer.then(resolve, reject);
+			if (connection instanceof Error) to.onFailure(connection);
+			else exchange = connection.send(serialize(request), to);
 		};
-		if (waiting.size >= WAITING_MAX) reject(tooMany());
-		else {
-			waiting.add(begin);
-			void dialFor();
-		}
+		waiting.add(begin);
+		void dialFor();
 		return {
-			answer: promise,
 			abandon: (reason = abandoned()) => {
-				waiting.delete(begin);
-				exchange?.abandon(reason);
-				reject(reason);
+				if (waiting.delete(begin)) to.onFailure(reason);
+				else exchange?.abandon(reason);
 			},
 			heard: () => exchange?.heard() ?? false,
 		};
 	};
 
-	/** The exchange, and another one if it fails because the connection was an old one. */
-	const withRetry = (
-		first: Exchange,
+	/** Sends on a kept connection, and once more on another if that was an old one. */
+	const sendTwice = (
+		connection: Connection,
 		request: Request1,
-		onRefusal?: OnRefusal,
+		to: AnswerTo,
 	): Exchange => {
-		let current = first;
 		let ended = false;
+		let second: Exchange | null = null;
+		let first: Exchange | null = null;
+		first = connection.send(serialize(request), {
+			onAnswer: (answer) => to.onAnswer(answer),
+			onFailure: (error) => {
+				if (ended || closed || !mayRepeat(error, first)) to.onFailure(error);
+				else second = sendLater(request, to);
+			},
+		});
 		return {
-			answer: first.answer.catch((error: unknown) => {
-				if (ended || closed || !mayRepeat(error, first)) throw error;
-				current = sendLater(request, onRefusal);
-				return current.answer;
-			}),
 			abandon: (reason) => {
 				ended = true;
-				current.abandon(reason);
+				(second ?? first)?.abandon(reason);
 			},
-			heard: () => current.heard(),
+			heard: () => (second ?? first)?.heard() ?? false,
 		};
 	};
 
-	const start = (request: Request1, onRefusal?: OnRefusal): Exchange => {
+	const start = (request: Request1, to: AnswerTo): Exchange => {
 		const connection = takeKept();
-		if (!connection) return sendLater(request, onRefusal);
-		const bytes = serialize(request);
-		const exchange = connection.send(bytes, onRefusal);
+		if (!connection) return sendLater(request, to);
 		return request.repeatable
-			? withRetry(exchange, request, onRefusal)
-			: exchange;
+			? sendTwice(connection, request, to)
+			: connection.send(serialize(request), to);
 	};
 
 	return {
-		send: (request, onRefusal) => {
-			const exchange = start(request, onRefusal);
-			return request.timeoutMs === null
-				? exchange
-				: inTime(exchange, request.timeoutMs);
-		},
+		send: (request, to) =>
+			request.timeoutMs === null
+				? start(request, to)
+				: inTime(request.timeoutMs, to, (timed) => start(request, timed)),
 		close: () => {
 			closed = true;
 			if (sweeping) clearTimeout(sweeping);
@@ -234,29 +224,32 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 }
 
 /** Nothing of an answer has arrived. */
-function mayRepeat(error: unknown, exchange: Exchange): boolean {
+function mayRepeat(error: unknown, exchange: Exchange | null): boolean {
 	return (
 		error instanceof EgressError &&
-		(error.reach === "unsent" || (error.reach === "lost" && !exchange.heard()))
+		(error.reach === "unsent" ||
+			(error.reach === "lost" && exchange?.heard() === false))
 	);
 }
 
 /** Ends the exchange when the head of its answer is late. */
-function inTime(exchange: Exchange, timeoutMs: number): Exchange {
+function inTime(
+	timeoutMs: number,
+	to: AnswerTo,
+	send: (to: AnswerTo) => Exchange,
+): Exchange {
 	const timer = setTimeout(() => exchange.abandon(late(timeoutMs)), timeoutMs);
-	return {
-		abandon: (reason) => exchange.abandon(reason),
-		heard: () => exchange.heard(),
-		answer: exchange.answer.finally(() => clearTimeout(timer)),
-	};
-}
-
-function refused(): Exchange {
-	return {
-		answer: Promise.reject(abandoned()),
-		abandon: () => {},
-		heard: () => false,
-	};
+	const exchange = send({
+		onAnswer: (answer) => {
+			clearTimeout(timer);
+			to.onAnswer(answer);
+		},
+		onFailure: (error) => {
+			clearTimeout(timer);
+			to.onFailure(error);
+		},
+	});
+	return exchange;
 }
 
 function tooMany(): SallyportError {

@@ -4,6 +4,7 @@
  */
 import type { Bytes } from "../message.ts";
 import { type Answer, createReceiver } from "./answer.ts";
+import { type AnswerTo, type Exchange, unsentExchange } from "./exchange.ts";
 import {
 	abandoned,
 	brokenOff,
@@ -13,22 +14,9 @@ import {
 	unreachable,
 } from "./failure.ts";
 
-/** A request on its way. */
-export type Exchange = {
-	/** @throws EgressError, or SallyportError `upstream` when the answer is malformed */
-	readonly answer: Promise<Answer>;
-	/** Ends it: the answer rejects, or its body breaks, and the server sees the connection go. */
-	abandon(reason?: Error): void;
-	/** Anything of the answer has arrived. */
-	heard(): boolean;
-};
-
-/** What to answer in place of a 401 or 403; the answer itself, perhaps. */
-export type OnRefusal = (answer: Answer) => Promise<Answer>;
-
 export type Connection = {
 	/** Sends a request. One at a time. */
-	readonly send: (request: Bytes, onRefusal?: OnRefusal) => Exchange;
+	readonly send: (request: Bytes, to: AnswerTo) => Exchange;
 	readonly isOpen: () => boolean;
 	readonly destroy: () => void;
 };
@@ -76,12 +64,12 @@ export async function connect(
 		open = false;
 		clearTimeout(draining);
 		ready.reject(unsent());
-		if (current) {
-			if (error) receiver.fail(error);
-			else receiver.end();
-			leave();
-		}
+		// Whoever hears that it failed may send again at once, and not here.
 		hooks.onGone(connection);
+		if (!current) return;
+		if (error) receiver.fail(error);
+		else receiver.end();
+		leave();
 	};
 	const destroy = (error: Error): void => {
 		if (!open) return;
@@ -130,18 +118,15 @@ export async function connect(
 		current = null;
 	};
 	const receiver = createReceiver({
-		onAnswer: (answer) => current?.resolve(answer),
-		onFailure: (error) => current?.reject(error),
+		onAnswer: (answer) => current?.onAnswer(answer),
+		onFailure: (error) => current?.onFailure(error),
 		brake,
 		letGo,
 	});
 
-	const send: Connection["send"] = (request, onRefusal) => {
-		const sent = new Sent(wire, onRefusal);
-		if (!open) {
-			sent.reject(unsent());
-			return sent;
-		}
+	const send: Connection["send"] = (request, to) => {
+		if (!open) return unsentExchange(to, unsent());
+		const sent = new Sent(wire, to);
 		current = sent;
 		receiver.begin();
 		write(request);
@@ -203,29 +188,28 @@ export async function connect(
 }
 
 /** What was sent and is not complete. A class, because every call makes one. */
-class Sent implements Exchange {
-	readonly answer: Promise<Answer>;
-	reject: (error: Error) => void;
+class Sent implements Exchange, AnswerTo {
 	/** What is known of it after its end. */
 	isHeard: boolean | null = null;
-	readonly #resolve: (answer: Answer | Promise<Answer>) => void;
 	readonly #on: Wire;
-	readonly #onRefusal: OnRefusal | undefined;
+	/** Null as soon as they know. */
+	#to: AnswerTo | null;
 
-	constructor(on: Wire, onRefusal: OnRefusal | undefined) {
-		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-		this.answer = promise;
-		this.#resolve = resolve;
-		this.reject = reject;
+	constructor(on: Wire, to: AnswerTo) {
 		this.#on = on;
-		this.#onRefusal = onRefusal;
+		this.#to = to;
 	}
 
-	resolve(answer: Answer): void {
-		const isRefusal = answer.status === 401 || answer.status === 403;
-		this.#resolve(
-			isRefusal && this.#onRefusal ? this.#onRefusal(answer) : answer,
-		);
+	onAnswer(answer: Answer): void {
+		const to = this.#to;
+		this.#to = null;
+		to?.onAnswer(answer);
+	}
+
+	onFailure(error: Error): void {
+		const to = this.#to;
+		this.#to = null;
+		to?.onFailure(error);
 	}
 
 	abandon(reason: Error = abandoned()): void {

@@ -21,7 +21,11 @@ import { type Era, RPC } from "../protocol.ts";
 import type { CallRecord, CallRecorder } from "../store/calls.ts";
 import { SHARED } from "../store/secrets.ts";
 import type { Server } from "../store/servers.ts";
-import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
+import {
+	NO_PARAM_HEADERS,
+	type ParamHeaders,
+	paramHeadersOf,
+} from "../upstream/mirror.ts";
 import { NeedsPerson } from "../upstream/needs-person.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import type {
@@ -395,10 +399,10 @@ export function createRouter(deps: {
 
 	const mirrored: Router["mirrored"] = (view, tool, signal) => {
 		const server = view.only ?? serverOf(view, tool);
-		if (!server) return NO_MARKS;
+		if (!server) return NO_PARAM_HEADERS;
 		const marksIn = (shape: Shape): ParamHeaders => {
 			const entry = entryOf(view, server, shape, tool);
-			return entry ? markedBy(entry) : NO_MARKS;
+			return entry ? markedBy(entry) : NO_PARAM_HEADERS;
 		};
 		try {
 			const found = lists.forCall(view, server, "tools", signal);
@@ -506,11 +510,9 @@ function markedBy(entry: Entry): ParamHeaders {
 	return found;
 }
 
-const NO_MARKS: ParamHeaders = [];
-
 /** A list that cannot be had marks nothing: the call says what is wrong. */
 function noMarks(error: unknown): ParamHeaders {
-	if (error instanceof SallyportError) return NO_MARKS;
+	if (error instanceof SallyportError) return NO_PARAM_HEADERS;
 	throw error;
 }
 

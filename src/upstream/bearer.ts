@@ -11,7 +11,7 @@ import type { KeptEgress } from "../egress.ts";
 import { SallyportError } from "../errors.ts";
 import type { Answer } from "../http1/answer.ts";
 import type { HttpClient } from "../http1/client.ts";
-import type { Exchange } from "../http1/connection.ts";
+import { type AnswerTo, awaited, type Exchange } from "../http1/exchange.ts";
 import { abandoned } from "../http1/failure.ts";
 import {
 	type HeaderLines,
@@ -191,8 +191,8 @@ export function signEgress(
 		close: () => client.close(),
 		// Whether anybody signs in here is known since this was dialled: when it changes, it is dialled anew.
 		send: server.signsIn
-			? (request) => new Signed(client, request, sendSigned)
-			: (request) => client.send(request, learnFrom),
+			? (request, to) => new Signed(client, request, to, sendSigned)
+			: (request, to) => client.send(request, new Unsigned(to, learnFrom)),
 	});
 	const learnFrom = async (answer: Answer): Promise<Answer> => {
 		await judge(answer, null);
@@ -219,42 +219,78 @@ export function signEgress(
 	};
 }
 
+/** Hears of an answer to a request without a token, and learns from one that wants a token. */
+class Unsigned implements AnswerTo {
+	readonly #to: AnswerTo;
+	readonly #learnFrom: (answer: Answer) => Promise<Answer>;
+
+	constructor(to: AnswerTo, learnFrom: (answer: Answer) => Promise<Answer>) {
+		this.#to = to;
+		this.#learnFrom = learnFrom;
+	}
+
+	onAnswer(answer: Answer): void {
+		if (answer.status !== 401 && answer.status !== 403)
+			this.#to.onAnswer(answer);
+		else
+			this.#learnFrom(answer).then(
+				() => this.#to.onAnswer(answer),
+				(error: Error) => this.#to.onFailure(error),
+			);
+	}
+
+	onFailure(error: Error): void {
+		this.#to.onFailure(error);
+	}
+}
+
 /** One request, and perhaps the same again with another token. */
 class Signed implements Exchange {
-	readonly answer: Promise<Answer>;
 	readonly #client: HttpClient;
 	readonly #request: Request1;
-	readonly #reject: (reason: Error) => void;
+	#to: AnswerTo | null;
 	#running: Exchange | null = null;
 	#ended: Error | null = null;
 
 	constructor(
 		client: HttpClient,
 		request: Request1,
+		to: AnswerTo,
 		work: (exchange: Signed) => Promise<Answer>,
 	) {
-		const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-		this.answer = promise;
 		this.#client = client;
 		this.#request = request;
-		this.#reject = reject;
-		work(this).then(resolve, reject);
+		this.#to = to;
+		work(this).then(
+			(answer) => this.#settle()?.onAnswer(answer),
+			(error: Error) => this.#settle()?.onFailure(error),
+		);
 	}
 
 	send(token: Held): Promise<Answer> {
 		if (this.#ended) throw this.#ended;
-		this.#running = this.#client.send(signed(this.#request, token));
-		return this.#running.answer;
+		const running = awaited((to) =>
+			this.#client.send(signed(this.#request, token), to),
+		);
+		this.#running = running;
+		return running.answer;
 	}
 
 	abandon(reason: Error = abandoned()): void {
 		this.#ended = reason;
 		this.#running?.abandon(reason);
-		this.#reject(reason);
+		this.#settle()?.onFailure(reason);
 	}
 
 	heard(): boolean {
 		return this.#running?.heard() ?? false;
+	}
+
+	/** Whoever is to be told; null when they were. */
+	#settle(): AnswerTo | null {
+		const to = this.#to;
+		this.#to = null;
+		return to;
 	}
 }
 

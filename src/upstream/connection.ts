@@ -15,10 +15,16 @@ import {
 	type Link,
 	type Notification,
 	type Outgoing,
+	type ReplyTo,
+	replied,
 	type Speaking,
 	unwatchable,
 } from "./link.ts";
-import { mirrorHeaders, type ParamHeaders } from "./mirror.ts";
+import {
+	mirrorHeaders,
+	NO_PARAM_HEADERS,
+	type ParamHeaders,
+} from "./mirror.ts";
 import { Patience } from "./patience.ts";
 import { createSubscription, LISTEN } from "./subscription.ts";
 import { type Topic, topicOf } from "./topic.ts";
@@ -27,11 +33,14 @@ import type { Call, Reply, ServerFacts } from "./upstream.ts";
 export type Connection = {
 	readonly facts: ServerFacts;
 	/** @throws LinkError */
-	readonly request: (
+	readonly request: (call: Call, timeoutMs: number) => Promise<Reply>;
+	/** The same, for whoever does not wait but hears. */
+	readonly send: (
 		call: Call,
 		timeoutMs: number,
-		paramHeaders?: ParamHeaders,
-	) => Promise<Reply>;
+		paramHeaders: ParamHeaders,
+		to: ReplyTo,
+	) => void;
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;
 	/** Hears of changes until the connection ends, where the server tells of any. Returns at once. */
 	readonly listen: () => void;
@@ -58,8 +67,15 @@ export type Talk = {
 		call: Call,
 		speaking: Speaking,
 		timeoutMs: number,
-		paramHeaders?: ParamHeaders,
 	) => Promise<Reply>;
+	/** The same, for whoever does not wait but hears. */
+	readonly send: (
+		call: Call,
+		speaking: Speaking,
+		timeoutMs: number,
+		paramHeaders: ParamHeaders,
+		to: ReplyTo,
+	) => void;
 };
 
 const WATCH_TIMEOUT_MS = 30_000;
@@ -80,21 +96,34 @@ export function createTalk(
 	self: Self,
 	ids: Ids = { last: 0 },
 ): Talk {
+	const on: Sender = { hearing, self, ids };
+	const send: Talk["send"] = (call, speaking, timeoutMs, paramHeaders, to) => {
+		const sending = new Sending(
+			on,
+			call,
+			speaking,
+			timeoutMs,
+			paramHeaders,
+			to,
+		);
+		if (!sending.isListen) hearing.join(sending.id, sending);
+		link.send(sending);
+	};
 	return {
 		link,
 		self,
-		request: (call, speaking, timeoutMs, paramHeaders) => {
-			const sending = new Sending(
-				++ids.last,
-				call,
-				{ hearing, self, speaking, timeoutMs },
-				paramHeaders,
-			);
-			if (!sending.isListen) hearing.join(sending.id, sending);
-			return link.request(sending);
-		},
+		send,
+		request: (call, speaking, timeoutMs) =>
+			replied((to) => send(call, speaking, timeoutMs, NO_PARAM_HEADERS, to)),
 	};
 }
+
+/** What all calls of a talk have in common. */
+type Sender = {
+	readonly hearing: CallHearing;
+	readonly self: Self;
+	readonly ids: Ids;
+};
 
 /** One call with our own id. A class, because every call makes one. */
 class Sending implements Outgoing {
@@ -108,22 +137,20 @@ class Sending implements Outgoing {
 	readonly patience: Patience;
 	readonly isListen: boolean;
 	readonly #hearing: CallHearing;
+	readonly #to: ReplyTo;
 	/** The client's own, as raw JSON. */
 	readonly #progressToken: string | null;
 
 	constructor(
-		id: number,
+		{ hearing, self, ids }: Sender,
 		call: Call,
-		to: {
-			readonly hearing: CallHearing;
-			readonly self: Self;
-			readonly speaking: Speaking;
-			readonly timeoutMs: number;
-		},
-		paramHeaders?: ParamHeaders,
+		speaking: Speaking,
+		timeoutMs: number,
+		paramHeaders: ParamHeaders,
+		to: ReplyTo,
 	) {
 		const { method, params, logLevel, signal } = call;
-		const { self, speaking } = to;
+		const id = ++ids.last;
 		const { bytes, progressToken } = wrapRequest({
 			id,
 			method,
@@ -143,9 +170,10 @@ class Sending implements Outgoing {
 				? mirrorHeaders(method, params, paramHeaders)
 				: undefined;
 		this.signal = signal;
-		this.patience = new Patience(to.timeoutMs);
+		this.patience = new Patience(timeoutMs);
 		this.isListen = method === LISTEN;
-		this.#hearing = to.hearing;
+		this.#hearing = hearing;
+		this.#to = to;
 		this.#progressToken = progressToken;
 	}
 
@@ -166,8 +194,14 @@ class Sending implements Outgoing {
 		}
 	}
 
-	onEnd(): void {
+	onReply(reply: Reply): void {
 		this.#hearing.leave(this.id);
+		this.#to.onReply(reply);
+	}
+
+	onFailure(error: unknown): void {
+		this.#hearing.leave(this.id);
+		this.#to.onFailure(error);
 	}
 }
 
@@ -184,8 +218,9 @@ export function createConnection(talk: Talk, facts: ServerFacts): Connection {
 			: legacyChanges(talk, speaking, facts.capabilities);
 	return {
 		facts,
-		request: (call, timeoutMs, paramHeaders) =>
-			talk.request(call, speaking, timeoutMs, paramHeaders),
+		request: (call, timeoutMs) => talk.request(call, speaking, timeoutMs),
+		send: (call, timeoutMs, paramHeaders, to) =>
+			talk.send(call, speaking, timeoutMs, paramHeaders, to),
 		notify: (method, params) =>
 			link.notify(wrapNotification(method, params), speaking),
 		listen: changes.open,

@@ -6,7 +6,7 @@
  */
 import { delay } from "../clock.ts";
 import type { Answer } from "../http1/answer.ts";
-import type { Exchange } from "../http1/connection.ts";
+import type { AnswerTo, Exchange } from "../http1/exchange.ts";
 import { EgressError } from "../http1/failure.ts";
 import { type Message, textOf } from "../message.ts";
 import { wrapCancellation } from "./envelope.ts";
@@ -33,54 +33,66 @@ import type { Reply } from "./upstream.ts";
 
 const RESUMES_MAX = 5;
 
-/** Sends a request and gives its answer. @throws LinkError */
-export async function callOverHttp(
-	channel: HttpChannel,
-	outgoing: Outgoing,
-): Promise<Reply> {
-	const { signal, patience } = outgoing;
-	let running: Running | null = null;
-	try {
-		if (channel.isEnded())
-			throw new LinkError("unsent", "the connection was closed");
-		if (signal.aborted) throw cancelled();
-		running = new Running(channel, outgoing);
-		patience.start(running);
-		signal.addEventListener("abort", running);
-		const reply = answerOf(running, await running.exchange.answer);
-		return reply instanceof Promise ? await reply : reply;
-	} catch (error) {
-		if (running?.stopped) throw running.stopped;
-		if (error instanceof EgressError && error.reach === "lost")
-			throw new LinkError("broken", error.message);
-		throw error;
-	} finally {
-		patience.stop();
-		if (running) signal.removeEventListener("abort", running);
-		outgoing.onEnd();
-	}
+/** Sends a request, whose answer is told to whoever it is of. */
+export function callOverHttp(channel: HttpChannel, outgoing: Outgoing): void {
+	new Running(channel, outgoing).begin();
 }
 
 /** A request that was sent. A class, because every call makes one. */
-class Running implements Waiter, EventListenerObject {
+class Running implements Waiter, EventListenerObject, AnswerTo {
 	readonly channel: HttpChannel;
 	readonly outgoing: Outgoing;
 	/** Whether it was sent in a session, which the server may turn out to have forgotten. */
 	readonly inSession: boolean;
-	exchange: Exchange;
-	/** Why we gave it up. */
-	stopped: LinkError | null = null;
+	exchange: Exchange | null = null;
+	/** It has its answer, or has failed. */
+	isOver = false;
 
 	constructor(channel: HttpChannel, outgoing: Outgoing) {
-		const { bytes, speaking, headers, method } = outgoing;
 		this.channel = channel;
 		this.outgoing = outgoing;
-		this.inSession = channel.inSession(speaking);
-		this.exchange = channel.post(bytes, speaking, {
-			headers,
-			timeoutMs: null,
-			repeatable: isSafe(method),
-		});
+		this.inSession = channel.inSession(outgoing.speaking);
+	}
+
+	begin(): void {
+		const { signal, patience } = this.outgoing;
+		if (this.channel.isEnded())
+			this.onFailure(new LinkError("unsent", "the connection was closed"));
+		else if (signal.aborted) this.onFailure(cancelled());
+		else {
+			patience.start(this);
+			signal.addEventListener("abort", this);
+			this.#post();
+		}
+	}
+
+	#post(): void {
+		const { bytes, speaking, headers, method } = this.outgoing;
+		const repeatable = isSafe(method);
+		const options = { headers, timeoutMs: null, repeatable };
+		try {
+			this.exchange = this.channel.post(bytes, speaking, options, this);
+		} catch (error) {
+			this.onFailure(error);
+		}
+	}
+
+	onAnswer(answer: Answer): void {
+		try {
+			const reply = answerOf(this, answer);
+			if (reply instanceof Promise) this.#waitFor(reply);
+			else this.#onReply(reply);
+		} catch (error) {
+			this.onFailure(error);
+		}
+	}
+
+	onFailure(error: unknown): void {
+		if (!this.#finish()) return;
+		const isLost = error instanceof EgressError && error.reach === "lost";
+		this.outgoing.onFailure(
+			isLost ? new LinkError("broken", error.message) : error,
+		);
 	}
 
 	/** Its caller wants it no more. */
@@ -92,15 +104,34 @@ class Running implements Waiter, EventListenerObject {
 		this.#stop(timedOut(this.outgoing));
 	}
 
+	#waitFor(reply: Promise<Reply>): void {
+		reply.then(
+			(reply) => this.#onReply(reply),
+			(error: unknown) => this.onFailure(error),
+		);
+	}
+
+	#onReply(reply: Reply): void {
+		if (this.#finish()) this.outgoing.onReply(reply);
+	}
+
 	#stop(why: LinkError): void {
-		if (this.stopped) return;
 		const { channel, outgoing, exchange } = this;
-		this.stopped = why;
-		exchange.abandon();
+		this.onFailure(why);
+		exchange?.abandon();
 		// Legacy: a dropped connection does not cancel, a notification does (2025-11-25, "Sending Messages").
 		const message = wrapCancellation(outgoing);
 		if (message && outgoing.speaking.era === "legacy")
 			channel.tell(message, outgoing.speaking);
+	}
+
+	/** False when it is over already. */
+	#finish(): boolean {
+		if (this.isOver) return false;
+		this.isOver = true;
+		this.outgoing.patience.stop();
+		this.outgoing.signal.removeEventListener("abort", this);
+		return true;
 	}
 }
 
@@ -181,9 +212,10 @@ async function followEvents(running: Running, first: Answer): Promise<Reply> {
 		if (reply) return reply;
 		if (splitter.lastId() === "" || resumes >= RESUMES_MAX) break;
 		await delay(reopenMs(splitter, 0), outgoing.signal);
-		if (running.stopped) throw running.stopped;
-		running.exchange = channel.stream(outgoing.speaking, splitter.lastId());
-		answer = await running.exchange.answer;
+		if (running.isOver) throw cancelled();
+		const resumed = channel.stream(outgoing.speaking, splitter.lastId());
+		running.exchange = resumed;
+		answer = await resumed.answer;
 		if (answer.status !== 200) break;
 	}
 	discard(answer);

@@ -5,8 +5,13 @@
 
 import type { Answer } from "../http1/answer.ts";
 import type { HttpClient } from "../http1/client.ts";
-import type { Exchange } from "../http1/connection.ts";
-import type { HeaderLines } from "../http1/request.ts";
+import {
+	type AnswerTo,
+	type AwaitedExchange,
+	awaited,
+	type Exchange,
+} from "../http1/exchange.ts";
+import type { HeaderLines, Request1 } from "../http1/request.ts";
 import type { Bytes } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 import { discard } from "./http-reply.ts";
@@ -72,20 +77,28 @@ export class HttpChannel {
 		this.#base = baseHeaders(target);
 	}
 
-	post(body: Bytes, speaking: Speaking, options: PostOptions): Exchange {
+	post(
+		body: Bytes,
+		speaking: Speaking,
+		options: PostOptions,
+		to: AnswerTo,
+	): Exchange {
 		const { headers, timeoutMs, repeatable } = options;
-		return this.#client.send({
-			method: "POST",
-			headers: this.#postLines(speaking, headers),
-			body,
-			timeoutMs,
-			repeatable,
-		});
+		return this.#client.send(
+			{
+				method: "POST",
+				headers: this.#postLines(speaking, headers),
+				body,
+				timeoutMs,
+				repeatable,
+			},
+			to,
+		);
 	}
 
 	/** Opens a stream, or takes one up again after the event of this id (empty: from now on). */
-	stream(speaking: Speaking, lastId: string): Exchange {
-		return this.#client.send({
+	stream(speaking: Speaking, lastId: string): AwaitedExchange {
+		const request: Request1 = {
 			method: "GET",
 			headers: this.#target.egress.headers({
 				...this.#headersFor(speaking),
@@ -94,15 +107,16 @@ export class HttpChannel {
 			}),
 			timeoutMs: STREAM_TIMEOUT_MS,
 			repeatable: true,
-		});
+		};
+		return awaited((to) => this.#client.send(request, to));
 	}
 
 	/** Says something that has no answer. */
 	async say(message: Bytes, speaking: Speaking): Promise<void> {
-		const { answer } = this.post(message, speaking, {
-			timeoutMs: NOTIFY_TIMEOUT_MS,
-			repeatable: true,
-		});
+		const options = { timeoutMs: NOTIFY_TIMEOUT_MS, repeatable: true };
+		const { answer } = awaited((to) =>
+			this.post(message, speaking, options, to),
+		);
 		discard(await answer);
 	}
 
@@ -218,12 +232,13 @@ async function endSession(
 	headers: Readonly<Record<string, string>>,
 ): Promise<void> {
 	const client = egress.openClient(url);
-	const { answer } = client.send({
+	const request: Request1 = {
 		method: "DELETE",
 		headers: egress.headers(headers),
 		timeoutMs: CLOSE_TIMEOUT_MS,
 		repeatable: true,
-	});
+	};
+	const { answer } = awaited((to) => client.send(request, to));
 	await answer.then(discard, swallowExpected);
 	client.close();
 }

@@ -14,7 +14,7 @@ import type { Hearing, Link } from "./link.ts";
 export function openHttpLink(target: HttpTarget, hearing: Hearing): Link {
 	const channel = new HttpChannel(target, hearing);
 	return {
-		request: (outgoing) => callOverHttp(channel, outgoing),
+		send: (outgoing) => callOverHttp(channel, outgoing),
 		notify: (message, speaking) => channel.say(message, speaking),
 		takeStream: target.takeStream,
 		listen: (speaking) => {

@@ -10,9 +10,9 @@ import { memberOf, parseJson } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import type { Connection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
-import { isSafe, LinkError, unless } from "./link.ts";
+import { isSafe, LinkError, type ReplyTo, unless } from "./link.ts";
 import { EMPTY, fetchList, type Listing, sameItems } from "./lists.ts";
-import type { ParamHeaders } from "./mirror.ts";
+import { NO_PARAM_HEADERS, type ParamHeaders } from "./mirror.ts";
 import type { Lines } from "./stderr.ts";
 import { topicOf } from "./topic.ts";
 import type {
@@ -284,56 +284,55 @@ export function createUpstream(deps: {
 	};
 
 	/** What of a tool's arguments travels as headers; found out by listing the tools, once. */
-	const paramHeaders = (call: Call): ParamHeaders | Promise<ParamHeaders> => {
-		const known = lists.get("tools")?.listing;
-		return known
-			? markedIn(known, call)
-			: unless(call.signal, refresh("tools"))
-					.catch(() => EMPTY)
-					.then((listing) => markedIn(listing, call));
-	};
-
-	/** Sends a request on the connection there is. No promise more than it takes: every call passes here. */
-	const send = (live: Connection, call: Call): Promise<Reply> => {
-		const timeoutMs =
-			call.method === "tasks/result" ? TASK_TIMEOUT_MS : CALL_TIMEOUT_MS;
-		const mirrors =
-			!isProcess && live.facts.era === "modern" && call.method === "tools/call";
-		const headers = mirrors ? paramHeaders(call) : NO_HEADERS;
-		return headers instanceof Promise
-			? sendWhenMarked(live, call, timeoutMs, headers)
-			: live.request(call, timeoutMs, headers);
-	};
-	const sendWhenMarked = async (
-		live: Connection,
+	const paramHeaders = (
+		{ facts }: Connection,
 		call: Call,
-		timeoutMs: number,
-		coming: Promise<ParamHeaders>,
-	): Promise<Reply> => live.request(call, timeoutMs, await coming);
-	const sendWhenConnected = async (call: Call): Promise<Reply> =>
-		send(await unless(call.signal, connect()), call);
-	const once = (call: Call): Promise<Reply> =>
-		connection ? send(connection, call) : sendWhenConnected(call);
+	): ParamHeaders | Promise<ParamHeaders> => {
+		if (isProcess || facts.era === "legacy" || call.method !== "tools/call")
+			return NO_PARAM_HEADERS;
+		const known = lists.get("tools")?.listing;
+		return known ? markedIn(known, call) : findMarked(call);
+	};
+	const findMarked = async (call: Call): Promise<ParamHeaders> =>
+		markedIn(
+			await unless(call.signal, refresh("tools")).catch(() => EMPTY),
+			call,
+		);
 
-	const request = async (call: Call): Promise<Reply> => {
-		enter();
+	/** Sends a call on the connection there is. @throws when it cannot be put into words */
+	const send = (call: Call, to: ReplyTo): void => {
+		const headers = connection && paramHeaders(connection, call);
+		if (!connection || !headers || headers instanceof Promise)
+			void sendLater(call, to);
+		else connection.send(call, timeoutOf(call), headers, to);
+	};
+	const sendLater = async (call: Call, to: ReplyTo): Promise<void> => {
 		try {
-			let reply: Reply;
-			try {
-				reply = await once(call);
-			} catch (error) {
-				if (!mayRepeat(error, call)) throw error;
-				reply = await once(call);
-			}
-			lastError = null;
-			return reply;
+			const live = connection ?? (await unless(call.signal, connect()));
+			const headers = await paramHeaders(live, call);
+			live.send(call, timeoutOf(call), headers, to);
 		} catch (error) {
-			if (error instanceof SallyportError && error.code === "upstream")
-				lastError = error.message;
-			throw named(server, error);
-		} finally {
-			leave();
+			to.onFailure(error);
 		}
+	};
+
+	const asked: AskedOf = {
+		server,
+		send,
+		onEnd: (error) => {
+			leave();
+			if (error === null) lastError = null;
+			else if (error instanceof SallyportError && error.code === "upstream")
+				lastError = error.message;
+		},
+	};
+	const request = (call: Call): Promise<Reply> => {
+		try {
+			enter();
+		} catch (error) {
+			return Promise.reject(error);
+		}
+		return new Asking(asked, call).begin();
 	};
 
 	const restingSinceMs = (): number | null =>
@@ -407,13 +406,66 @@ export function createUpstream(deps: {
 	};
 }
 
-const NO_HEADERS: ParamHeaders = [];
+/** Who is asked, as a call that is under way must know it. */
+type AskedOf = {
+	readonly server: Server;
+	readonly send: (call: Call, to: ReplyTo) => void;
+	/** A call is over. @param error why it failed, or null */
+	readonly onEnd: (error: unknown) => void;
+};
+
+/** One call, until it has its reply. A class, because every call makes one. */
+class Asking implements ReplyTo {
+	readonly #of: AskedOf;
+	readonly #call: Call;
+	readonly #reply = Promise.withResolvers<Reply>();
+	#isAgain = false;
+
+	constructor(of: AskedOf, call: Call) {
+		this.#of = of;
+		this.#call = call;
+	}
+
+	begin(): Promise<Reply> {
+		this.#send();
+		return this.#reply.promise;
+	}
+
+	onReply(reply: Reply): void {
+		this.#of.onEnd(null);
+		this.#reply.resolve(reply);
+	}
+
+	onFailure(error: unknown): void {
+		if (!this.#isAgain && mayRepeat(error, this.#call)) {
+			this.#isAgain = true;
+			// That a connection has ended is known a moment later than what failed by it.
+			queueMicrotask(() => this.#send());
+			return;
+		}
+		this.#of.onEnd(error);
+		this.#reply.reject(named(this.#of.server, error));
+	}
+
+	#send(): void {
+		try {
+			this.#of.send(this.#call, this);
+		} catch (error) {
+			this.onFailure(error);
+		}
+	}
+}
+
+function timeoutOf({ method }: Call): number {
+	return method === "tasks/result" ? TASK_TIMEOUT_MS : CALL_TIMEOUT_MS;
+}
 
 function markedIn({ paramHeaders }: Listing, { params }: Call): ParamHeaders {
-	if (paramHeaders.size === 0 || !params) return NO_HEADERS;
+	if (paramHeaders.size === 0 || !params) return NO_PARAM_HEADERS;
 	const name = memberOf(params, 0, "name");
 	return (
-		paramHeaders.get(String(name && parseJson(params, name))) ?? NO_HEADERS
+		paramHeaders.get(String(name && parseJson(params, name))) ??
+		NO_PARAM_HEADERS
 	);
 }
 

@@ -13,8 +13,15 @@ import type { Reply } from "./upstream.ts";
 export type Notification = Extract<Message, { kind: "notification" }>;
 export type ServerRequest = Extract<Message, { kind: "request" }>;
 
-/** One request on its way out. */
-export type Outgoing = {
+/** Whoever sent a request: one of the two, once, and perhaps before sending has returned. Neither throws. */
+export type ReplyTo = {
+	onReply(reply: Reply): void;
+	/** @param error a LinkError, or a bug */
+	onFailure(error: unknown): void;
+};
+
+/** One request on its way out, which hears of its own answer. */
+export type Outgoing = ReplyTo & {
 	readonly id: number;
 	readonly method: string;
 	/** The whole message. */
@@ -27,8 +34,6 @@ export type Outgoing = {
 	readonly patience: Patience;
 	/** What the server says about this request before it answers. */
 	onNotification(notification: Notification): void;
-	/** Called once, when the request has its answer or has failed. */
-	onEnd(): void;
 };
 
 /** What is spoken on this link; `protocolVersion` is null until a legacy server has chosen one. */
@@ -38,8 +43,7 @@ export type Speaking = {
 };
 
 export type Link = {
-	/** @throws LinkError */
-	readonly request: (outgoing: Outgoing) => Promise<Reply>;
+	readonly send: (outgoing: Outgoing) => void;
 	readonly notify: (message: Bytes, speaking: Speaking) => Promise<void>;
 	/** Asks a legacy HTTP server for a stream of what it says unasked; other transports hear it anyway. */
 	readonly listen: (speaking: Speaking) => void;
@@ -63,6 +67,13 @@ export type Hearing = {
 		callId: number | null,
 	) => Promise<Bytes | null>;
 };
+
+/** Sends a request whose reply is waited for. */
+export function replied(send: (to: ReplyTo) => void): Promise<Reply> {
+	const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+	send({ onReply: resolve, onFailure: reject });
+	return promise;
+}
 
 /** Requests that change nothing, and may be sent twice. */
 const SAFE = new Set([

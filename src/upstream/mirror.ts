@@ -27,6 +27,9 @@ export type ParamHeaders = readonly {
 	readonly path: readonly string[];
 }[];
 
+/** Nothing is marked. */
+export const NO_PARAM_HEADERS: ParamHeaders = [];
+
 /** Which of its params `Mcp-Name` repeats, by method. */
 export const NAMED_BY: Readonly<Record<string, string>> = {
 	"tools/call": "name",
@@ -50,7 +53,7 @@ const SCHEMA_DEPTH_MAX = 64;
 export function mirrorHeaders(
 	method: string,
 	params: Bytes | null,
-	paramHeaders: ParamHeaders = [],
+	paramHeaders: ParamHeaders = NO_PARAM_HEADERS,
 ): Readonly<Record<string, string>> {
 	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
 	const member = key && params ? memberOf(params, 0, key) : undefined;

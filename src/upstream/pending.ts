@@ -24,17 +24,20 @@ import type { Waiter } from "./patience.ts";
 import type { Reply } from "./upstream.ts";
 
 export type Pending = {
-	/** Waits for the answer to a request that `send` puts on the wire. `cancel` tells the server to stop. */
-	readonly add: (
-		outgoing: Outgoing,
-		send: () => Promise<void> | void,
-		cancel: () => void,
-	) => Promise<Reply>;
+	/** Waits for the answer to a request that the wire carries. */
+	readonly add: (outgoing: Outgoing, wire: Wire) => void;
 	/** Takes one message of the server. Returns false when it is not a JSON-RPC message. */
 	readonly receive: (bytes: Bytes) => boolean;
 	/** Fails everything that waits. */
 	readonly fail: (reason: string) => void;
 	readonly count: () => number;
+};
+
+/** What carries requests. */
+export type Wire = {
+	readonly send: (outgoing: Outgoing) => Promise<void> | void;
+	/** Tells the server to stop. */
+	readonly cancel: (outgoing: Outgoing) => void;
 };
 
 /** Requests that may wait on one stream. */
@@ -60,29 +63,25 @@ export function createPending(
 		// An error without an id answers what could not be read; it can only be the one request there is.
 		const answered = message.id === null ? only() : waiting.get(message.id);
 		const { bytes, body, member } = message;
-		answered?.resolve({ member, body: cut(bytes, body.start, body.end) });
+		answered?.onReply({ member, body: cut(bytes, body.start, body.end) });
 	};
 
 	return {
-		add: (outgoing, send, cancel) => {
+		add: (outgoing, wire) => {
 			const fault = outgoing.signal.aborted
 				? cancelled()
 				: waiting.size >= WAITING_MAX
 					? tooMany()
 					: null;
-			if (fault) {
-				outgoing.onEnd();
-				return Promise.reject(fault);
-			}
-			const added = new Waiting(waiting, outgoing, cancel);
+			if (fault) return outgoing.onFailure(fault);
+			const added = new Waiting(waiting, outgoing, wire);
 			try {
-				const sent = send();
+				const sent = wire.send(outgoing);
 				if (sent instanceof Promise)
 					sent.catch((error: unknown) => added.failToSend(error));
 			} catch (error) {
 				added.failToSend(error);
 			}
-			return added.reply;
 		},
 		receive: (bytes) => {
 			try {
@@ -101,7 +100,7 @@ export function createPending(
 		},
 		fail: (reason) => {
 			for (const each of [...waiting.values()])
-				each.reject(new LinkError("broken", reason));
+				each.onFailure(new LinkError("broken", reason));
 		},
 		count: () => waiting.size,
 	};
@@ -110,42 +109,31 @@ export function createPending(
 /** A request that waits for its answer. A class, because every call makes one. */
 class Waiting implements Waiter, EventListenerObject {
 	readonly outgoing: Outgoing;
-	readonly reply: Promise<Reply>;
+	readonly #key: string;
 	readonly #all: Map<string, Waiting>;
-	readonly #cancel: () => void;
-	readonly #resolve: (reply: Reply) => void;
-	readonly #reject: (error: LinkError) => void;
+	readonly #wire: Wire;
 
-	/** Joins all that wait. @param cancel tells the server to stop */
-	constructor(
-		all: Map<string, Waiting>,
-		outgoing: Outgoing,
-		cancel: () => void,
-	) {
-		const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+	/** Joins all that wait. */
+	constructor(all: Map<string, Waiting>, outgoing: Outgoing, wire: Wire) {
 		this.outgoing = outgoing;
-		this.reply = promise;
+		this.#key = String(outgoing.id);
 		this.#all = all;
-		this.#cancel = cancel;
-		this.#resolve = resolve;
-		this.#reject = reject;
-		all.set(String(outgoing.id), this);
+		this.#wire = wire;
+		all.set(this.#key, this);
 		outgoing.patience.start(this);
 		outgoing.signal.addEventListener("abort", this);
 	}
 
-	resolve(reply: Reply): void {
-		this.#finish();
-		this.#resolve(reply);
+	onReply(reply: Reply): void {
+		if (this.#finish()) this.outgoing.onReply(reply);
 	}
 
-	reject(error: LinkError): void {
-		this.#finish();
-		this.#reject(error);
+	onFailure(error: LinkError): void {
+		if (this.#finish()) this.outgoing.onFailure(error);
 	}
 
 	failToSend(error: unknown): void {
-		this.reject(
+		this.onFailure(
 			error instanceof LinkError
 				? error
 				: new LinkError("broken", "the request could not be sent"),
@@ -154,21 +142,21 @@ class Waiting implements Waiter, EventListenerObject {
 
 	/** Its caller wants it no more. */
 	handleEvent(): void {
-		this.#cancel();
-		this.reject(cancelled());
+		this.#wire.cancel(this.outgoing);
+		this.onFailure(cancelled());
 	}
 
 	onLate(): void {
-		this.#cancel();
-		this.reject(timedOut(this.outgoing));
+		this.#wire.cancel(this.outgoing);
+		this.onFailure(timedOut(this.outgoing));
 	}
 
-	#finish(): void {
-		const { outgoing } = this;
-		outgoing.patience.stop();
-		outgoing.signal.removeEventListener("abort", this);
-		// A failure to send may be told after the answer has come all the same.
-		if (this.#all.delete(String(outgoing.id))) outgoing.onEnd();
+	/** False when it was over already: a failure to send may be told after the answer has come all the same. */
+	#finish(): boolean {
+		if (!this.#all.delete(this.#key)) return false;
+		this.outgoing.patience.stop();
+		this.outgoing.signal.removeEventListener("abort", this);
+		return true;
 	}
 }
 

@@ -3,6 +3,8 @@
  *
  * @see specification 2024-11-05, basic/transports (HTTP with SSE)
  */
+import { awaited } from "../http1/exchange.ts";
+import type { Request1 } from "../http1/request.ts";
 import type { Bytes } from "../message.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createEventSplitter } from "./events.ts";
@@ -18,7 +20,7 @@ import {
 	LinkError,
 	MESSAGE_BYTES_MAX,
 } from "./link.ts";
-import { createPending } from "./pending.ts";
+import { createPending, type Wire } from "./pending.ts";
 
 const OPEN_TIMEOUT_MS = 15_000;
 const POST_TIMEOUT_MS = 60_000;
@@ -31,12 +33,13 @@ export async function openSseLink(
 	const { egress, url } = target;
 	const base = baseHeaders(target);
 	const client = egress.openClient(url);
-	const stream = await client.send({
+	const listening: Request1 = {
 		method: "GET",
 		headers: egress.headers({ ...base, accept: "text/event-stream" }),
 		timeoutMs: OPEN_TIMEOUT_MS,
 		repeatable: true,
-	}).answer;
+	};
+	const stream = await awaited((to) => client.send(listening, to)).answer;
 	if (stream.status !== 200 || mediaType(stream) !== "text/event-stream") {
 		client.close();
 		throw new LinkError(
@@ -55,15 +58,15 @@ export async function openSseLink(
 	// Whoever opens the link awaits it; when reading fails first, that is what they are told.
 	endpoint.promise.catch(() => {});
 	const post = async (message: Bytes): Promise<void> => {
-		const { answer } = client.send({
+		const request: Request1 = {
 			method: "POST",
 			path: await endpoint.promise,
 			headers: egress.headers({ ...base, "content-type": "application/json" }),
 			body: message,
 			timeoutMs: POST_TIMEOUT_MS,
 			repeatable: false,
-		});
-		const taken = await answer;
+		};
+		const taken = await awaited((to) => client.send(request, to)).answer;
 		discard(taken);
 		if (taken.status < 200 || taken.status > 299)
 			throw new LinkError(
@@ -76,6 +79,13 @@ export async function openSseLink(
 		post(message).catch(swallowExpected);
 	};
 	const pending = createPending(hearing, tell);
+	const wire: Wire = {
+		send: ({ bytes }) => post(bytes),
+		cancel: (outgoing) => {
+			const message = wrapCancellation(outgoing);
+			if (message) tell(message);
+		},
+	};
 
 	const splitter = createEventSplitter({
 		bytesMax: MESSAGE_BYTES_MAX,
@@ -125,15 +135,7 @@ export async function openSseLink(
 	}
 
 	return {
-		request: (outgoing) =>
-			pending.add(
-				outgoing,
-				() => post(outgoing.bytes),
-				() => {
-					const message = wrapCancellation(outgoing);
-					if (message) tell(message);
-				},
-			),
+		send: (outgoing) => pending.add(outgoing, wire),
 		notify: post,
 		listen: () => {},
 		takeStream: () => () => {},

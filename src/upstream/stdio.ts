@@ -19,7 +19,7 @@ import {
 	MESSAGE_BYTES_MAX,
 	type Outgoing,
 } from "./link.ts";
-import { createPending } from "./pending.ts";
+import { createPending, type Wire } from "./pending.ts";
 
 export type StdioLink = Link & {
 	/** Lines on standard output that were no messages. */
@@ -50,6 +50,10 @@ export function openStdioLink(child: Child, hearing: Hearing): StdioLink {
 	const pending = createPending(hearing, (bytes) => {
 		if (open) child.write(join([oneLine(bytes), "\n"]));
 	});
+	const wire: Wire = {
+		send: ({ bytes }) => write(bytes),
+		cancel: (outgoing) => tryCancel(outgoing, write),
+	};
 	const giveUp = (reason: string): void => {
 		if (complaint !== null) return;
 		complaint = reason;
@@ -86,12 +90,7 @@ export function openStdioLink(child: Child, hearing: Hearing): StdioLink {
 	});
 
 	return {
-		request: (outgoing) =>
-			pending.add(
-				outgoing,
-				() => write(outgoing.bytes),
-				() => tryCancel(outgoing, write),
-			),
+		send: (outgoing) => pending.add(outgoing, wire),
 		notify: async (message) => write(message),
 		listen: () => {},
 		takeStream: () => () => {},

@@ -3,8 +3,9 @@ import { gzipSync } from "node:zlib";
 import { createEgress } from "../../src/egress.ts";
 import type { Answer } from "../../src/http1/answer.ts";
 import type { HttpClient } from "../../src/http1/client.ts";
-import type { Exchange } from "../../src/http1/connection.ts";
+import { type AwaitedExchange, awaited } from "../../src/http1/exchange.ts";
 import { EgressError } from "../../src/http1/failure.ts";
+import type { Request1 } from "../../src/http1/request.ts";
 import { until } from "../support/until.ts";
 import {
 	type RawConnection,
@@ -31,14 +32,15 @@ function facing(
 	return { server, client };
 }
 
-function post(client: HttpClient, repeatable = false): Exchange {
-	return client.send({
+function post(client: HttpClient, repeatable = false): AwaitedExchange {
+	const request: Request1 = {
 		method: "POST",
 		headers: egress.headers({ "content-type": "application/json" }),
 		body: Buffer.from("{}"),
 		timeoutMs: 5000,
 		repeatable,
-	});
+	};
+	return awaited((to) => client.send(request, to));
 }
 
 async function textOf(answer: Answer): Promise<string> {
@@ -51,9 +53,11 @@ async function textOf(answer: Answer): Promise<string> {
 }
 
 /** What a request came to, in one line. */
-async function outcome(exchange: Exchange): Promise<string> {
+async function outcome({
+	answer,
+}: Pick<AwaitedExchange, "answer">): Promise<string> {
 	try {
-		return await textOf(await exchange.answer);
+		return await textOf(await answer);
 	} catch (error) {
 		return error instanceof EgressError
 			? error.reach
@@ -339,13 +343,14 @@ test("a slow answer ends with the time that was given, and takes its connection 
 	const { client, server } = facing(({ write }) => {
 		write("HTTP/1.1 200 OK\r\n");
 	});
-	const { answer } = client.send({
+	const request: Request1 = {
 		method: "GET",
 		headers: egress.headers({}),
 		timeoutMs: 50,
 		repeatable: true,
-	});
-	expect(await outcome({ answer } as Exchange)).toBe("late");
+	};
+	const late = awaited((to) => client.send(request, to));
+	expect(await outcome(late)).toBe("late");
 	await until("the connection is closed", () => server.closed() === 1);
 });
 

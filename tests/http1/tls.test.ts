@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createEgress } from "../../src/egress.ts";
+import { awaited } from "../../src/http1/exchange.ts";
+import type { Request1 } from "../../src/http1/request.ts";
 import { createAuthority } from "../support/authority.ts";
 import { type RawServer, startRaw, whole } from "./raw-server.ts";
 
@@ -25,12 +27,13 @@ async function asked(host: string, trusted?: string): Promise<string> {
 	const url = new URL(server.url);
 	const client = egress.openClient(`https://${host}:${url.port}/mcp`);
 	try {
-		const { answer } = client.send({
+		const request: Request1 = {
 			method: "GET",
 			headers: egress.headers({}),
 			timeoutMs: 5000,
 			repeatable: true,
-		});
+		};
+		const { answer } = awaited((to) => client.send(request, to));
 		return String((await answer).whole);
 	} catch (error) {
 		return (error as Error).message;
