@@ -105,6 +105,11 @@ export function createReceiver(hooks: {
 			hooks.onAnswer(new Answer(found, whole));
 			return true;
 		}
+		return beginFlow(found, bytes.subarray(start));
+	};
+	/** Hands the body on while it arrives. */
+	const beginFlow = (found: Head, bytes: Bytes): boolean => {
+		const { framing } = found;
 		const flow = createInflow(
 			(on) => {
 				if (inflow === flow) hooks.brake(on);
@@ -117,7 +122,7 @@ export function createReceiver(hooks: {
 		if (framing === "chunked") dechunker = createDechunker();
 		else left = framing === "close" ? Number.POSITIVE_INFINITY : framing;
 		hooks.onAnswer(new Answer(found, flow));
-		return body(bytes.subarray(start));
+		return body(bytes);
 	};
 	const body = (bytes: Bytes): boolean => {
 		const flow = inflow as Inflow;

@@ -208,11 +208,17 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 			: connection.send(serialize(request), to);
 	};
 
+	const startInTime = (
+		request: Request1,
+		timeoutMs: number,
+		to: AnswerTo,
+	): Exchange => inTime(timeoutMs, to, (timed) => start(request, timed));
+
 	return {
 		send: (request, to) =>
 			request.timeoutMs === null
 				? start(request, to)
-				: inTime(request.timeoutMs, to, (timed) => start(request, timed)),
+				: startInTime(request, request.timeoutMs, to),
 		close: () => {
 			closed = true;
 			if (sweeping) clearTimeout(sweeping);

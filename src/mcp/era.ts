@@ -131,10 +131,11 @@ function requireHeader(
  * @throws RpcError `-32020` when one is missing, different, or there without its argument
  */
 export function requireMirrored(
-	params: Bytes,
+	params: Bytes | null,
 	marked: ParamHeaders,
 	headers: HttpRequest["headers"],
 ): void {
+	if (marked.length === 0) return;
 	const expected = mirrorHeaders("tools/call", params, marked);
 	for (const { header } of marked) {
 		const name = `Mcp-Param-${header}`;

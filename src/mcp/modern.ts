@@ -9,13 +9,12 @@ import { type Deadline, deadlines } from "../clock.ts";
 import type { PlainResponse } from "../http1/outgoing.ts";
 import { objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
-import type { ParamHeaders } from "../upstream/mirror.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { answer, type Manner, type Notify } from "./answer.ts";
 import { declaredCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
 import type { Envelope } from "./envelope.ts";
-import { requireMirrored, SUPPORTED_REVISIONS } from "./era.ts";
+import { SUPPORTED_REVISIONS } from "./era.ts";
 import { LIST_TTL_MS, type Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import type { Routed } from "./router.ts";
@@ -141,26 +140,37 @@ function askingView({ envelope, view }: Exchange): View {
 
 function reply(
 	deps: McpDeps,
-	{ exchange, signal }: ModernCall,
+	call: ModernCall,
 	client: Notify,
 ): Reply | Promise<Reply> {
-	const { envelope, params } = exchange;
-	const { method } = envelope;
-	const view = askingView(exchange);
-	if (method === "server/discover") return discover(deps, view);
-	const kind = LIST_OF.get(method);
-	if (kind) {
-		refuseCursor(envelope);
-		const list = deps.router.list(view, kind);
-		return list instanceof Promise
-			? list.then((merged) => listReply(deps, merged))
-			: listReply(deps, list);
-	}
+	const { envelope } = call.exchange;
+	const view = askingView(call.exchange);
+	if (envelope.method === "server/discover") return discover(deps, view);
+	const kind = LIST_OF.get(envelope.method);
+	if (kind) return list(deps, view, envelope, kind);
+	return deps.router.request(view, routedOf(call, client));
+}
+
+function list(
+	deps: McpDeps,
+	view: View,
+	envelope: Envelope,
+	kind: ListKind,
+): Reply | Promise<Reply> {
+	refuseCursor(envelope);
+	const list = deps.router.list(view, kind);
+	return list instanceof Promise
+		? list.then((merged) => listReply(deps, merged))
+		: listReply(deps, list);
+}
+
+function routedOf({ exchange, signal }: ModernCall, client: Notify): Routed {
+	const { envelope, params, request } = exchange;
 	// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
 	const level = parseLevel(envelope.meta(META.logLevel));
-	const routed: Routed = {
+	return {
 		era: "modern",
-		method,
+		method: envelope.method,
 		params,
 		signal,
 		onNotification: (message) => {
@@ -170,37 +180,8 @@ function reply(
 		session: "",
 		end: null,
 		logLevel: null,
+		headers: request.headers,
 	};
-	const tool = envelope.param("name");
-	if (method !== "tools/call" || typeof tool !== "string")
-		return deps.router.request(view, routed);
-	const marked = deps.router.mirrored(view, tool, signal);
-	return marked instanceof Promise
-		? callWhenMarked(deps, view, routed, exchange, marked)
-		: callMarked(deps, view, routed, exchange, marked);
-}
-
-/** Calls a tool, some of whose arguments are marked to stand in the headers too. @throws RpcError when they do not */
-function callMarked(
-	deps: McpDeps,
-	view: View,
-	routed: Routed,
-	{ request, params }: Exchange,
-	marked: ParamHeaders,
-): Promise<Reply> {
-	if (params && marked.length > 0)
-		requireMirrored(params, marked, request.headers);
-	return deps.router.request(view, routed);
-}
-
-async function callWhenMarked(
-	deps: McpDeps,
-	view: View,
-	routed: Routed,
-	exchange: Exchange,
-	coming: Promise<ParamHeaders>,
-): Promise<Reply> {
-	return callMarked(deps, view, routed, exchange, await coming);
 }
 
 /** A list with what the modern era says of one. */

@@ -7,6 +7,7 @@
 import type { Abortable } from "../abort.ts";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
+import type { HttpRequest } from "../http1/incoming.ts";
 import type { Log } from "../log.ts";
 import {
 	type Bytes,
@@ -21,16 +22,13 @@ import { type Era, RPC } from "../protocol.ts";
 import type { CallRecord, CallRecorder } from "../store/calls.ts";
 import { SHARED } from "../store/secrets.ts";
 import type { Server } from "../store/servers.ts";
-import {
-	NO_PARAM_HEADERS,
-	type ParamHeaders,
-	paramHeadersOf,
-} from "../upstream/mirror.ts";
+import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
 import { NeedsPerson } from "../upstream/needs-person.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import type {
 	ListKind,
 	Reply,
+	ServerFacts,
 	Upstream,
 	Upstreams,
 } from "../upstream/upstream.ts";
@@ -38,6 +36,7 @@ import { adaptResult, withPrivateCache } from "./adapt.ts";
 import { askFrom, questionsFrom } from "./asking.ts";
 import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
+import { requireMirrored } from "./era.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
 import type { Ask, Input } from "./input.ts";
 import { createLists, type Merged } from "./lists.ts";
@@ -46,17 +45,10 @@ import { pagesAsked } from "./pages.ts";
 import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
 import { explain, RpcError, toolErrorReply } from "./rpc.ts";
-import type { Entry, Shape, Shapes } from "./shape.ts";
+import type { Entry, Shapes } from "./shape.ts";
 import { withObjectResult, wrapsOutput } from "./structured.ts";
-import {
-	entryOf,
-	type Listings,
-	ownerOf,
-	serverOf,
-	type Target,
-	targetOf,
-} from "./target.ts";
-import { asTaskCall, listTasks } from "./task-calls.ts";
+import { type Listings, ownerOf, type Target, targetOf } from "./target.ts";
+import { asTaskCall, listTasks, type TaskCall } from "./task-calls.ts";
 import type { Tasks } from "./tasks.ts";
 import type { End, Ties } from "./ties.ts";
 import type { View } from "./view.ts";
@@ -75,6 +67,8 @@ export type Routed = {
 	readonly session: string;
 	/** The raw JSON of the log level that the client wants, or null. */
 	readonly logLevel: string | null;
+	/** The headers of a modern request, in which a tool may want some of its arguments repeated. */
+	readonly headers?: HttpRequest["headers"];
 	/** The legacy client outside this call, where it may have to be told something then. */
 	readonly end?: End | null;
 };
@@ -107,12 +101,6 @@ export type Router = {
 		cursor: unknown,
 		signal: Abortable,
 	) => Promise<Reply>;
-	/** Which arguments of a tool a modern client must repeat as headers. */
-	readonly mirrored: (
-		view: View,
-		tool: string,
-		signal: Abortable,
-	) => ParamHeaders | Promise<ParamHeaders>;
 	/** Every upstream of the view that is awake. */
 	readonly awake: (view: View) => readonly Upstream[];
 };
@@ -211,41 +199,50 @@ export function createRouter(deps: {
 	};
 
 	/** @throws RpcError, SallyportError, and NeedsPerson when only the caller can help */
+	const send = (
+		view: View,
+		routed: Routed,
+		target: Target,
+	): Sent | Promise<Sent> => {
+		if (target.refusal) throw target.refusal;
+		const upstream = askedOf(view, target);
+		const facts = upstream.liveFacts();
+		return facts
+			? sendTo(upstream, facts, view, routed, target)
+			: sendAwake(upstream, view, routed, target);
+	};
+	const sendAwake = async (
+		upstream: Upstream,
+		view: View,
+		routed: Routed,
+		target: Target,
+	): Promise<Sent> => {
+		const facts = await upstream.facts(routed.signal);
+		return sendTo(upstream, facts, view, routed, target);
+	};
+	const sendTo = (
+		upstream: Upstream,
+		facts: ServerFacts,
+		view: View,
+		routed: Routed,
+		target: Target,
+	): Sent => {
+		const said = view.only ? routed : saidBy(target.server.slug, routed);
+		const call = asTaskCall(deps.tasks, view, said, target, upstream, facts);
+		const { era } = facts;
+		return {
+			...{ view, routed, target, upstream, era, finish: call.finish },
+			reply: converse(view, call.routed, call.target, upstream, era),
+		};
+	};
+	/** All of it, for whoever waits for it anyway. Throws as `send` does. */
 	const forward = async (
 		view: View,
 		routed: Routed,
 		target: Target,
 	): Promise<Reply> => {
-		if (target.refusal) throw target.refusal;
-		const upstream = askedOf(view, target);
-		const facts = upstream.liveFacts() ?? (await upstream.facts(routed.signal));
-		const { era } = facts;
-		const { slug } = target.server;
-		const said = view.only ? routed : saidBy(slug, routed);
-		const call = asTaskCall(deps.tasks, view, said, target, upstream, facts);
-		const answered = await converse(
-			view,
-			call.routed,
-			call.target,
-			upstream,
-			era,
-		);
-		const reply = call.finish ? await call.finish(answered) : answered;
-		const exposed =
-			view.only === null &&
-			reply.member === "result" &&
-			mayHoldUris(routed.method) &&
-			hasResources(upstream)
-				? {
-						...reply,
-						body: exposeResult(
-							slug,
-							await wholeBody(reply.body),
-							routed.method === "tasks/get",
-						),
-					}
-				: reply;
-		return worded(view, routed, era, target, upstream, exposed);
+		const sent = await send(view, routed, target);
+		return received(sent, await sent.reply);
 	};
 
 	/** A page of a result that was kept, when that is what is called; null for any other call. */
@@ -345,13 +342,20 @@ export function createRouter(deps: {
 		}
 		const found = targetOf(view, routed, listings);
 		const target = found instanceof Promise ? await found : found;
+		if (routed.headers && target.entry)
+			requireMirrored(routed.params, markedBy(target.entry), routed.headers);
 		const startedMs = deps.clock.nowMs();
 		try {
 			let whole: Reply;
 			try {
-				whole = await (isComingBack(routed)
-					? visited(view, routed, target, null)
-					: forward(view, routed, target));
+				if (isComingBack(routed))
+					whole = await visited(view, routed, target, null);
+				else {
+					const sending = send(view, routed, target);
+					const sent = sending instanceof Promise ? await sending : sending;
+					const answer = received(sent, await sent.reply);
+					whole = answer instanceof Promise ? await answer : answer;
+				}
 			} catch (error) {
 				if (!(error instanceof NeedsPerson) || isComingBack(routed))
 					throw error;
@@ -397,23 +401,6 @@ export function createRouter(deps: {
 		return askedOf(view, { server, task }).watch(`task ${taskId}`, signal);
 	};
 
-	const mirrored: Router["mirrored"] = (view, tool, signal) => {
-		const server = view.only ?? serverOf(view, tool);
-		if (!server) return NO_PARAM_HEADERS;
-		const marksIn = (shape: Shape): ParamHeaders => {
-			const entry = entryOf(view, server, shape, tool);
-			return entry ? markedBy(entry) : NO_PARAM_HEADERS;
-		};
-		try {
-			const found = lists.forCall(view, server, "tools", signal);
-			return found instanceof Promise
-				? found.then(marksIn).catch(noMarks)
-				: marksIn(found);
-		} catch (error) {
-			return noMarks(error);
-		}
-	};
-
 	const tasks: Router["tasks"] = (view, cursor, signal) =>
 		listTasks(deps.tasks, view, cursor, (exposed) =>
 			request(view, {
@@ -434,7 +421,6 @@ export function createRouter(deps: {
 		tasks,
 		watch,
 		watchTask,
-		mirrored,
 		describe: (view) => describe(view, upstreamOf, deps.pins, deps.log),
 		awake: (view) =>
 			view.servers
@@ -464,13 +450,47 @@ function mayReadOn(params: Bytes | null): params is Bytes {
 /** What each of its names ends with. */
 const READ_MORE = Buffer.from(READ_MORE_NAMES[0]);
 
+/** A call that was sent, and what must be known of it when its answer comes. */
+type Sent = {
+	readonly view: View;
+	readonly routed: Routed;
+	readonly target: Target;
+	readonly upstream: Upstream;
+	readonly era: Era;
+	readonly finish: TaskCall["finish"];
+	readonly reply: Promise<Reply>;
+};
+
+/** The answer of a call, as its client is given it. */
+function received(sent: Sent, answer: Reply): Reply | Promise<Reply> {
+	const { view, routed, upstream, finish } = sent;
+	const mayHaveUris =
+		view.only === null && mayHoldUris(routed.method) && hasResources(upstream);
+	return finish || mayHaveUris
+		? receivedWhole(sent, answer, mayHaveUris)
+		: worded(sent, answer);
+}
+
+/** The same of one in which ids of tasks or addresses of resources are to be written anew. */
+async function receivedWhole(
+	sent: Sent,
+	answer: Reply,
+	mayHaveUris: boolean,
+): Promise<Reply> {
+	const { routed, target, finish } = sent;
+	const reply = finish ? await finish(answer) : answer;
+	if (!mayHaveUris || reply.member === "error") return worded(sent, reply);
+	const body = exposeResult(
+		target.server.slug,
+		await wholeBody(reply.body),
+		routed.method === "tasks/get",
+	);
+	return worded(sent, { ...reply, body });
+}
+
 /** The reply as the client's era, and the endpoint, want it said. */
 function worded(
-	view: View,
-	routed: Routed,
-	era: Era,
-	{ server, name }: Target,
-	upstream: Upstream,
+	{ view, routed, era, target: { server, name }, upstream }: Sent,
 	reply: Reply,
 ): Reply | Promise<Reply> {
 	const { method } = routed;
@@ -508,12 +528,6 @@ function markedBy(entry: Entry): ParamHeaders {
 	const found = paramHeadersOf(entry.bytes) ?? [];
 	marks.set(entry, found);
 	return found;
-}
-
-/** A list that cannot be had marks nothing: the call says what is wrong. */
-function noMarks(error: unknown): ParamHeaders {
-	if (error instanceof SallyportError) return NO_PARAM_HEADERS;
-	throw error;
 }
 
 function hasResources(upstream: Upstream): boolean {

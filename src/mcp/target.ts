@@ -6,7 +6,6 @@ import type { Abortable } from "../abort.ts";
 import { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
-	type Edit,
 	isObject,
 	memberOf,
 	parseJson,
@@ -68,6 +67,8 @@ export type Target = {
 	readonly name: string | null;
 	/** The params with the server's own name in them. */
 	readonly params: Bytes | null;
+	/** The tool or prompt as the server lists it; null where it lists none of that name, or was not asked. */
+	readonly entry: Entry | null;
 	/** The task that is spoken of; null where none is. */
 	readonly task: Task | null;
 	/** Why it does not go there after all: something that is known and may not be used, or a list that cannot be had. */
@@ -162,12 +163,11 @@ function listedTarget(
 	shape: Shape,
 ): Target {
 	const { asked } = named;
-	const entry = entryOf(view, server, shape, asked);
+	const entry = entryOf(view, server, shape, asked) ?? null;
 	const own = entry?.key ?? unlisted(view, server, list, asked);
 	if (list === "tools") requireTool(view, server, entry, asked);
-	const target = targetAt(named, server, own);
-	const refusal = entry && heldBack(server, list, entry);
-	return refusal ? { ...target, refusal } : target;
+	const refusal = entry ? heldBack(server, list, entry) : null;
+	return targetAt(named, server, own, entry, refusal);
 }
 
 /** A list that cannot be had is the server's failure, and is recorded as a call of it. */
@@ -181,7 +181,7 @@ function unlistable(
 }
 
 /** The entry of a name. One that was shortened is known by its whole name too, which clients may have from before. */
-export function entryOf(
+function entryOf(
 	view: View,
 	{ slug }: Server,
 	{ named, exposed }: Shape,
@@ -195,24 +195,26 @@ function targetAt(
 	{ params, place, asked }: Named,
 	server: Server,
 	name: string,
+	entry: Entry | null = null,
+	refusal: Target["refusal"] = null,
 ): Target {
-	if (name === asked)
-		return { server, name, params, task: null, refusal: null };
-	const edits: Edit[] = [
-		{ start: place.start, end: place.end, text: JSON.stringify(name) },
-	];
-	return { ...plainTarget(server, splice(params, edits)), name };
+	const named = name === asked ? params : renamed(params, place, name);
+	return { server, name, params: named, entry, task: null, refusal };
+}
+
+function renamed(params: Bytes, { start, end }: Place, name: string): Bytes {
+	return splice(params, [{ start, end, text: JSON.stringify(name) }]);
 }
 
 function plainTarget(server: Server, params: Bytes | null): Target {
-	return { server, name: null, params, task: null, refusal: null };
+	return { server, name: null, params, entry: null, task: null, refusal: null };
 }
 
 /** @throws RpcError for a tool that is switched off, or that the view's toolset does not have */
 function requireTool(
 	view: View,
 	server: Server,
-	entry: Entry | undefined,
+	entry: Entry | null,
 	asked: string,
 ): void {
 	if (!entry) return;
@@ -265,10 +267,8 @@ function taskTarget(
 	const task =
 		typeof exposed === "string" ? openTask(view, era, exposed) : null;
 	if (!task || !params) throw invalidParams("the task is not known");
-	const edits: Edit[] = [
-		{ start: place.start, end: place.end, text: JSON.stringify(task.taskId) },
-	];
-	return { ...plainTarget(task.server, splice(params, edits)), task };
+	const named = renamed(params, place, task.taskId);
+	return { ...plainTarget(task.server, named), task };
 }
 
 const EMPTY_OBJECT = toBytes("{}");
@@ -306,7 +306,7 @@ function placeIn(kind: Kind, params: Bytes): Place | null {
 }
 
 /** The server whose name a tool or prompt begins with; undefined when the view has none. */
-export function serverOf(view: View, exposed: string): Server | undefined {
+function serverOf(view: View, exposed: string): Server | undefined {
 	return serverIn(view, splitName(exposed)?.slug);
 }
 

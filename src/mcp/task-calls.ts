@@ -6,7 +6,7 @@
  * @see specification 2025-11-25, basic/utilities/tasks; the tasks extension of 2026-07-28
  */
 import { type Bytes, join, memberOf, withoutMember } from "../message.ts";
-import { RPC } from "../protocol.ts";
+import { type Era, RPC } from "../protocol.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import { runsTasks } from "../upstream/tasks.ts";
 import type { Reply, ServerFacts, Upstream } from "../upstream/upstream.ts";
@@ -45,16 +45,25 @@ export function asTaskCall(
 	upstream: Upstream,
 	facts: ServerFacts,
 ): TaskCall {
-	if (!carriesTasks(view, facts))
-		return {
-			routed,
-			target:
-				facts.era === "legacy" && runsTasks(facts)
-					? withoutHint(routed, target)
-					: target,
-			finish: null,
-		};
-	const { era } = facts;
+	if (carriesTasks(view, facts))
+		return carried(tasks, view, routed, target, upstream, facts.era);
+	const isHinted = facts.era === "legacy" && runsTasks(facts);
+	return {
+		routed,
+		target: isHinted ? withoutHint(routed, target) : target,
+		finish: null,
+	};
+}
+
+/** A call between a client and a server with the same kind of tasks. */
+function carried(
+	tasks: Tasks,
+	view: View,
+	routed: Routed,
+	target: Target,
+	upstream: Upstream,
+	era: Era,
+): TaskCall {
 	const place: Place = { caller: view.caller, era, upstream };
 	const rename: Rename = (taskId) => tasks.expose(place, taskId);
 	const original: Rename = (exposed) =>

@@ -96,10 +96,14 @@ export function restoreProgressToken(
 	return splice(notification, [{ ...member, text: token }]);
 }
 
-function rewriteParams(envelope: Envelope): {
+/** The params as they are sent. */
+type Rewritten = {
 	readonly params: Bytes | null;
+	/** The client's own progress token. */
 	readonly progressToken: string | null;
-} {
+};
+
+function rewriteParams(envelope: Envelope): Rewritten {
 	const { params } = envelope;
 	if (!params) {
 		const own = ownMeta(envelope, envelope.logLevel);
@@ -125,7 +129,7 @@ function rewriteMeta(
 	envelope: Envelope,
 	params: Bytes,
 	meta: Member,
-): { readonly params: Bytes; readonly progressToken: string | null } {
+): Rewritten {
 	const entries = membersOf(params, meta.start);
 	const kept: Member[] = [];
 	let level: Member | null = null;
@@ -143,12 +147,24 @@ function rewriteMeta(
 			]),
 			progressToken: null,
 		};
+	return keepMeta(envelope, params, meta, entries, kept, own);
+}
+
+/** Puts our own members in the place of what is not kept. */
+function keepMeta(
+	envelope: Envelope,
+	params: Bytes,
+	meta: Member,
+	entries: readonly Member[],
+	kept: readonly Member[],
+	own: string,
+): Rewritten {
 	const edits: Edit[] = [];
 	if (own !== "")
 		edits.push({
 			start: meta.start + 1,
 			end: meta.start + 1,
-			text: kept.length > 0 ? `${own},` : own,
+			text: `${own},`,
 		});
 	const token = kept.find(({ key }) => key === "progressToken");
 	const lastKept = kept.at(-1);
@@ -164,7 +180,7 @@ function rewriteMeta(
 	const last = entries.at(-1);
 	if (last && last !== lastKept)
 		edits.push({
-			start: lastKept ? lastKept.end : meta.start + 1,
+			start: lastKept?.end ?? meta.start + 1,
 			end: last.end,
 			text: "",
 		});
