@@ -555,8 +555,14 @@ export function join(parts: readonly (Bytes | string)[]): Buffer<ArrayBuffer> {
 	return whole;
 }
 
-function sizeOf(part: Bytes | string): number {
-	return typeof part === "string" ? Buffer.byteLength(part) : part.length;
+/** How many bytes a part is. */
+export function sizeOf(part: Bytes | string): number {
+	if (typeof part !== "string") return part.length;
+	if (part.length > SHORT) return Buffer.byteLength(part);
+	// Most texts are short and ASCII, and looked through sooner than asked about.
+	for (let at = 0; at < part.length; at++)
+		if (part.charCodeAt(at) > 0x7f) return Buffer.byteLength(part);
+	return part.length;
 }
 
 /** Writes a part where it belongs. @returns its size */

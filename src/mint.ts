@@ -71,21 +71,21 @@ export type IdKind =
 	| "tls"
 	| "con";
 
-const ID_BYTES = 12;
-const POOL_BYTES = ID_BYTES * 256;
-/** Random bytes drawn ahead for ids, which are public: every request gets one. Credentials draw their own. */
-let pool = Buffer.alloc(0);
+/** 96 bits in base64url, which takes 12 bytes for every 16 characters. */
+const ID_LENGTH = 16;
+const POOL_BYTES = 12 * 256;
+/** Random characters drawn ahead for ids, which are public: every request gets one. Credentials draw their own. */
+let pool = "";
 let taken = 0;
 
 /** A fresh id that says its kind: `usr_` and 96 random bits. Ids are public and never reused. */
 export function mintId(kind: IdKind): string {
 	if (taken === pool.length) {
-		pool = randomBytes(POOL_BYTES);
+		pool = randomBytes(POOL_BYTES).toString("base64url");
 		taken = 0;
 	}
-	const id = pool.toString("base64url", taken, taken + ID_BYTES);
-	taken += ID_BYTES;
-	return `${kind}_${id}`;
+	taken += ID_LENGTH;
+	return `${kind}_${pool.slice(taken - ID_LENGTH, taken)}`;
 }
 
 /** Consonants that are not mistaken for each other, and spell no words (RFC 8628 6.1). */

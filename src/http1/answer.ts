@@ -9,6 +9,7 @@ import { createDechunker, type Dechunker } from "./chunked.ts";
 import { decoded } from "./coding.ts";
 import { brokenOff, Malformed } from "./failure.ts";
 import { Head } from "./head.ts";
+import { HeadReader } from "./head-reader.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 
 /** An answer, as soon as its head is there. A class, because every call makes one. */
@@ -21,7 +22,7 @@ export class Answer {
 
 	/** @param body all of it, or what it will arrive in */
 	constructor(head: Head, body: Bytes | Pieces) {
-		const coding = head.header("content-encoding") ?? "identity";
+		const coding = head.get("content-encoding") ?? "identity";
 		const isPlain = coding === "identity";
 		this.status = head.status;
 		this.#head = head;
@@ -38,7 +39,7 @@ export class Answer {
 
 	/** A header by its lower-case name; null when there is none. */
 	header(name: string): string | null {
-		return this.#head.header(name);
+		return this.#head.get(name);
 	}
 }
 
@@ -63,7 +64,6 @@ export type Receiver = {
 
 const HEAD_BYTES_MAX = 64 * 1024;
 const INTERIM_MAX = 16;
-const END_OF_HEAD = Buffer.from("\r\n\r\n");
 
 export function createReceiver(hooks: {
 	readonly onAnswer: (answer: Answer) => void;
@@ -73,6 +73,7 @@ export function createReceiver(hooks: {
 	/** Nobody reads the rest. */
 	readonly letGo: () => void;
 }): Receiver {
+	const heads = new HeadReader(parseHead, HEAD_BYTES_MAX);
 	let held: Buffer | null = null;
 	let interim = 0;
 	let heard = false;
@@ -150,15 +151,13 @@ export function createReceiver(hooks: {
 			const all = held ? Buffer.concat([held, bytes]) : bufferOf(bytes);
 			held = null;
 			for (let start = 0; ; ) {
-				const end = all.indexOf(END_OF_HEAD, start);
-				if ((end < 0 ? all.length : end) - start > HEAD_BYTES_MAX)
-					throw new Malformed("its head is too large");
+				const end = heads.read(all, start);
 				if (end < 0) {
 					held = all.subarray(start);
 					return false;
 				}
-				const found = new Head(all, start, end);
-				start = end + END_OF_HEAD.length;
+				const found = heads.head as Head;
+				start = end;
 				if (found.status >= 200) return beginBody(found, all, start);
 				if (found.status === 101)
 					throw new Malformed("it changes the protocol unasked");
@@ -174,4 +173,8 @@ export function createReceiver(hooks: {
 		heard: () => heard,
 		persistent: () => head?.persistent === true && !surplus,
 	};
+}
+
+function parseHead(bytes: Bytes): Head {
+	return new Head(bytes);
 }

@@ -27,7 +27,10 @@ const CONNECTION = "connection";
 const LENGTH_DIGITS_MAX = 15;
 const FIELDS_MAX = 256;
 
-/** A class, because every call reads two. It stays bytes: values are cut out when they are asked for. */
+/**
+ * A class, because every call reads two. It stays bytes: values are cut out when they are asked for, and kept, because
+ * a head may serve for many messages. How many names are asked for is ours to say.
+ */
 export class Fields {
 	/** What `content-length` says; -1 when there is none. */
 	protected readonly length: number;
@@ -37,16 +40,17 @@ export class Fields {
 	protected readonly connection: string;
 	readonly #bytes: Bytes;
 	readonly #start: number;
-	readonly #end: number;
+	readonly #known = new Map<string, string | null>();
 
 	/**
-	 * Reads the fields that stand between the end of the first line and the empty line that ends a head.
+	 * Reads the fields of a head without its empty line.
+	 * @param start where its first line ends
 	 * @throws Malformed for what is no field, or stands twice and may stand once only
 	 */
-	constructor(bytes: Bytes, start: number, end: number) {
+	constructor(bytes: Bytes, start: number) {
+		const end = bytes.length;
 		this.#bytes = bytes;
 		this.#start = start;
-		this.#end = end;
 		let length = -1;
 		let encoding: string | null = null;
 		let connection = "";
@@ -84,10 +88,22 @@ export class Fields {
 		this.connection = connection;
 	}
 
-	/** The value of a header by its lower-case name, all lines of it joined; null when there is none. */
-	header(name: string): string | null {
+	/** The value of a header, all lines of it joined; null when there is none. */
+	get(name: string): string | null {
+		const known = this.#known.get(name);
+		if (known !== undefined) return known;
+		const value = this.#find(name.toLowerCase());
+		this.#known.set(name, value);
+		return value;
+	}
+
+	has(name: string): boolean {
+		return this.get(name) !== null;
+	}
+
+	#find(name: string): string | null {
 		const bytes = this.#bytes;
-		const end = this.#end;
+		const end = bytes.length;
 		let found: string | null = null;
 		let at = this.#start;
 		while (at < end) {
@@ -109,9 +125,9 @@ export class Fields {
 	*entries(): Generator<readonly [name: string, value: string]> {
 		const bytes = this.#bytes;
 		let at = this.#start;
-		while (at < this.#end) {
+		while (at < bytes.length) {
 			const start = at + 2;
-			at = lineEnd(bytes, start, this.#end);
+			at = lineEnd(bytes, start, bytes.length);
 			const colon = stretchEnd(bytes, start, at, IN_NAME);
 			yield [latin1In(bytes, start, colon), valueIn(bytes, colon + 1, at)];
 		}

@@ -30,13 +30,13 @@ export class Head extends Fields {
 	readonly persistent: boolean;
 
 	/**
-	 * Reads the head that stands there, without the empty line that ends it.
+	 * @param bytes a head without the empty line that ends it
 	 * @throws Malformed when it is malformed or ambiguous
 	 */
-	constructor(bytes: Bytes, start: number, end: number) {
-		const isModern = requireStatusLine(bytes, start, end);
-		super(bytes, lineEnd(bytes, start, end), end);
-		this.status = numberIn(bytes, start + 9, start + 12);
+	constructor(bytes: Bytes) {
+		const isModern = requireStatusLine(bytes);
+		super(bytes, lineEnd(bytes, 0, bytes.length));
+		this.status = numberIn(bytes, 9, 12);
 		this.framing = framingOf(this.status, isModern, this.length, this.encoding);
 		this.persistent =
 			isModern && this.framing !== "close" && !saysClose(this.connection);
@@ -61,15 +61,16 @@ function framingOf(
 }
 
 /** @returns whether it is HTTP/1.1, and not 1.0 */
-function requireStatusLine(bytes: Bytes, start: number, end: number): boolean {
-	const minor = (bytes[start + 7] as number) - ZERO;
-	const code = start + 9;
-	const after = start + STATUS_LINE.length;
+function requireStatusLine(bytes: Bytes): boolean {
+	const end = bytes.length;
+	const minor = (bytes[7] as number) - ZERO;
+	const code = 9;
+	const after = STATUS_LINE.length;
 	const isKnown =
 		after <= end &&
-		standsAt(bytes, start, VERSION) &&
+		standsAt(bytes, 0, VERSION) &&
 		(minor === 0 || minor === 1) &&
-		bytes[start + 8] === SPACE &&
+		bytes[8] === SPACE &&
 		(bytes[code] as number) >= ZERO + 1 &&
 		(bytes[code] as number) <= ZERO + 5 &&
 		numberIn(bytes, code, after) >= 0;

@@ -37,27 +37,22 @@ export class RequestHead extends Fields {
 	readonly persistent: boolean;
 	/** The client waits with the body until it is told to go on. */
 	readonly awaitsContinue: boolean;
-	readonly #known = new Map<string, string | null>();
 
 	/**
-	 * Reads the head that stands there, without the empty line that ends it.
+	 * @param bytes a head without the empty line that ends it
 	 * @param scheme of the connection, which is what the client believes to speak
 	 * @throws Malformed when it is malformed or ambiguous
 	 */
-	constructor(
-		bytes: Bytes,
-		start: number,
-		end: number,
-		scheme: "http" | "https",
-	) {
-		const methodEnd = stretchEnd(bytes, start, end, IN_NAME);
+	constructor(bytes: Bytes, scheme: "http" | "https") {
+		const end = bytes.length;
+		const methodEnd = stretchEnd(bytes, 0, end, IN_NAME);
 		const targetStart = methodEnd + 1;
 		const targetEnd = stretchEnd(bytes, targetStart, end, IN_TARGET);
 		const version = targetEnd + 1;
 		const lineEnds = version + VERSION_LENGTH;
 		if (
-			methodEnd === start ||
-			methodEnd - start > METHOD_LENGTH_MAX ||
+			methodEnd === 0 ||
+			methodEnd > METHOD_LENGTH_MAX ||
 			bytes[methodEnd] !== SPACE ||
 			targetEnd === targetStart ||
 			bytes[targetEnd] !== SPACE ||
@@ -66,9 +61,9 @@ export class RequestHead extends Fields {
 		)
 			throw new Malformed("its first line is no request line");
 		const minor = minorVersion(bytes, version);
-		super(bytes, lineEnds, end);
+		super(bytes, lineEnds);
 		this.isModern = minor === 1;
-		this.method = latin1In(bytes, start, methodEnd);
+		this.method = latin1In(bytes, 0, methodEnd);
 		this.framing = framingOf(this.isModern, this.length, this.encoding);
 		this.persistent = this.isModern
 			? !saysClose(this.connection)
@@ -82,19 +77,6 @@ export class RequestHead extends Fields {
 		if (expects !== undefined && expects !== "100-continue")
 			throw new Refused(417, "what it expects is not known");
 		this.awaitsContinue = expects !== undefined && this.isModern;
-	}
-
-	/** The value of a header; null when there is none. */
-	get(name: string): string | null {
-		const known = this.#known.get(name);
-		if (known !== undefined) return known;
-		const value = this.header(name.toLowerCase());
-		this.#known.set(name, value);
-		return value;
-	}
-
-	has(name: string): boolean {
-		return this.get(name) !== null;
 	}
 }
 

@@ -5,10 +5,11 @@
  * @see RFC 9112 6.3, 9.3 and 9.6, RFC 9110 10.1.1
  */
 import { CR, LF } from "../bytes.ts";
-import { type Bytes, cut } from "../message.ts";
+import { type Bytes, cut, sizeOf } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { Malformed, Refused } from "./failure.ts";
+import { HeadReader } from "./head-reader.ts";
 import { arrivedInPart, IncomingRequest } from "./incoming.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 import {
@@ -20,7 +21,7 @@ import {
 	statusLine,
 	textResponse,
 } from "./outgoing.ts";
-import { RequestHead } from "./request-head.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /** What a handler may know of the connection a request came on. */
 export type Connection = {
@@ -36,7 +37,7 @@ export type Shared = {
 		request: IncomingRequest,
 		connection: Connection,
 	) => Answered | Promise<Answered>;
-	readonly scheme: "http" | "https";
+	readonly parseHead: (bytes: Bytes) => RequestHead;
 	readonly limits: Limits;
 	/** The date header of this second. */
 	dateLine: string;
@@ -65,7 +66,6 @@ export type Limits = {
 	readonly connections: number;
 };
 
-const END_OF_HEAD = Buffer.from("\r\n\r\n");
 const EMPTY_LINES_MAX = 4;
 /** Requests that came too early wait in so many bytes; the client is braked beyond. */
 const HELD_BYTES_MAX = 64 * 1024;
@@ -88,9 +88,7 @@ export class ServerConnection implements Connection {
 	#held: Buffer | null = null;
 	#isPaused = false;
 	#isReading = false;
-	/** The last head as it stood there: the next one is nearly always the same. */
-	#headBytes: Buffer | null = null;
-	#head: RequestHead | null = null;
+	readonly #heads: HeadReader<RequestHead>;
 	#request: IncomingRequest | null = null;
 	/** Where the rest of the body goes; null when it is there. */
 	#flow: Inflow | null = null;
@@ -113,6 +111,7 @@ export class ServerConnection implements Connection {
 	constructor(shared: Shared, socket: Bun.Socket<ServerConnection>) {
 		this.#shared = shared;
 		this.#socket = socket;
+		this.#heads = new HeadReader(shared.parseHead, shared.limits.headBytes);
 	}
 
 	get address(): string {
@@ -271,14 +270,12 @@ export class ServerConnection implements Connection {
 	 */
 	#begin(bytes: Buffer): boolean {
 		const start = blankEnd(bytes);
-		const end = this.#headEnd(bytes, start);
+		const end = this.#heads.read(bytes, start);
 		if (end < 0) {
-			if (bytes.length - start > this.#shared.limits.headBytes)
-				throw new Refused(431, "its head is too large");
 			if (this.#phase !== "head" && bytes.length > start) this.#enter("head");
 			return false;
 		}
-		const head = this.#head as RequestHead;
+		const head = this.#heads.head as RequestHead;
 		const { framing } = head;
 		this.#isLast = !head.persistent;
 		this.#unread = 0;
@@ -310,25 +307,6 @@ export class ServerConnection implements Connection {
 		this.#request = request;
 		if (end < bytes.length) this.#receiveBody(bytes.subarray(end));
 		return this.#request === request && this.#handOn(request);
-	}
-
-	/** Where the head ends, with its empty line; -1 while it does not. It is read then. @throws Malformed */
-	#headEnd(bytes: Buffer, start: number): number {
-		const last = this.#headBytes;
-		if (
-			last &&
-			bytes.length - start >= last.length &&
-			bytes.compare(last, 0, last.length, start, start + last.length) === 0
-		)
-			return start + last.length;
-		const found = bytes.indexOf(END_OF_HEAD, start);
-		if (found < 0) return -1;
-		const end = found + END_OF_HEAD.length;
-		if (found - start > this.#shared.limits.headBytes)
-			throw new Refused(431, "its head is too large");
-		this.#head = new RequestHead(bytes, start, found, this.#shared.scheme);
-		this.#headBytes = Buffer.from(bytes.subarray(start, end));
-		return end;
 	}
 
 	/** @returns whether another request may be begun */
@@ -526,7 +504,7 @@ export class ServerConnection implements Connection {
 		this.#isLast ||= this.#shared.isClosing;
 		const kept = this.#isLast
 			? "connection: close\r\n"
-			: this.#head?.isModern
+			: this.#heads.head?.isModern
 				? ""
 				: "connection: keep-alive\r\n";
 		return `${statusLine(status)}${headers}${stamp}${this.#shared.dateLine}${kept}${framing}\r\n`;
@@ -539,7 +517,7 @@ export class ServerConnection implements Connection {
 		headers: string,
 		pieces: Pieces,
 	): Promise<void> {
-		const isChunked = this.#head?.isModern === true;
+		const isChunked = this.#heads.head?.isModern === true;
 		if (!isChunked) this.#isLast = true;
 		const framing = isChunked ? "transfer-encoding: chunked\r\n" : "";
 		this.#outgoing = pieces;
@@ -648,10 +626,6 @@ export class ServerConnection implements Connection {
 		this.#pause(false);
 		this.#socket.end();
 	}
-}
-
-function sizeOf(part: Bytes | string): number {
-	return typeof part === "string" ? Buffer.byteLength(part) : part.length;
 }
 
 /** Clients that end a body with a line of their own leave it before the next request. */

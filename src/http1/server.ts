@@ -6,6 +6,7 @@
  */
 import type { SecureContext } from "node:tls";
 import { every, httpDate, systemClock } from "../clock.ts";
+import { RequestHead } from "./request-head.ts";
 import {
 	type Limits,
 	ServerConnection,
@@ -55,13 +56,14 @@ export function serve(
 	given: Partial<Limits> = {},
 ): HttpServer {
 	const limits = { ...LIMITS, ...given };
+	const scheme = certificates ? "https" : "http";
 	const all = new Set<ServerConnection>();
 	let stopTicking: (() => void) | null = null;
 	let onEmpty: (() => void) | null = null;
 	const shared: Shared = {
 		handler,
 		limits,
-		scheme: certificates ? "https" : "http",
+		parseHead: (bytes) => new RequestHead(bytes, scheme),
 		dateLine: dateLine(),
 		isClosing: false,
 		onGone: (connection) => {
