@@ -21,6 +21,7 @@ import {
 	OPEN_OBJECT,
 	QUOTE,
 	SPACE,
+	ZERO,
 } from "./bytes.ts";
 import * as json from "./json.ts";
 import { skipSpace } from "./json.ts";
@@ -474,19 +475,34 @@ export type Edit = Range & { readonly text: Bytes | string };
 /** The bytes with every edit made. Edits must be in order and must not overlap. */
 export function splice(bytes: Bytes, edits: readonly Edit[]): Bytes {
 	if (edits.length === 0) return bytes;
+	const whole = Buffer.allocUnsafe(splicedSize(bytes, edits));
+	spliceInto(whole, 0, bytes, edits);
+	return whole;
+}
+
+/** How many bytes there are with every edit made. */
+export function splicedSize(bytes: Bytes, edits: readonly Edit[]): number {
 	let { length } = bytes;
 	for (const { start, end, text } of edits)
 		length += sizeOf(text) - (end - start);
-	const whole = Buffer.allocUnsafe(length);
+	return length;
+}
+
+/** Writes the bytes with every edit made. @returns where they end */
+export function spliceInto(
+	whole: Buffer,
+	start: number,
+	bytes: Bytes,
+	edits: readonly Edit[],
+): number {
 	let from = 0;
-	let at = 0;
-	for (const { start, end, text } of edits) {
-		at += copy.call(bytes, whole, at, from, start);
-		at += put(whole, at, text);
-		from = end;
+	let at = start;
+	for (const edit of edits) {
+		at += copy.call(bytes, whole, at, from, edit.start);
+		at += put(whole, at, edit.text);
+		from = edit.end;
 	}
-	copy.call(bytes, whole, at, from, bytes.length);
-	return whole;
+	return at + copy.call(bytes, whole, at, from, bytes.length);
 }
 
 /** The object without one of its members and that member's comma. */
@@ -536,6 +552,17 @@ export function oneLine(message: Bytes): Bytes {
 	return message.map((byte) => (byte === LF || byte === CR ? SPACE : byte));
 }
 
+/** The same, and the end of the line. */
+export function lineOf(message: Bytes | Writable): Bytes {
+	const { length } = message;
+	const whole = Buffer.allocUnsafe(length + 1);
+	write(whole, 0, message);
+	whole[length] = SPACE;
+	const line = oneLine(whole);
+	line[length] = LF;
+	return line;
+}
+
 /** A parsed value as an object, or an empty one when it is something else. */
 export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
 	return value !== null && typeof value === "object" && !Array.isArray(value)
@@ -544,6 +571,22 @@ export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
+
+/** Bytes that are not put together yet: whoever sends them writes them behind what goes before. */
+export type Writable = {
+	readonly length: number;
+	writeTo(whole: Buffer, start: number): void;
+};
+
+/** Writes them where they belong. */
+export function write(
+	whole: Buffer,
+	start: number,
+	bytes: Bytes | Writable,
+): void {
+	if (bytes instanceof Uint8Array) whole.set(bytes, start);
+	else bytes.writeTo(whole, start);
+}
 
 /** All parts in one. */
 export function join(parts: readonly (Bytes | string)[]): Buffer<ArrayBuffer> {
@@ -566,10 +609,28 @@ export function sizeOf(part: Bytes | string): number {
 }
 
 /** Writes a part where it belongs. @returns its size */
-function put(whole: Buffer, at: number, part: Bytes | string): number {
+export function put(whole: Buffer, at: number, part: Bytes | string): number {
 	if (typeof part === "string") return whole.write(part, at);
 	whole.set(part, at);
 	return part.length;
+}
+
+/** Writes a whole number in digits. @returns how many */
+export function putNumber(whole: Buffer, at: number, number: number): number {
+	const digits = digitsIn(number);
+	let left = number;
+	for (let place = at + digits - 1; place >= at; place--) {
+		whole[place] = ZERO + (left % 10);
+		left = Math.floor(left / 10);
+	}
+	return digits;
+}
+
+/** How many digits a whole number has. */
+export function digitsIn(number: number): number {
+	let digits = 1;
+	for (let left = number; left >= 10; left /= 10) digits++;
+	return digits;
 }
 
 /** What closes the objects and arrays that are open, from the outermost on: reading a value is one step, and no two are interleaved. */

@@ -5,7 +5,16 @@
  * @see RFC 9112 3, RFC 9110 5.5
  */
 import { SallyportError } from "../errors.ts";
-import type { Bytes } from "../message.ts";
+import {
+	type Bytes,
+	digitsIn,
+	join,
+	put,
+	putNumber,
+	toBytes,
+	type Writable,
+	write,
+} from "../message.ts";
 
 /** Checked header lines, each with its end. */
 export type HeaderLines = string & { readonly __lines: true };
@@ -15,7 +24,8 @@ export type Request1 = {
 	/** Path and query; what the client was opened for if absent. */
 	readonly path?: string;
 	readonly headers: HeaderLines;
-	readonly body?: Bytes;
+	/** Of a POST alone. */
+	readonly body?: Bytes | Writable;
 	/** Time until the head of the answer; null when whoever asks ends it in time. */
 	readonly timeoutMs: number | null;
 	/** It changes nothing that was not changed by sending it once. */
@@ -57,8 +67,8 @@ export function createSerializer(
 ): Serializer {
 	/** The beginning of the last one: from call to call it is the same. */
 	let last: Pick<Request1, "method" | "path" | "headers"> | null = null;
-	let beginning = "";
-	const beginningOf = ({ method, path, headers }: Request1): string => {
+	let beginning: Bytes = new Uint8Array();
+	const beginningOf = ({ method, path, headers }: Request1): Bytes => {
 		if (
 			last?.headers === headers &&
 			last.method === method &&
@@ -66,20 +76,29 @@ export function createSerializer(
 		)
 			return beginning;
 		last = { method, headers, ...(path !== undefined && { path }) };
-		beginning = `${method} ${path ?? defaultPath} HTTP/1.1\r\nhost: ${host}\r\n${headers}`;
+		const length = method === "POST" ? LENGTH : "";
+		beginning = Buffer.from(
+			`${method} ${path ?? defaultPath} HTTP/1.1\r\nhost: ${host}\r\n${headers}${length}`,
+			"latin1",
+		);
 		return beginning;
 	};
 	return (request) => {
-		const { method, body } = request;
-		const size = body?.length ?? 0;
-		const length =
-			body || method === "POST" ? `content-length: ${size}\r\n\r\n` : "\r\n";
 		const start = beginningOf(request);
-		const headSize = start.length + length.length;
-		const bytes = Buffer.allocUnsafe(headSize + size);
-		bytes.write(start, 0, "latin1");
-		bytes.write(length, start.length, "latin1");
-		if (body) bytes.set(body, headSize);
+		if (request.method !== "POST") return join([start, "\r\n"]);
+		const { body = NOTHING } = request;
+		const { length } = body;
+		const bytes = Buffer.allocUnsafe(
+			start.length + digitsIn(length) + END.length + length,
+		);
+		let at = put(bytes, 0, start);
+		at += putNumber(bytes, at, length);
+		at += put(bytes, at, END);
+		write(bytes, at, body);
 		return bytes;
 	};
 }
+
+const LENGTH = "content-length: ";
+const END = toBytes("\r\n\r\n");
+const NOTHING: Bytes = new Uint8Array();

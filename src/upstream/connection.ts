@@ -7,6 +7,7 @@ import { SallyportError } from "../errors.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import {
 	restoreProgressToken,
+	type WrappedRequest,
 	wrapNotification,
 	wrapRequest,
 } from "./envelope.ts";
@@ -130,7 +131,7 @@ class Sending implements Outgoing {
 	readonly id: number;
 	readonly call: Call;
 	readonly method: string;
-	readonly bytes: Bytes;
+	readonly message: WrappedRequest;
 	readonly speaking: Speaking;
 	readonly headers: Readonly<Record<string, string>> | undefined;
 	readonly signal: Abortable;
@@ -138,8 +139,6 @@ class Sending implements Outgoing {
 	readonly isListen: boolean;
 	readonly #hearing: CallHearing;
 	readonly #to: ReplyTo;
-	/** The client's own, as raw JSON. */
-	readonly #progressToken: string | null;
 
 	constructor(
 		{ hearing, self, ids }: Sender,
@@ -151,7 +150,7 @@ class Sending implements Outgoing {
 	) {
 		const { method, params, logLevel, signal } = call;
 		const id = ++ids.last;
-		const { bytes, progressToken } = wrapRequest({
+		const message = wrapRequest({
 			id,
 			method,
 			params,
@@ -163,7 +162,7 @@ class Sending implements Outgoing {
 		this.id = id;
 		this.call = call;
 		this.method = method;
-		this.bytes = bytes;
+		this.message = message;
 		this.speaking = speaking;
 		this.headers =
 			speaking.era === "modern"
@@ -174,7 +173,6 @@ class Sending implements Outgoing {
 		this.isListen = method === LISTEN;
 		this.#hearing = hearing;
 		this.#to = to;
-		this.#progressToken = progressToken;
 	}
 
 	onNotification(notification: Notification): void {
@@ -189,7 +187,11 @@ class Sending implements Outgoing {
 		)
 			this.#hearing.onNotification(notification);
 		else {
-			const message = relayed(notification, this.id, this.#progressToken);
+			const message = relayed(
+				notification,
+				this.id,
+				this.message.progressToken,
+			);
 			if (message) call.onNotification?.(message);
 		}
 	}

@@ -9,15 +9,21 @@ import { CLOSE_OBJECT } from "../bytes.ts";
 import { skipSpace } from "../json.ts";
 import {
 	type Bytes,
+	digitsIn,
 	type Edit,
 	isObject,
 	join,
 	type Member,
 	memberOf,
 	membersOf,
+	put,
+	putNumber,
 	splice,
+	splicedSize,
+	spliceInto,
 	textOf,
 	toBytes,
+	type Writable,
 } from "../message.ts";
 import {
 	type Era,
@@ -39,22 +45,69 @@ export type Envelope = {
 	readonly version: string;
 };
 
-export type Enveloped = {
-	readonly bytes: Bytes;
+/**
+ * Wraps a request, whose bytes are written where they are sent.
+ * @throws MalformedMessage when the params are not an object, or a member stands twice
+ */
+export function wrapRequest(envelope: Envelope): WrappedRequest {
+	return new WrappedRequest(envelope, rewritten(envelope));
+}
+
+/** A class, because every call makes one. */
+export class WrappedRequest implements Writable {
+	readonly length: number;
 	/** The client's own progress token as raw JSON; null when it wants no progress. */
 	readonly progressToken: string | null;
-};
+	readonly #id: number;
+	/** What stands between the id and the params. */
+	readonly #middle: Bytes;
+	readonly #params: Bytes;
+	readonly #edits: readonly Edit[];
 
-/** Wraps a request. @throws MalformedMessage when the params are not an object, or a member stands twice */
-export function wrapRequest(envelope: Envelope): Enveloped {
-	const { params, progressToken } = rewriteParams(envelope);
-	const head = `{"jsonrpc":"2.0","id":${envelope.id},"method":${JSON.stringify(envelope.method)}`;
-	return {
-		bytes: params
-			? join([`${head},"params":`, params, "}"])
-			: toBytes(`${head}}`),
-		progressToken,
-	};
+	constructor({ id, method }: Envelope, rewrite: Rewrite) {
+		const { params, edits, progressToken } = rewrite;
+		this.progressToken = progressToken;
+		this.#id = id;
+		this.#middle = middleOf(method, params.length > 0);
+		this.#params = params;
+		this.#edits = edits;
+		this.length =
+			START.length +
+			digitsIn(id) +
+			this.#middle.length +
+			splicedSize(params, edits) +
+			1;
+	}
+
+	writeTo(whole: Buffer, start: number): void {
+		let at = start + put(whole, start, START);
+		at += putNumber(whole, at, this.#id);
+		at += put(whole, at, this.#middle);
+		at = spliceInto(whole, at, this.#params, this.#edits);
+		whole[at] = CLOSE_OBJECT;
+	}
+}
+
+const START = toBytes('{"jsonrpc":"2.0","id":');
+
+/** By method, with params and without. */
+const middles = {
+	with: new Map<string, Bytes>(),
+	bare: new Map<string, Bytes>(),
+};
+/** Beyond these all are forgotten. */
+const REMEMBERED_MAX = 200;
+
+function middleOf(method: string, hasParams: boolean): Bytes {
+	const known = hasParams ? middles.with : middles.bare;
+	return (
+		known.get(method) ?? remember(known, method, makeMiddle(method, hasParams))
+	);
+}
+
+function makeMiddle(method: string, hasParams: boolean): Bytes {
+	const middle = `,"method":${JSON.stringify(method)}`;
+	return toBytes(hasParams ? `${middle},"params":` : middle);
 }
 
 /** Wraps a notification; its params travel as they are. */
@@ -96,82 +149,87 @@ export function restoreProgressToken(
 	return splice(notification, [{ ...member, text: token }]);
 }
 
-/** The params as they are sent. */
-type Rewritten = {
-	readonly params: Bytes | null;
-	/** The client's own progress token. */
+/** How the params are sent. */
+type Rewrite = {
+	/** Empty: without. */
+	readonly params: Bytes;
+	readonly edits: readonly Edit[];
 	readonly progressToken: string | null;
 };
 
-function rewriteParams(envelope: Envelope): Rewritten {
-	const { params } = envelope;
-	if (!params) {
-		const own = ownMeta(envelope, envelope.logLevel);
-		return {
-			params: own === "" ? null : toBytes(`{"_meta":{${own}}}`),
-			progressToken: null,
-		};
-	}
-	const meta = memberOf(params, 0, "_meta");
-	if (!meta || !isObject(params, meta.start)) {
-		const own = ownMeta(envelope, envelope.logLevel);
-		if (own === "") return { params, progressToken: null };
-		const comma = params[skipSpace(params, 1)] === CLOSE_OBJECT ? "" : ",";
-		const edit: Edit = meta
-			? { start: meta.start, end: meta.end, text: `{${own}}` }
-			: { start: 1, end: 1, text: `"_meta":{${own}}${comma}` };
-		return { params: splice(params, [edit]), progressToken: null };
-	}
-	return rewriteMeta(envelope, params, meta);
+const NOTHING = new Uint8Array();
+const EMPTY_OBJECT = toBytes("{}");
+const NO_EDITS: readonly Edit[] = [];
+
+function rewritten(envelope: Envelope): Rewrite {
+	const { params, era } = envelope;
+	const meta = params ? memberOf(params, 0, "_meta") : undefined;
+	if (params && meta && isObject(params, meta.start))
+		return rewrittenMeta(envelope, params, meta);
+	if (era === "legacy")
+		return { params: params ?? NOTHING, edits: NO_EDITS, progressToken: null };
+	const own = ownMeta(envelope, envelope.logLevel);
+	const whole = params ?? EMPTY_OBJECT;
+	return {
+		params: whole,
+		edits: [withMeta(whole, meta, own)],
+		progressToken: null,
+	};
 }
 
-function rewriteMeta(
+/** Puts `_meta` first among the params, or in the place of one that is none. */
+function withMeta(params: Bytes, meta: Member | undefined, own: OwnMeta): Edit {
+	if (meta) return { start: meta.start, end: meta.end, text: own.object };
+	const isEmpty = params[skipSpace(params, 1)] === CLOSE_OBJECT;
+	return { start: 1, end: 1, text: isEmpty ? own.member : own.first };
+}
+
+function rewrittenMeta(
 	envelope: Envelope,
 	params: Bytes,
 	meta: Member,
-): Rewritten {
+): Rewrite {
 	const entries = membersOf(params, meta.start);
-	const kept: Member[] = [];
+	let kept = 0;
 	let level: Member | null = null;
 	for (const entry of entries)
-		if (!entry.key.startsWith(RESERVED_META_PREFIX)) kept.push(entry);
+		if (!isReserved(entry)) kept++;
 		else if (entry.key === META.logLevel) level = entry;
 	const own = ownMeta(
 		envelope,
 		level ? textOf(params, level) : envelope.logLevel,
 	);
-	if (kept.length === 0)
+	if (kept === 0) {
+		const { start, end } = meta;
 		return {
-			params: splice(params, [
-				{ start: meta.start, end: meta.end, text: `{${own}}` },
-			]),
+			params,
+			edits: [{ start, end, text: own.object }],
 			progressToken: null,
 		};
-	return keepMeta(envelope, params, meta, entries, kept, own);
+	}
+	const token = entries.find(({ key }) => key === "progressToken");
+	return {
+		params,
+		edits: keepingEdits(meta, entries, own, String(envelope.id)),
+		progressToken: token ? textOf(params, token) : null,
+	};
 }
 
-/** Puts our own members in the place of what is not kept. */
-function keepMeta(
-	envelope: Envelope,
-	params: Bytes,
+/** Puts our own members in the place of those that are not kept, and our progress token in that of the client's. */
+function keepingEdits(
 	meta: Member,
 	entries: readonly Member[],
-	kept: readonly Member[],
-	own: string,
-): Rewritten {
+	own: OwnMeta,
+	token: string,
+): readonly Edit[] {
 	const edits: Edit[] = [];
-	if (own !== "")
-		edits.push({
-			start: meta.start + 1,
-			end: meta.start + 1,
-			text: `${own},`,
-		});
-	const token = kept.find(({ key }) => key === "progressToken");
-	const lastKept = kept.at(-1);
+	const first = meta.start + 1;
+	if (own.members.length > 0)
+		edits.push({ start: first, end: first, text: own.members });
+	const lastKept = entries.findLast((entry) => !isReserved(entry)) as Member;
 	entries.forEach((entry, at) => {
-		if (entry === token) edits.push({ ...entry, text: String(envelope.id) });
-		if (kept.includes(entry)) return;
-		if (lastKept && entry.keyStart < lastKept.keyStart) {
+		if (entry.key === "progressToken") edits.push({ ...entry, text: token });
+		if (isReserved(entry) && entry.keyStart < lastKept.keyStart) {
 			const next = entries[at + 1] as Member;
 			edits.push({ start: entry.keyStart, end: next.keyStart, text: "" });
 		}
@@ -179,28 +237,59 @@ function keepMeta(
 	// What is dropped after the last that stays goes together with the comma before it.
 	const last = entries.at(-1);
 	if (last && last !== lastKept)
-		edits.push({
-			start: lastKept?.end ?? meta.start + 1,
-			end: last.end,
-			text: "",
-		});
-	return {
-		params: splice(params, edits),
-		progressToken: token ? textOf(params, token) : null,
-	};
+		edits.push({ start: lastKept.end, end: last.end, text: "" });
+	return edits;
 }
 
-/** Our reserved members for a modern server, as JSON without the braces; nothing for a legacy one. */
+function isReserved({ key }: Member): boolean {
+	return key.startsWith(RESERVED_META_PREFIX);
+}
+
+/** Our reserved members for a modern server, ready for each place that they are put into; empty for a legacy one. */
+type OwnMeta = {
+	readonly version: string;
+	/** As the whole `_meta`. */
+	readonly object: Bytes;
+	/** As the only param, and as the first of several. */
+	readonly member: Bytes;
+	readonly first: Bytes;
+	/** In front of others in `_meta`. */
+	readonly members: Bytes;
+};
+
 function ownMeta(
 	{ era, clientCapabilities, version }: Envelope,
 	logLevel: string | undefined,
-): string {
-	if (era === "legacy") return "";
-	const own = `${OWN_META}${clientCapabilities},"${META.clientInfo}":${clientInfo(version)}`;
-	return logLevel === undefined ? own : `${own},"${META.logLevel}":${logLevel}`;
+): OwnMeta {
+	if (era === "legacy") return LEGACY_META;
+	const level = logLevel === undefined ? "" : `,"${META.logLevel}":${logLevel}`;
+	const key = level + clientCapabilities;
+	const known = ownMetas.get(key);
+	if (known?.version === version) return known;
+	const own = `${OWN_META}${clientCapabilities},"${META.clientInfo}":${clientInfo(version)}${level}`;
+	return remember(ownMetas, key, metaOf(own, version));
 }
 
+function metaOf(own: string, version: string): OwnMeta {
+	return {
+		version,
+		object: toBytes(`{${own}}`),
+		member: toBytes(`"_meta":{${own}}`),
+		first: toBytes(`"_meta":{${own}},`),
+		members: toBytes(own === "" ? "" : `${own},`),
+	};
+}
+
+const LEGACY_META = metaOf("", "");
+/** By what is declared and wanted. */
+const ownMetas = new Map<string, OwnMeta>();
 const OWN_META = `"${META.protocolVersion}":"${MODERN_REVISION}","${META.clientCapabilities}":`;
+
+function remember<T>(known: Map<string, T>, key: string, made: T): T {
+	if (known.size >= REMEMBERED_MAX) known.clear();
+	known.set(key, made);
+	return made;
+}
 
 /** Who we are as a client, as raw JSON. */
 export function clientInfo(version: string): string {

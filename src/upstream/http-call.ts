@@ -67,11 +67,11 @@ class Running implements Waiter, EventListenerObject, AnswerTo {
 	}
 
 	#post(): void {
-		const { bytes, speaking, headers, method } = this.outgoing;
+		const { message, speaking, headers, method } = this.outgoing;
 		const repeatable = isSafe(method);
 		const options = { headers, timeoutMs: null, repeatable };
 		try {
-			this.exchange = this.channel.post(bytes, speaking, options, this);
+			this.exchange = this.channel.post(message, speaking, options, this);
 		} catch (error) {
 			this.onFailure(error);
 		}

@@ -12,7 +12,7 @@ import {
 	type Exchange,
 } from "../http1/exchange.ts";
 import type { HeaderLines, Request1 } from "../http1/request.ts";
-import type { Bytes } from "../message.ts";
+import type { Bytes, Writable } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 import { discard } from "./http-reply.ts";
 import {
@@ -78,7 +78,7 @@ export class HttpChannel {
 	}
 
 	post(
-		body: Bytes,
+		body: Bytes | Writable,
 		speaking: Speaking,
 		options: PostOptions,
 		to: AnswerTo,

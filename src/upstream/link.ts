@@ -5,7 +5,7 @@
  */
 import type { Abortable } from "../abort.ts";
 import { type ErrorCode, SallyportError } from "../errors.ts";
-import type { Bytes, Message } from "../message.ts";
+import type { Bytes, Message, Writable } from "../message.ts";
 import type { Era } from "../protocol.ts";
 import type { Patience } from "./patience.ts";
 import type { Reply } from "./upstream.ts";
@@ -25,7 +25,7 @@ export type Outgoing = ReplyTo & {
 	readonly id: number;
 	readonly method: string;
 	/** The whole message. */
-	readonly bytes: Bytes;
+	readonly message: Writable;
 	/** What HTTP says beside the message; other transports have no place for it. */
 	readonly speaking: Speaking;
 	/** More headers that mirror the message (modern HTTP). */

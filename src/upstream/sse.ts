@@ -5,7 +5,7 @@
  */
 import { awaited } from "../http1/exchange.ts";
 import type { Request1 } from "../http1/request.ts";
-import type { Bytes } from "../message.ts";
+import type { Bytes, Writable } from "../message.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createEventSplitter } from "./events.ts";
 import { discard, mediaType } from "./http-reply.ts";
@@ -57,7 +57,7 @@ export async function openSseLink(
 	const endpoint = Promise.withResolvers<string>();
 	// Whoever opens the link awaits it; when reading fails first, that is what they are told.
 	endpoint.promise.catch(() => {});
-	const post = async (message: Bytes): Promise<void> => {
+	const post = async (message: Bytes | Writable): Promise<void> => {
 		const request: Request1 = {
 			method: "POST",
 			path: await endpoint.promise,
@@ -80,7 +80,7 @@ export async function openSseLink(
 	};
 	const pending = createPending(hearing, tell);
 	const wire: Wire = {
-		send: ({ bytes }) => post(bytes),
+		send: ({ message }) => post(message),
 		cancel: (outgoing) => {
 			const message = wrapCancellation(outgoing);
 			if (message) tell(message);

@@ -8,7 +8,7 @@
  */
 import { delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
-import { type Bytes, join, oneLine } from "../message.ts";
+import { type Bytes, lineOf, type Writable } from "../message.ts";
 import type { Child, Exit } from "./child.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createLineSplitter } from "./lines.ts";
@@ -40,18 +40,18 @@ export function openStdioLink(child: Child, hearing: Hearing): StdioLink {
 	let open = true;
 	let complaint: string | null = null;
 
-	const write = (bytes: Bytes): void => {
+	const write = (message: Bytes | Writable): void => {
 		if (!open) throw new LinkError("unsent", "the server's process has ended");
-		if (!child.write(join([oneLine(bytes), "\n"])))
+		if (!child.write(lineOf(message)))
 			throw new LinkError("unsent", "the server does not read its input", {
 				hint: "restart it: sallyport servers restart SLUG",
 			});
 	};
 	const pending = createPending(hearing, (bytes) => {
-		if (open) child.write(join([oneLine(bytes), "\n"]));
+		if (open) child.write(lineOf(bytes));
 	});
 	const wire: Wire = {
-		send: ({ bytes }) => write(bytes),
+		send: ({ message }) => write(message),
 		cancel: (outgoing) => tryCancel(outgoing, write),
 	};
 	const giveUp = (reason: string): void => {

@@ -11,7 +11,7 @@ function wrapped(
 	params: string | null,
 	era: Envelope["era"] = "legacy",
 ): { text: string; token: string | null } {
-	const { bytes, progressToken } = wrapRequest({
+	const request = wrapRequest({
 		id: 5,
 		method: "m",
 		params: params === null ? null : toBytes(params),
@@ -19,11 +19,15 @@ function wrapped(
 		clientCapabilities: '{"elicitation":{}}',
 		version: "1",
 	});
-	const text = Buffer.from(bytes).toString();
+	const bytes = Buffer.alloc(request.length + 2, "|");
+	request.writeTo(bytes, 1);
+	const whole = bytes.toString();
+	expect([whole[0], whole.at(-1)]).toEqual(["|", "|"]);
+	const text = whole.slice(1, -1);
 	JSON.parse(text);
 	return {
 		text: text.slice('{"jsonrpc":"2.0","id":5,"method":"m"'.length),
-		token: progressToken,
+		token: request.progressToken,
 	};
 }
 
