@@ -38,7 +38,8 @@ function canonicalCapabilities(declared: unknown): string {
 export function declaredCapabilities(envelope: Envelope): string {
 	const { params } = envelope;
 	const declared = envelope.metaAt(META.clientCapabilities);
-	if (!params || !declared) return NO_CAPABILITIES;
+	if (!params || !declared || declared.end - declared.start === EMPTY_LENGTH)
+		return NO_CAPABILITIES;
 	const raw = textOf(params, declared);
 	const known = remembered.get(raw);
 	if (known !== undefined) return known;
@@ -48,6 +49,8 @@ export function declaredCapabilities(envelope: Envelope): string {
 	return made;
 }
 
+/** Of an object without members: most clients declare that. */
+const EMPTY_LENGTH = 2;
 /** By what was declared, as it was written. */
 const remembered = new Map<string, string>();
 /** Beyond these all are forgotten. */

@@ -89,7 +89,7 @@ export function isModernHeader(headers: HttpRequest["headers"]): boolean {
 /** What `Mcp-Name` must repeat: the tool, prompt, resource or task that is asked for. */
 function routedName(envelope: Envelope): string | null {
 	const { method } = envelope;
-	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
+	const key = NAMED_BY.get(method);
 	const name = key === undefined ? undefined : envelope.param(key);
 	return typeof name === "string" ? name : null;
 }

@@ -42,8 +42,13 @@ export type Interactive = {
 };
 
 export type Input = {
-	/** A modern client's call to a modern server: the server's state is sealed on the way out and opened on the way in. */
-	readonly pass: (interactive: Interactive) => Promise<Reply>;
+	/**
+	 * The params of a modern client's call to a modern server, with the server's own state as it was before it was sealed.
+	 * @throws RpcError when the state is not one of ours, not this call's, or too old
+	 */
+	readonly opened: (params: Bytes, purpose: string) => Bytes;
+	/** The reply to such a call, in which the server's state is sealed. */
+	readonly sealed: (reply: Reply, purpose: string) => Reply;
 	/** A modern client's call to a legacy server: parked while the user is asked. */
 	readonly park: (interactive: Interactive) => Promise<Reply>;
 	/** A legacy client's call to a modern server: asked here, and called again. */
@@ -106,26 +111,17 @@ export function createInput(deps: {
 		return text.slice(at + 1);
 	};
 
-	const pass = ({ purpose, upstream, call }: Interactive): Promise<Reply> => {
-		const { params } = call;
-		const state = params && memberOf(params, 0, "requestState");
-		const sent =
-			params && state
-				? withState(
-						call,
-						params,
-						state,
-						open(purpose(), parseJson(params, state)),
-					)
-				: call;
-		return upstream.request(sent).then((reply) => sealed(reply, purpose));
+	const opened: Input["opened"] = (params, purpose) => {
+		const state = memberOf(params, 0, "requestState");
+		if (!state) return params;
+		const text = open(purpose, parseJson(params, state));
+		return splice(params, [{ ...state, text }]);
 	};
-	/** The reply; a question's state, if it is one, sealed. */
-	const sealed = (reply: Reply, purpose: () => string): Reply => {
+	const sealed: Input["sealed"] = (reply, purpose) => {
 		const asked = inputRequired(reply);
 		const own = asked?.members.find(({ key }) => key === "requestState");
 		if (!asked || !own) return reply;
-		const text = JSON.stringify(seal(purpose(), textOf(asked.body, own)));
+		const text = JSON.stringify(seal(purpose, textOf(asked.body, own)));
 		return { member: "result", body: splice(asked.body, [{ ...own, text }]) };
 	};
 
@@ -263,7 +259,8 @@ export function createInput(deps: {
 	};
 
 	return {
-		pass,
+		opened,
+		sealed,
 		park,
 		fulfil,
 		close: () => {
@@ -274,16 +271,6 @@ export function createInput(deps: {
 			parked.clear();
 		},
 	};
-}
-
-/** The call with the server's own state in it, as raw JSON. */
-function withState(
-	call: Interactive["call"],
-	params: Bytes,
-	place: Member,
-	state: string,
-): Interactive["call"] {
-	return { ...call, params: splice(params, [{ ...place, text: state }]) };
 }
 
 type Asked = { readonly body: Bytes; readonly members: readonly Member[] };

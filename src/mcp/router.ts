@@ -38,7 +38,7 @@ import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
 import { requireMirrored } from "./era.ts";
 import { exposeResult, mayHoldUris } from "./exposure.ts";
-import type { Ask, Input } from "./input.ts";
+import { type Ask, type Input, inputRequired } from "./input.ts";
 import { createLists, type Merged } from "./lists.ts";
 import { loggedBy } from "./logging.ts";
 import { pagesAsked } from "./pages.ts";
@@ -187,14 +187,19 @@ export function createRouter(deps: {
 			!isAskable(upstream.capabilities)
 		)
 			return upstream.request(call);
+		if (routed.era === "modern" && era === "modern") {
+			if (!params || !mayHoldState(params)) return upstream.request(call);
+			const purpose = purposeOf(view, method, server, name);
+			const opened = deps.input.opened(params, purpose);
+			return upstream.request({ ...call, params: opened });
+		}
 		const interactive = {
 			purpose: purposeLater(view, method, server, name),
 			upstream,
 			call,
 		};
-		if (routed.era === "legacy") return deps.input.fulfil(interactive, ask);
-		return era === "modern"
-			? deps.input.pass(interactive)
+		return routed.era === "legacy"
+			? deps.input.fulfil(interactive, ask)
 			: deps.input.park(interactive);
 	};
 
@@ -230,10 +235,18 @@ export function createRouter(deps: {
 		const said = view.only ? routed : saidBy(target.server.slug, routed);
 		const call = asTaskCall(deps.tasks, view, said, target, upstream, facts);
 		const { era } = facts;
-		return {
-			...{ view, routed, target, upstream, era, finish: call.finish },
-			reply: converse(view, call.routed, call.target, upstream, era),
-		};
+		const reply = converse(view, call.routed, call.target, upstream, era);
+		const { finish } = call;
+		return { view, routed, target, upstream, era, finish, reply };
+	};
+	/** The answer of a call, as its client is given it. */
+	const received = (sent: Sent, answer: Reply): Reply | Promise<Reply> => {
+		const { view, routed, target, era } = sent;
+		if (routed.era === "legacy" || era === "legacy" || !inputRequired(answer))
+			return finished(sent, answer);
+		const { server, name } = target;
+		const purpose = purposeOf(view, routed.method, server, name);
+		return finished(sent, deps.input.sealed(answer, purpose));
 	};
 	/** All of it, for whoever waits for it anyway. Throws as `send` does. */
 	const forward = async (
@@ -461,18 +474,18 @@ type Sent = {
 	readonly reply: Promise<Reply>;
 };
 
-/** The answer of a call, as its client is given it. */
-function received(sent: Sent, answer: Reply): Reply | Promise<Reply> {
+/** What an answer comes to, once whatever is sealed in it is. */
+function finished(sent: Sent, answer: Reply): Reply | Promise<Reply> {
 	const { view, routed, upstream, finish } = sent;
 	const mayHaveUris =
 		view.only === null && mayHoldUris(routed.method) && hasResources(upstream);
 	return finish || mayHaveUris
-		? receivedWhole(sent, answer, mayHaveUris)
+		? finishedWhole(sent, answer, mayHaveUris)
 		: worded(sent, answer);
 }
 
 /** The same of one in which ids of tasks or addresses of resources are to be written anew. */
-async function receivedWhole(
+async function finishedWhole(
 	sent: Sent,
 	answer: Reply,
 	mayHaveUris: boolean,
@@ -554,7 +567,11 @@ const IS_ERROR = Buffer.from('"isError"');
 
 /** A call that was answered with a question of ours, perhaps, and comes back with what its client kept for it. */
 function isComingBack({ era, params }: Routed): boolean {
-	return era === "modern" && params !== null && holds(params, REQUEST_STATE);
+	return era === "modern" && params !== null && mayHoldState(params);
+}
+
+function mayHoldState(params: Bytes): boolean {
+	return holds(params, REQUEST_STATE);
 }
 
 const REQUEST_STATE = Buffer.from("requestState");

@@ -136,7 +136,7 @@ function makeView(
 }
 
 /** The views of clients, by the endpoint's own view and by what is added to it. */
-const ofClients = new WeakMap<View, Map<string, View>>();
+const ofClients = new WeakMap<View, Map<string, View>[]>();
 /** Clients are of a few kinds; one that is of a kind of its own costs a view at each call. */
 const KINDS_MAX = 32;
 
@@ -146,14 +146,21 @@ export function viewOfClient(
 	capabilities: string,
 	tasks: Era | null,
 ): View {
-	const key = tasks === null ? capabilities : tasks + capabilities;
-	const known = ofClients.get(view);
-	const found = known?.get(key);
+	const known = ofClients.get(view) ?? noKinds(view);
+	const kinds = known[KINDS_OF_TASKS.indexOf(tasks)] as Map<string, View>;
+	const found = kinds.get(capabilities);
 	if (found) return found;
 	const own = { ...view, capabilities, tasks };
-	if (!known) ofClients.set(view, new Map([[key, own]]));
-	else if (known.size < KINDS_MAX) known.set(key, own);
+	if (kinds.size < KINDS_MAX) kinds.set(capabilities, own);
 	return own;
+}
+
+const KINDS_OF_TASKS: readonly (Era | null)[] = [null, "legacy", "modern"];
+
+function noKinds(view: View): Map<string, View>[] {
+	const kinds = KINDS_OF_TASKS.map(() => new Map<string, View>());
+	ofClients.set(view, kinds);
+	return kinds;
 }
 
 /** The servers of a view by their slugs, found out once for as long as the view holds. */

@@ -31,14 +31,14 @@ export type ParamHeaders = readonly {
 export const NO_PARAM_HEADERS: ParamHeaders = [];
 
 /** Which of its params `Mcp-Name` repeats, by method. */
-export const NAMED_BY: Readonly<Record<string, string>> = {
-	"tools/call": "name",
-	"prompts/get": "name",
-	"resources/read": "uri",
-	"tasks/get": "taskId",
-	"tasks/update": "taskId",
-	"tasks/cancel": "taskId",
-};
+export const NAMED_BY: ReadonlyMap<string, string> = new Map([
+	["tools/call", "name"],
+	["prompts/get", "name"],
+	["resources/read", "uri"],
+	["tasks/get", "taskId"],
+	["tasks/update", "taskId"],
+	["tasks/cancel", "taskId"],
+]);
 
 const MARK = "x-mcp-header";
 /** What stands under these is somebody's value, and no schema. */
@@ -55,7 +55,7 @@ export function mirrorHeaders(
 	params: Bytes | null,
 	paramHeaders: ParamHeaders = NO_PARAM_HEADERS,
 ): Readonly<Record<string, string>> {
-	const key = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
+	const key = NAMED_BY.get(method);
 	const member = key && params ? memberOf(params, 0, key) : undefined;
 	const name = member && params ? stringIn(params, member) : null;
 	const plain = plainHeaders(method, name);
@@ -66,21 +66,23 @@ export function mirrorHeaders(
 
 type PlainHeaders = Readonly<Record<string, string>>;
 
-/** By method and name. */
-const remembered = new Map<string, PlainHeaders>();
+/** By method, and by name or null. */
+const remembered = new Map<string, Map<string | null, PlainHeaders>>();
 /** Beyond these all are forgotten. */
-const REMEMBERED_MAX = 1000;
+const METHODS_MAX = 50;
+const NAMES_MAX = 1000;
 
 function plainHeaders(method: string, name: string | null): PlainHeaders {
-	const key = name === null ? method : `${method} ${name}`;
-	const known = remembered.get(key);
+	const known = remembered.get(method)?.get(name);
 	if (known) return known;
-	if (remembered.size >= REMEMBERED_MAX) remembered.clear();
 	const made: PlainHeaders = {
 		[HEADER.method]: method,
 		...(name !== null && { [HEADER.name]: encode(name) }),
 	};
-	remembered.set(key, made);
+	if (remembered.size >= METHODS_MAX) remembered.clear();
+	const names = remembered.get(method) ?? new Map();
+	if (names.size >= NAMES_MAX) names.clear();
+	remembered.set(method, names.set(name, made));
 	return made;
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { createInput, type Interactive } from "../../src/mcp/input.ts";
+import { createInput } from "../../src/mcp/input.ts";
 import { parseJson, toBytes } from "../../src/message.ts";
 import { wholeBody } from "../../src/upstream/reply.ts";
 import {
@@ -36,14 +36,13 @@ test("SEP-2322: a server's requestState is sealed for one call of one client, fo
 		params: string,
 		purpose = "ada's",
 	): Promise<Readonly<Record<string, unknown>>> => {
-		const call: Interactive["call"] = {
+		const reply = await upstream.request({
 			method: "tools/call",
-			params: toBytes(params),
+			params: input.opened(toBytes(params), purpose),
 			signal: new AbortController().signal,
-			asker: "ada",
-		};
-		const reply = await input.pass({ purpose: () => purpose, upstream, call });
-		return parseJson(await wholeBody(reply.body)) as Record<string, unknown>;
+		});
+		const { body } = input.sealed(reply, purpose);
+		return parseJson(await wholeBody(body)) as Record<string, unknown>;
 	};
 	const { requestState } = await pass('{"name":"a"}');
 	expect(JSON.stringify(requestState)).not.toContain("tate");
