@@ -43,26 +43,42 @@ export function every(ms: number, work: () => void): () => void {
 }
 
 /** Something that is given up when it is not over by then. */
-export type Deadline = {
-	/** When it passes; set by whoever keeps the deadlines. */
-	atMs: number;
+export abstract class Deadline {
+	/** When it passes; set by whoever keeps the deadlines, as are its neighbours. */
+	atMs = 0;
+	before: Deadline | null = null;
+	after: Deadline | null = null;
+
 	/** Called once it has passed; the deadline does not stand any more. */
-	onLate(): void;
-};
+	abstract onLate(): void;
+}
 
 /**
  * The deadlines that stand. Every call sets some, and next to none is ever passed: one timer for all of them, set for
- * the first to come, costs a call far less than a timer for each. Never keeps the process alive.
+ * the first to come, and a ring that each is put into and taken out of, cost a call far less than a timer for each.
+ * Never keeps the process alive.
  */
-class Deadlines {
-	readonly #standing = new Set<Deadline>();
+class Deadlines extends Deadline {
 	#timer: ReturnType<typeof setTimeout> | null = null;
 	#timerMs = Number.POSITIVE_INFINITY;
+
+	/** It closes the ring itself. */
+	constructor() {
+		super();
+		this.before = this;
+		this.after = this;
+	}
 
 	/** Sets it to pass so long from now. */
 	add(deadline: Deadline, inMs: number): void {
 		this.putOff(deadline, inMs);
-		this.#standing.add(deadline);
+		if (deadline.after === null) {
+			const last = this.before as Deadline;
+			deadline.before = last;
+			deadline.after = this;
+			last.after = deadline;
+			this.before = deadline;
+		}
 		if (deadline.atMs < this.#timerMs) this.#wakeAt(deadline.atMs);
 	}
 
@@ -72,25 +88,38 @@ class Deadlines {
 	}
 
 	delete(deadline: Deadline): void {
-		this.#standing.delete(deadline);
+		const { before, after } = deadline;
+		if (before === null || after === null) return;
+		before.after = after;
+		after.before = before;
+		deadline.before = null;
+		deadline.after = null;
 	}
 
 	#wakeAt(atMs: number): void {
 		if (this.#timer) clearTimeout(this.#timer);
 		this.#timerMs = atMs;
 		const waitMs = Math.max(1, Math.ceil(atMs - performance.now()));
-		this.#timer = setTimeout(() => this.#look(), waitMs);
+		this.#timer = setTimeout(() => this.onLate(), waitMs);
 		this.#timer.unref();
 	}
 
-	#look(): void {
+	/** Some may have passed. */
+	onLate(): void {
 		this.#timer = null;
 		this.#timerMs = Number.POSITIVE_INFINITY;
 		const nowMs = performance.now();
+		const passed: Deadline[] = [];
 		let nextMs = Number.POSITIVE_INFINITY;
-		for (const deadline of [...this.#standing])
-			if (deadline.atMs > nowMs) nextMs = Math.min(nextMs, deadline.atMs);
-			else if (this.#standing.delete(deadline)) deadline.onLate();
+		for (let each = this.after; each && each !== this; each = each.after)
+			if (each.atMs > nowMs) nextMs = Math.min(nextMs, each.atMs);
+			else passed.push(each);
+		// One of them may take another back, or set it anew.
+		for (const each of passed)
+			if (each.after !== null && each.atMs <= nowMs) {
+				this.delete(each);
+				each.onLate();
+			}
 		if (nextMs < this.#timerMs) this.#wakeAt(nextMs);
 	}
 }

@@ -1,10 +1,23 @@
 import { expect, test } from "bun:test";
-import { type Deadline, deadlines } from "../src/clock.ts";
+import { Deadline, deadlines } from "../src/clock.ts";
 import { withTimers } from "./support/timers.ts";
+
+class Told extends Deadline {
+	readonly tell: () => void;
+
+	constructor(tell: () => void) {
+		super();
+		this.tell = tell;
+	}
+
+	onLate(): void {
+		this.tell();
+	}
+}
 
 /** A deadline that writes down when it was passed. */
 function deadline(name: string, passed: string[]): Deadline {
-	return { atMs: 0, onLate: () => void passed.push(name) };
+	return new Told(() => void passed.push(name));
 }
 
 test("deadlines pass in their order, each once, however they were set", () =>
@@ -40,14 +53,11 @@ test("what one does when it passes may take another back, or set it anew", () =>
 	withTimers((passMs) => {
 		const passed: string[] = [];
 		const other = deadline("other", passed);
-		const again: Deadline = {
-			atMs: 0,
-			onLate: () => {
-				passed.push("again");
-				deadlines.delete(other);
-				if (passed.length < 3) deadlines.add(again, 500);
-			},
-		};
+		const again = new Told(() => {
+			passed.push("again");
+			deadlines.delete(other);
+			if (passed.length < 3) deadlines.add(again, 500);
+		});
 		deadlines.add(again, 1000);
 		deadlines.add(other, 1000);
 		passMs(5000);

@@ -21,6 +21,7 @@ export function withDoors(
 			.filter((door) => door !== null && door !== origin)
 			.map((door) => [new URL(door as string).host, speakAs(door as string)]),
 	);
+	if (beside.size === 0) return own;
 	return (request, connection) => {
 		const host = request.headers.get("host")?.toLowerCase() ?? "";
 		return (beside.get(host) ?? own)(request, connection);

@@ -91,14 +91,30 @@ export function createHttpServer(deps: HttpDeps): Handler {
 			? problemText(408, "the request did not arrive whole")
 			: problem(error, request.id, deps.log);
 
-	return (request, connection) => {
-		if (!deps.admission.isOurHost(request))
-			return problemText(421, "this host is not served here");
+	/** What follows from a head alone; the heads of one client are nearly always one and the same. */
+	const destinations = new WeakMap<object, Destination>();
+	const destinationOf = (request: IncomingRequest): Destination => {
+		const known = destinations.get(request.headers);
+		if (known) return known;
 		const slug = endpointOf(request);
+		const found: Destination = {
+			isOurHost: deps.admission.isOurHost(request),
+			isOurOrigin: deps.admission.isOurOrigin(request),
+			slug,
+			resource: slug ? `${deps.origin}/mcp/${slug}` : `${deps.origin}/mcp`,
+		};
+		destinations.set(request.headers, found);
+		return found;
+	};
+
+	return (request, connection) => {
+		const destination = destinationOf(request);
+		if (!destination.isOurHost)
+			return problemText(421, "this host is not served here");
 		const arrival = new Arrival(request, connection, deps.admission);
-		if (slug === undefined) return route(arrival);
+		if (destination.slug === undefined) return route(arrival);
 		try {
-			return answerMcp(deps, witness, arrival, slug);
+			return answerMcp(deps, witness, arrival, destination);
 		} catch (error) {
 			return failed(arrival, error);
 		}
@@ -144,7 +160,7 @@ function answerMcp(
 	deps: HttpDeps,
 	witness: Witness,
 	arrival: Arrival,
-	slug: string | null,
+	{ slug = null, resource, isOurOrigin }: Destination,
 ): Answered | Promise<Answered> {
 	const { request } = arrival;
 	if (request.method === "OPTIONS")
@@ -152,13 +168,9 @@ function answerMcp(
 			status: 204,
 			headers: { Allow: "GET, POST, DELETE" },
 		});
-	if (!deps.admission.isOurOrigin(request))
+	if (!isOurOrigin)
 		return problemText(403, "this page may not use the gateway");
-	const judged = deps.judge(
-		request,
-		slug === null ? `${deps.origin}/mcp` : `${deps.origin}/mcp/${slug}`,
-		arrival,
-	);
+	const judged = deps.judge(request, resource, arrival);
 	if (!judged.ok) {
 		witness.turnedAway(arrival);
 		return judged.response;
@@ -167,6 +179,16 @@ function answerMcp(
 	const place: Place = { caller, slug, requestId: request.id };
 	return witness.heard(arrival, caller, deps.endpoint(request, place));
 }
+
+/** Where a request wants to go, and whether it may. */
+type Destination = {
+	readonly isOurHost: boolean;
+	readonly isOurOrigin: boolean;
+	/** The endpoint's slug, null at `/mcp`; undefined where something else is. */
+	readonly slug: string | null | undefined;
+	/** The endpoint as tokens name it. */
+	readonly resource: string;
+};
 
 /** A request, where it came from and where it goes. A class, because every call makes one. */
 class Arrival {

@@ -37,6 +37,11 @@ export class Answer {
 		return this.#body;
 	}
 
+	/** The media type of the body, in small letters; empty when it does not say. */
+	get mediaType(): string {
+		return this.#head.mediaType;
+	}
+
 	/** A header by its lower-case name; null when there is none. */
 	header(name: string): string | null {
 		return this.#head.get(name);

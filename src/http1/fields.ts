@@ -41,6 +41,7 @@ export class Fields {
 	readonly #bytes: Bytes;
 	readonly #start: number;
 	readonly #known = new Map<string, string | null>();
+	#mediaType: string | null = null;
 
 	/**
 	 * Reads the fields of a head without its empty line.
@@ -101,6 +102,12 @@ export class Fields {
 		return this.get(name) !== null;
 	}
 
+	/** The media type alone, in small letters; empty when there is none. */
+	get mediaType(): string {
+		this.#mediaType ??= mediaTypeIn(this.get("content-type") ?? "");
+		return this.#mediaType;
+	}
+
 	#find(name: string): string | null {
 		const bytes = this.#bytes;
 		const end = bytes.length;
@@ -132,6 +139,12 @@ export class Fields {
 			yield [latin1In(bytes, start, colon), valueIn(bytes, colon + 1, at)];
 		}
 	}
+}
+
+/** The media type in a `content-type`, in small letters (RFC 9110 8.3.1). */
+function mediaTypeIn(value: string): string {
+	const end = value.indexOf(";");
+	return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase();
 }
 
 /** Of such a header there is one, or nobody knows which one counts. */

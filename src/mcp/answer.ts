@@ -2,7 +2,7 @@
  * A reply as an HTTP response: plain JSON when the answer is all there is, an event stream as soon as something
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
-import { type Deadline, deadlines } from "../clock.ts";
+import { Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
 import { type HeaderLines, headerLines } from "../http1/request.ts";
@@ -56,14 +56,14 @@ export function answer(manner: Manner): PlainResponse | Promise<PlainResponse> {
 }
 
 /** An answer in the making. A class, because every call makes one. */
-class Answering implements Deadline, Notify {
-	atMs = 0;
+class Answering extends Deadline implements Notify {
 	readonly #manner: Manner;
 	#response: PromiseWithResolvers<PlainResponse> | null = null;
 	#stream: EventSink | null = null;
 	#finished = false;
 
 	constructor(manner: Manner) {
+		super();
 		this.#manner = manner;
 	}
 

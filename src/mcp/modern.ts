@@ -5,7 +5,7 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { Abort } from "../abort.ts";
-import { type Deadline, deadlines } from "../clock.ts";
+import { Deadline, deadlines } from "../clock.ts";
 import type { PlainResponse } from "../http1/outgoing.ts";
 import { objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
@@ -70,8 +70,7 @@ export function modern(
 const HASTE_MS = 50;
 
 /** One request, which ends with its connection. A class, because every call makes one. */
-class ModernCall implements Manner, Deadline, EventListenerObject {
-	atMs = 0;
+class ModernCall extends Deadline implements Manner, EventListenerObject {
 	readonly exchange: Exchange;
 	readonly signal = new Abort();
 	readonly id: string;
@@ -80,6 +79,7 @@ class ModernCall implements Manner, Deadline, EventListenerObject {
 	#connection: AbortSignal | null = null;
 
 	constructor(deps: McpDeps, exchange: Exchange) {
+		super();
 		this.exchange = exchange;
 		this.id = exchange.id;
 		this.streams = exchange.streams;

@@ -28,12 +28,9 @@ export function readBody(request: HttpRequest): Bytes | Promise<Bytes> {
 			"the content type must be application/json",
 			{ status: 415 },
 		);
+	if (whole && whole.length <= MESSAGE_BYTES_MAX) return whole;
 	const declared = Number(headers.get("content-length") ?? Number.NaN);
 	if (declared > MESSAGE_BYTES_MAX) throw tooLarge(MESSAGE_BYTES_MAX);
-	if (whole) {
-		if (whole.length > MESSAGE_BYTES_MAX) throw tooLarge(MESSAGE_BYTES_MAX);
-		return whole;
-	}
 	return declared >= 0
 		? request.bytes()
 		: readChunks(request, MESSAGE_BYTES_MAX);

@@ -15,7 +15,6 @@ import {
 	answers,
 	bodyOf,
 	discard,
-	mediaType,
 	readEvents,
 	readJson,
 	readRefusal,
@@ -140,7 +139,7 @@ function answerOf(running: Running, answer: Answer): Reply | Promise<Reply> {
 	const { status } = answer;
 	if (status < 200 || status > 299) return refused(running, answer);
 	if (outgoing.method === "initialize") running.channel.adopt(answer);
-	const type = mediaType(answer);
+	const type = answer.mediaType;
 	if (type === "application/json") return readJson(answer, outgoing.id);
 	if (type === "text/event-stream") return followEvents(running, answer);
 	discard(answer);

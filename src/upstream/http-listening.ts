@@ -8,7 +8,7 @@ import { delay } from "../clock.ts";
 import type { Message } from "../message.ts";
 import type { EventSplitter } from "./events.ts";
 import type { HttpChannel } from "./http-channel.ts";
-import { discard, mediaType, readEvents, reopenMs } from "./http-reply.ts";
+import { discard, readEvents, reopenMs } from "./http-reply.ts";
 import { swallowExpected } from "./http-target.ts";
 import type { Hearing, Speaking } from "./link.ts";
 
@@ -48,7 +48,7 @@ async function listenOnce(
 	try {
 		const answer = await exchange.answer;
 		if (answer.status === 404 && channel.inSession(speaking)) channel.lose();
-		if (answer.status !== 200 || mediaType(answer) !== "text/event-stream") {
+		if (answer.status !== 200 || answer.mediaType !== "text/event-stream") {
 			discard(answer);
 			return null;
 		}

@@ -18,7 +18,6 @@ import {
 	parseMessage,
 } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
-import { MEDIA } from "../protocol.ts";
 import { type Cutter, createCutter } from "./cutter.ts";
 import { createEventSplitter, type EventSplitter } from "./events.ts";
 import { LinkError, MESSAGE_BYTES_MAX, pauseMs, RECONNECT_MS } from "./link.ts";
@@ -31,14 +30,6 @@ const WHOLE_BYTES_MAX = 64 * 1024;
 const STALL_MS = 300_000;
 
 type RpcResponse = Extract<Message, { kind: "response" }>;
-
-/** The media type alone, or empty. */
-export function mediaType(answer: Answer): string {
-	const type = answer.header("content-type") ?? "";
-	if (type === MEDIA.json) return type;
-	const end = type.indexOf(";");
-	return (end < 0 ? type : type.slice(0, end)).trim().toLowerCase();
-}
 
 /** Reads a JSON answer to the request of this id. @throws LinkError */
 export function readJson(answer: Answer, id: number): Reply | Promise<Reply> {

@@ -2,19 +2,19 @@
  * How long one call waits for its server: anew each time the server shows that it is alive, and not at all while a
  * person is being asked.
  */
-import { type Deadline, deadlines } from "../clock.ts";
+import { Deadline, deadlines } from "../clock.ts";
 
 /** Whoever waits, and is told when it took too long. */
 export type Waiter = { onLate(): void };
 
 /** A class, because every call makes one. */
-export class Patience implements Deadline {
+export class Patience extends Deadline {
 	readonly timeoutMs: number;
-	atMs = 0;
 	#holds = 0;
 	#waiter: Waiter | null = null;
 
 	constructor(timeoutMs: number) {
+		super();
 		this.timeoutMs = timeoutMs;
 	}
 

@@ -8,7 +8,7 @@ import type { Request1 } from "../http1/request.ts";
 import type { Bytes, Writable } from "../message.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createEventSplitter } from "./events.ts";
-import { discard, mediaType } from "./http-reply.ts";
+import { discard } from "./http-reply.ts";
 import {
 	baseHeaders,
 	type HttpTarget,
@@ -40,7 +40,7 @@ export async function openSseLink(
 		repeatable: true,
 	};
 	const stream = await awaited((to) => client.send(listening, to)).answer;
-	if (stream.status !== 200 || mediaType(stream) !== "text/event-stream") {
+	if (stream.status !== 200 || stream.mediaType !== "text/event-stream") {
 		client.close();
 		throw new LinkError(
 			"final",
