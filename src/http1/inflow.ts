@@ -14,6 +14,8 @@ export type Inflow = Pieces & {
 
 /** The sender is braked while this much waits. */
 const WAITING_BYTES_MAX = 1024 * 1024;
+/** What a piece costs besides its bytes: a body in chunks of one byte is a hundred times what it says. */
+const PIECE_BYTES = 128;
 
 /**
  * @param brake called with true when too much waits, with false when it was read
@@ -47,7 +49,7 @@ export function createInflow(
 				return;
 			}
 			waiting.push(piece);
-			held += piece.length;
+			held += piece.length + PIECE_BYTES;
 			if (held < WAITING_BYTES_MAX || braked) return;
 			braked = true;
 			brake(true);
@@ -57,7 +59,7 @@ export function createInflow(
 		next: () => {
 			const piece = waiting.shift();
 			if (piece) {
-				held -= piece.length;
+				held -= piece.length + PIECE_BYTES;
 				if (braked && held < WAITING_BYTES_MAX) {
 					braked = false;
 					brake(false);

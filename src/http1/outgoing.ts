@@ -58,17 +58,26 @@ export async function plainOf(
 	}
 	const pieces = bytesOf(body);
 	onPieces(pieces);
-	if (response.headers.get("content-type") === "text/event-stream")
+	if (EVENTS.test(response.headers.get("content-type") ?? ""))
 		return new PlainResponse(status, headers, pieces);
 	const first = pieces.next();
 	if (isHasty && !(await Promise.race([first, delay(0).then(() => false)])))
 		return new PlainResponse(status, headers, pieces);
 	const second = (await first) && pieces.next();
-	if (second) await Promise.resolve(); // one step for a body that has ended to say so
+	// A few steps for a body that has ended to say so.
+	for (let step = 0; second && step < STEPS_TO_END; step++) {
+		if (Bun.peek.status(second) !== "pending") break;
+		await Promise.resolve();
+	}
 	return !second || Bun.peek(second) === null
 		? new PlainResponse(status, headers, second ? [(await first) as Bytes] : [])
 		: new PlainResponse(status, headers, resumed([first, second], pieces));
 }
+
+/** Streams whose first piece may be long in coming. */
+const EVENTS = /^text\/event-stream\s*(?:;|$)/i;
+/** What stands between the end of a body and whoever reads it, in turns of the queue of microtasks. */
+const STEPS_TO_END = 8;
 
 /** A web stream may hold texts too. */
 function bytesOf(body: ReadableStream<Bytes | string>): Pieces {

@@ -19,6 +19,15 @@ import {
 const VERSION = "HTTP/1.";
 const VERSION_LENGTH = "HTTP/1.1".length;
 const METHOD_LENGTH_MAX = 32;
+const METHODS: ReadonlySet<string> = new Set([
+	"GET",
+	"HEAD",
+	"POST",
+	"PUT",
+	"PATCH",
+	"DELETE",
+	"OPTIONS",
+]);
 const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 
@@ -64,6 +73,9 @@ export class RequestHead extends Fields {
 		super(bytes, lineEnds);
 		this.isModern = minor === 1;
 		this.method = latin1In(bytes, 0, methodEnd);
+		// The platform takes what it does not know for GET.
+		if (!METHODS.has(this.method))
+			throw new Refused(501, "its method is not known");
 		this.framing = framingOf(this.isModern, this.length, this.encoding);
 		this.persistent = this.isModern
 			? !saysClose(this.connection)

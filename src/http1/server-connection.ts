@@ -100,6 +100,8 @@ export class ServerConnection implements Connection {
 	#unread = 0;
 	/** The answer on its way is the last one. */
 	#isLast = false;
+	/** The head of the answer is written. */
+	#hasBegun = false;
 	/** The client has ended its side. */
 	#hasEnded = false;
 	#unwritten: Bytes | null = null;
@@ -131,11 +133,11 @@ export class ServerConnection implements Connection {
 				return;
 			case "linger":
 				this.#unread += bytes.length;
-				if (this.#unread > this.#shared.limits.unreadBytes) this.destroy();
+				// Braked and not cut off: a reset would overtake the answer that it has yet to read.
+				if (this.#unread > this.#shared.limits.unreadBytes) this.#pause(true);
 				return;
 			case "answer":
-				this.#hold(bytes);
-				if (bytes.length > HELD_BYTES_MAX) this.#pause(true);
+				if (this.#hold(bytes) > HELD_BYTES_MAX) this.#pause(true);
 				return;
 			case "gone":
 				return;
@@ -237,8 +239,10 @@ export class ServerConnection implements Connection {
 		this.#recent = 0;
 	}
 
-	#hold(bytes: Buffer): void {
+	/** @returns how much is held */
+	#hold(bytes: Buffer): number {
 		this.#held = this.#held ? Buffer.concat([this.#held, bytes]) : bytes;
+		return this.#held.length;
 	}
 
 	#pause(on: boolean): void {
@@ -278,6 +282,7 @@ export class ServerConnection implements Connection {
 		const head = this.#heads.head as RequestHead;
 		const { framing } = head;
 		this.#isLast = !head.persistent;
+		this.#hasBegun = false;
 		this.#unread = 0;
 		if (typeof framing === "number") {
 			const bodyEnd = end + framing;
@@ -328,7 +333,8 @@ export class ServerConnection implements Connection {
 		let isAsked = false;
 		return {
 			next: () => {
-				if (!isAsked && this.#phase === "body") this.#write(CONTINUE);
+				if (!isAsked && !this.#hasBegun && this.#phase === "body")
+					this.#write(CONTINUE);
 				isAsked = true;
 				return flow.next();
 			},
@@ -350,7 +356,8 @@ export class ServerConnection implements Connection {
 			this.#refuse(status, `this is no request: ${error.fault}`);
 			return;
 		}
-		if (end < 0) return;
+		// It may have been given up on the way.
+		if (end < 0 || this.#phase !== "body") return;
 		this.#flow = null;
 		this.#dechunker = null;
 		flow.end();
@@ -376,7 +383,7 @@ export class ServerConnection implements Connection {
 			throw new Refused(413, "its body is too large");
 		if (this.#request) flow.push(piece);
 		// Its answer went out before it was read.
-		else if (this.#unread > unreadBytes) this.destroy();
+		else if (this.#unread > unreadBytes && this.#phase === "body") this.#end();
 	}
 
 	/** Handlers answer for their own errors; this is for what they could not. */
@@ -501,6 +508,7 @@ export class ServerConnection implements Connection {
 		framing: string,
 	): string {
 		const stamp = id === "" ? "" : `x-request-id: ${id}\r\n`;
+		this.#hasBegun = true;
 		this.#isLast ||= this.#shared.isClosing;
 		const kept = this.#isLast
 			? "connection: close\r\n"
@@ -623,6 +631,8 @@ export class ServerConnection implements Connection {
 		this.#enter("linger");
 		this.#unread = 0;
 		this.#held = null;
+		this.#flow = null;
+		this.#dechunker = null;
 		this.#pause(false);
 		this.#socket.end();
 	}

@@ -31,7 +31,7 @@ export type TlsMaterial = {
 export type TlsListener = Listener & {
 	/**
 	 * Shows these certificates to every new connection; open ones go on undisturbed. Resolves once a connection of
-	 * our own has seen the first of them.
+	 * our own has seen the first of them. One at a time: a second call waits for the first.
 	 * @throws SallyportError `invalid` when they cannot be served (the old ones still are), `internal` when another
 	 * certificate is seen
 	 */
@@ -72,11 +72,17 @@ export function listenTls(
 	const server = listening(`${host}:${port}`, () =>
 		serve({ hostname: bindable(host), port }, () => shown, handler),
 	);
+	let replacing = Promise.resolve();
+	const replace = async (next: readonly TlsMaterial[]): Promise<void> => {
+		shown = certificatesOf(next);
+		await probe(host, server.port, next);
+	};
 	return {
 		...server,
-		replace: async (next) => {
-			shown = certificatesOf(next);
-			await probe(host, server.port, next);
+		replace: (next) => {
+			const done = replacing.then(() => replace(next));
+			replacing = done.catch(() => {}); // its caller is told; the next in line is not concerned
+			return done;
 		},
 	};
 }
