@@ -441,7 +441,13 @@ export function latin1In(bytes: Bytes, start: number, end: number): string {
 }
 
 /** Methods of `Buffer` that do for any bytes, which need no view then. */
-const { latin1Slice, includes, copy } = Buffer.prototype as unknown as {
+const {
+	latin1Slice,
+	includes,
+	copy,
+	write: writeText,
+} = Buffer.prototype as unknown as {
+	readonly write: (this: Bytes, text: string, at: number) => number;
 	readonly latin1Slice: (this: Bytes, start: number, end: number) => string;
 	readonly includes: (this: Bytes, needle: Uint8Array | string) => boolean;
 	readonly copy: (
@@ -475,7 +481,7 @@ export type Edit = Range & { readonly text: Bytes | string };
 /** The bytes with every edit made. Edits must be in order and must not overlap. */
 export function splice(bytes: Bytes, edits: readonly Edit[]): Bytes {
 	if (edits.length === 0) return bytes;
-	const whole = Buffer.allocUnsafe(splicedSize(bytes, edits));
+	const whole = allocate(splicedSize(bytes, edits));
 	spliceInto(whole, 0, bytes, edits);
 	return whole;
 }
@@ -490,7 +496,7 @@ export function splicedSize(bytes: Bytes, edits: readonly Edit[]): number {
 
 /** Writes the bytes with every edit made. @returns where they end */
 export function spliceInto(
-	whole: Buffer,
+	whole: Bytes,
 	start: number,
 	bytes: Bytes,
 	edits: readonly Edit[],
@@ -531,13 +537,20 @@ export function holds(bytes: Bytes, needle: Uint8Array | string): boolean {
  */
 export function cut(bytes: Bytes, start: number, end: number): Bytes {
 	if (end - start > COPIED_BYTES_MAX) return bytes.subarray(start, end);
-	const piece = Buffer.allocUnsafe(end - start);
+	const piece = allocate(end - start);
 	copy.call(bytes, piece, 0, start, end);
 	return piece;
 }
 
 /** What the engine keeps inside its heap. */
 const COPIED_BYTES_MAX = 1000;
+
+/** Bytes to be written: few are cheaper as the engine's own, many when they need not be cleared first. */
+export function allocate(length: number): Uint8Array<ArrayBuffer> {
+	return length > COPIED_BYTES_MAX
+		? Buffer.allocUnsafe(length)
+		: new Uint8Array(length);
+}
 
 /** The bytes as a `Buffer`, which most of them are already: a second view is not free. */
 export function bufferOf(bytes: Bytes): Buffer {
@@ -555,7 +568,7 @@ export function oneLine(message: Bytes): Bytes {
 /** The same, and the end of the line. */
 export function lineOf(message: Bytes | Writable): Bytes {
 	const { length } = message;
-	const whole = Buffer.allocUnsafe(length + 1);
+	const whole = allocate(length + 1);
 	write(whole, 0, message);
 	whole[length] = SPACE;
 	const line = oneLine(whole);
@@ -575,12 +588,12 @@ const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
 /** Bytes that are not put together yet: whoever sends them writes them behind what goes before. */
 export type Writable = {
 	readonly length: number;
-	writeTo(whole: Buffer, start: number): void;
+	writeTo(whole: Bytes, start: number): void;
 };
 
 /** Writes them where they belong. */
 export function write(
-	whole: Buffer,
+	whole: Bytes,
 	start: number,
 	bytes: Bytes | Writable,
 ): void {
@@ -609,14 +622,14 @@ export function sizeOf(part: Bytes | string): number {
 }
 
 /** Writes a part where it belongs. @returns its size */
-export function put(whole: Buffer, at: number, part: Bytes | string): number {
-	if (typeof part === "string") return whole.write(part, at);
+export function put(whole: Bytes, at: number, part: Bytes | string): number {
+	if (typeof part === "string") return writeText.call(whole, part, at);
 	whole.set(part, at);
 	return part.length;
 }
 
 /** Writes a whole number in digits. @returns how many */
-export function putNumber(whole: Buffer, at: number, number: number): number {
+export function putNumber(whole: Bytes, at: number, number: number): number {
 	const digits = digitsIn(number);
 	let left = number;
 	for (let place = at + digits - 1; place >= at; place--) {
@@ -663,7 +676,7 @@ function endOf(bytes: Bytes, start: number): number {
 }
 
 /** Bytes of a string that are looked through before its end is searched for: most strings are shorter than a search costs. */
-export const LOOKED_THROUGH = 24;
+export const LOOKED_THROUGH = 48;
 
 function stringEnd(bytes: Bytes, start: number): number {
 	let at = start + 1;

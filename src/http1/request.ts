@@ -6,6 +6,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import {
+	allocate,
 	type Bytes,
 	digitsIn,
 	join,
@@ -88,7 +89,7 @@ export function createSerializer(
 		if (request.method !== "POST") return join([start, "\r\n"]);
 		const { body = NOTHING } = request;
 		const { length } = body;
-		const bytes = Buffer.allocUnsafe(
+		const bytes = allocate(
 			start.length + digitsIn(length) + END.length + length,
 		);
 		let at = put(bytes, 0, start);

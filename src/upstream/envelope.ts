@@ -79,7 +79,7 @@ export class WrappedRequest implements Writable {
 			1;
 	}
 
-	writeTo(whole: Buffer, start: number): void {
+	writeTo(whole: Bytes, start: number): void {
 		let at = start + put(whole, start, START);
 		at += putNumber(whole, at, this.#id);
 		at += put(whole, at, this.#middle);

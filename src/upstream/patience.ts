@@ -52,8 +52,7 @@ export class Patience extends Deadline {
 	}
 
 	#begin(): void {
-		deadlines.delete(this);
-		if (!this.#waiter || this.#holds > 0) return;
-		deadlines.add(this, this.timeoutMs);
+		if (this.#waiter && this.#holds === 0) deadlines.add(this, this.timeoutMs);
+		else deadlines.delete(this);
 	}
 }

@@ -34,7 +34,7 @@ async function asked(host: string, trusted?: string): Promise<string> {
 			repeatable: true,
 		};
 		const { answer } = awaited((to) => client.send(request, to));
-		return String((await answer).whole);
+		return Buffer.from((await answer).whole ?? []).toString();
 	} catch (error) {
 		return (error as Error).message;
 	} finally {
