@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { listen, listenSocket } from "../../src/tls/listeners.ts";
 import { until } from "../support/until.ts";
 import {
+	chunkedHead,
 	facing,
 	get,
 	leaveAll,
@@ -20,8 +21,9 @@ import {
 	postChunks,
 	told,
 } from "./facing.ts";
+import { PIECE } from "./flows.ts";
 import { readAnswers } from "./raw-answer.ts";
-import { dial, dialSocket } from "./raw-client.ts";
+import { dial, dialSocket, type RawClient } from "./raw-client.ts";
 
 afterEach(leaveAll);
 setDefaultTimeout(20_000);
@@ -239,6 +241,76 @@ test("the admin socket speaks the same, and knows no address", async () => {
 	expect(existsSync(path)).toBe(false);
 	rmSync(folder, { recursive: true });
 });
+
+test("well-behaved clients are answered while others misbehave in every way, and nothing of those is left", async () => {
+	let streams = 0;
+	const server = facing(async (request) => {
+		const path = pathOf(request.url);
+		if (path !== "/stream")
+			return new Response(`${path} ${Buffer.from(await request.bytes())}`);
+		streams++;
+		return new Response(
+			new ReadableStream({
+				pull: (sink) => sink.enqueue(PIECE),
+				cancel: () => {
+					streams--;
+				},
+			}),
+		);
+	});
+	const misdeeds: readonly ((client: RawClient) => void)[] = [
+		(client) => client.send("GET / HTTP/1.1\r\nHost: a"),
+		(client) => client.send("\0\u0001\u0016".repeat(5000)),
+		(client) => client.send(`X: ${"x".repeat(100_000)}`),
+		(client) => client.send(post("/broken", "hello").slice(0, -2)),
+		(client) => client.send(`${chunkedHead("/broken")}5\r\nhelloX`),
+		(client) => client.send(chunkedHead("/broken") + "1\r\nx\r\n".repeat(1000)),
+		(client) => client.send(get("/stream")),
+		(client) => {
+			client.pause();
+			client.send(get("/stream"));
+		},
+		(client) => client.send(get("/many").repeat(100)),
+		(client) => client.send(get("/first") + post("/x", "y").replace("1", "-1")),
+		() => {},
+	];
+	const leavings = ["reset", "close", "finish"] as const;
+	let isOver = false;
+	const misbehave = async (turn: number): Promise<void> => {
+		for (let n = turn; !isOver; n++) {
+			const client = await server.dial();
+			misdeeds[n % misdeeds.length]?.(client);
+			await Bun.sleep(5 + (n % 7));
+			client[leavings[n % leavings.length]!]();
+			if (n % leavings.length === 2) client.reset();
+		}
+	};
+	const misbehaving = Array.from({ length: 11 }, (_, n) => misbehave(n));
+	const behave = async (name: number): Promise<void> => {
+		const client = await server.dial();
+		for (let n = 0; n < 60; n++) {
+			const body = `${name}-${n}`;
+			await client.drip(
+				n % 2
+					? [post("/good", body)]
+					: [chunkedHead("/good"), ...chunked(body)],
+			);
+			expect((await client.answer()).body).toBe(`/good ${body}`);
+		}
+	};
+	const behaving = Array.from({ length: 5 }, (_, n) => behave(n));
+	await Promise.all(behaving);
+	isOver = true;
+	await Promise.all(misbehaving);
+	await until("the streams are let go", () => streams === 0);
+	const started = performance.now();
+	await server.close(10_000);
+	expect(performance.now() - started).toBeLessThan(5000);
+});
+
+function chunked(body: string): readonly string[] {
+	return [`${body.length.toString(16)}\r\n`, `${body}\r\n`, "0\r\n\r\n"];
+}
 
 describe("a server that closes", () => {
 	test("answers what is under way, says that it is the last, and takes nothing new", async () => {
