@@ -9,6 +9,7 @@ import { type HeaderLines, headerLines } from "../http1/request.ts";
 import { type Bytes, join, toBytes } from "../message.ts";
 import { around } from "../pieces.ts";
 import { wholeBody } from "../upstream/reply.ts";
+import { type ReplyTo, tell } from "../upstream/reply-to.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import {
 	createEventStream,
@@ -33,8 +34,8 @@ export type Manner = {
 	readonly id: string;
 	/** The client takes event streams. */
 	readonly streams: boolean;
-	/** Does the work; notifications go to the client as they come. */
-	reply(notify: Notify): Reply | Promise<Reply>;
+	/** Does the work. @returns the reply, or null when the client is told of it */
+	reply(client: Client): Reply | Promise<Reply> | null;
 	/** What is answered when that failed. */
 	failed(error: unknown): Reply;
 	/** Called once when the work is over, however. */
@@ -47,8 +48,8 @@ export type Manner = {
 	trackOn(connection: EventStream): EventSink;
 };
 
-/** Whoever passes notifications on. */
-export type Notify = { notify(message: Bytes): void };
+/** Who is answered: hears notifications, and then of the reply. */
+export type Client = ReplyTo & { notify(message: Bytes): void };
 
 /** Answers a request: at once, or as soon as anything can be sent. Never rejects. */
 export function answer(manner: Manner): PlainResponse | Promise<PlainResponse> {
@@ -56,11 +57,13 @@ export function answer(manner: Manner): PlainResponse | Promise<PlainResponse> {
 }
 
 /** An answer in the making. A class, because every call makes one. */
-class Answering extends Deadline implements Notify {
+class Answering extends Deadline implements Client {
 	readonly #manner: Manner;
 	#response: PromiseWithResolvers<PlainResponse> | null = null;
 	#stream: EventSink | null = null;
-	#finished = false;
+	/** The answer, when it was there before anybody waited. */
+	#whole: PlainResponse | null = null;
+	#isOver = false;
 
 	constructor(manner: Manner) {
 		super();
@@ -68,23 +71,30 @@ class Answering extends Deadline implements Notify {
 	}
 
 	run(): PlainResponse | Promise<PlainResponse> {
-		let reply: Reply | Promise<Reply>;
 		try {
-			reply = this.#manner.reply(this);
+			const reply = this.#manner.reply(this);
+			if (reply instanceof Promise) tell(reply, this);
+			else if (reply) this.onReply(reply);
 		} catch (error) {
-			reply = this.#manner.failed(error);
+			this.onFailure(error);
 		}
-		if (!(reply instanceof Promise)) {
-			this.#manner.onEnd();
-			return this.#json(reply);
-		}
-		deadlines.add(this, PATIENCE_MS);
+		if (this.#whole) return this.#whole;
+		if (!this.#isOver) deadlines.add(this, PATIENCE_MS);
 		this.#response ??= Promise.withResolvers();
-		reply.then(
-			(done) => this.#finish(done),
-			(error: unknown) => this.#finish(this.#manner.failed(error)),
-		);
 		return this.#response.promise;
+	}
+
+	onReply(reply: Reply): void {
+		deadlines.delete(this);
+		this.#isOver = true;
+		this.#manner.onEnd();
+		if (this.#stream) void sendLast(this.#stream, this.#manner.id, reply);
+		else if (this.#response) this.#response.resolve(this.#json(reply));
+		else this.#whole = this.#json(reply);
+	}
+
+	onFailure(error: unknown): void {
+		this.onReply(this.#manner.failed(error));
 	}
 
 	/** Only a client that takes streams hears anything before the reply. */
@@ -97,14 +107,6 @@ class Answering extends Deadline implements Notify {
 		if (this.#manner.streams) this.#open();
 	}
 
-	#finish(reply: Reply): void {
-		deadlines.delete(this);
-		this.#finished = true;
-		this.#manner.onEnd();
-		if (this.#stream) void sendLast(this.#stream, this.#manner.id, reply);
-		else this.#response?.resolve(this.#json(reply));
-	}
-
 	#json(reply: Reply): PlainResponse {
 		return jsonResponse(this.#manner.id, reply, this.#manner.statusOf(reply));
 	}
@@ -113,7 +115,7 @@ class Answering extends Deadline implements Notify {
 		if (this.#stream) return this.#stream;
 		const connection = createEventStream();
 		connection.onEnd(() => {
-			if (!this.#finished) this.#manner.onGone();
+			if (!this.#isOver) this.#manner.onGone();
 		});
 		this.#stream = this.#manner.trackOn(connection);
 		this.#response ??= Promise.withResolvers();

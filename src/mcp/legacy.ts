@@ -21,10 +21,10 @@ import {
 import type { Reply } from "../upstream/upstream.ts";
 import {
 	answer,
+	type Client,
 	JSON_HEADERS,
 	jsonResponse,
 	type Manner,
-	type Notify,
 } from "./answer.ts";
 import {
 	isAskable,
@@ -38,6 +38,7 @@ import type { Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { LIST_OF, refuseCursor } from "./modern.ts";
 import type { Incoming } from "./request.ts";
+import type { Routed } from "./router.ts";
 import { errorReply, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
 import type { Session } from "./session.ts";
@@ -92,8 +93,8 @@ class LegacyCall implements Manner {
 		this.#deps = deps;
 	}
 
-	reply(notify: Notify): Reply | Promise<Reply> {
-		return reply(this.#deps, this, notify);
+	reply(client: Client): Reply | Promise<Reply> | null {
+		return reply(this.#deps, this, client);
 	}
 
 	failed(error: unknown): Reply {
@@ -306,8 +307,8 @@ async function initialize(
 function reply(
 	deps: McpDeps,
 	call: LegacyCall,
-	client: Notify,
-): Reply | Promise<Reply> {
+	client: Client,
+): Reply | Promise<Reply> | null {
 	const { exchange, session, signal } = call;
 	const { envelope, params } = exchange;
 	const { method } = envelope;
@@ -327,10 +328,17 @@ function reply(
 		const list = deps.router.list(view, kind);
 		return list instanceof Promise ? list.then(listReply) : listReply(list);
 	}
-	return deps.router.request(view, {
+	deps.router.send(view, routedOf(view, call, client), client);
+	return null;
+}
+
+function routedOf(view: View, call: LegacyCall, client: Client): Routed {
+	const { session, signal } = call;
+	const { envelope } = call.exchange;
+	return {
 		era: "legacy",
-		method,
-		params,
+		method: envelope.method,
+		params: envelope.params,
 		signal,
 		onNotification: (message) => {
 			if (mayShow(message, session.logLevel ?? "debug")) client.notify(message);
@@ -342,10 +350,10 @@ function reply(
 		end: isTied(view.capabilities) ? endOf(session) : null,
 		logLevel:
 			session.logLevel === null ? null : JSON.stringify(session.logLevel),
-	});
+	};
 }
 
-function notifyOn(client: Notify): (message: Bytes) => void {
+function notifyOn(client: Client): (message: Bytes) => void {
 	return (message) => client.notify(message);
 }
 

@@ -10,7 +10,7 @@ import type { PlainResponse } from "../http1/outgoing.ts";
 import { objectOf, splice } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
-import { answer, type Manner, type Notify } from "./answer.ts";
+import { answer, type Client, type Manner } from "./answer.ts";
 import { declaredCapabilities, declaresTasks } from "./capabilities.ts";
 import type { Exchange, McpDeps } from "./endpoint.ts";
 import type { Envelope } from "./envelope.ts";
@@ -86,10 +86,9 @@ class ModernCall extends Deadline implements Manner, EventListenerObject {
 		this.#deps = deps;
 	}
 
-	reply(notify: Notify): Reply | Promise<Reply> {
-		const replied = reply(this.#deps, this, notify);
-		if (replied instanceof Promise) deadlines.add(this, HASTE_MS);
-		return replied;
+	reply(client: Client): Reply | Promise<Reply> | null {
+		deadlines.add(this, HASTE_MS);
+		return reply(this.#deps, this, client);
 	}
 
 	/** What is answered in a moment need not be given up: the platform's signal is made for the rest. */
@@ -141,14 +140,15 @@ function askingView({ envelope, view }: Exchange): View {
 function reply(
 	deps: McpDeps,
 	call: ModernCall,
-	client: Notify,
-): Reply | Promise<Reply> {
+	client: Client,
+): Reply | Promise<Reply> | null {
 	const { envelope } = call.exchange;
 	const view = askingView(call.exchange);
 	if (envelope.method === "server/discover") return discover(deps, view);
 	const kind = LIST_OF.get(envelope.method);
 	if (kind) return list(deps, view, envelope, kind);
-	return deps.router.request(view, routedOf(call, client));
+	deps.router.send(view, routedOf(call, client), client);
+	return null;
 }
 
 function list(
@@ -164,7 +164,7 @@ function list(
 		: listReply(deps, list);
 }
 
-function routedOf({ exchange, signal }: ModernCall, client: Notify): Routed {
+function routedOf({ exchange, signal }: ModernCall, client: Client): Routed {
 	const { envelope, params, request } = exchange;
 	// A request that names no level wants no log lines (2026-07-28, server/utilities/logging).
 	const level = parseLevel(envelope.meta(META.logLevel));

@@ -25,6 +25,7 @@ import type { Server } from "../store/servers.ts";
 import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
 import { NeedsPerson } from "../upstream/needs-person.ts";
 import { wholeBody } from "../upstream/reply.ts";
+import { type ReplyTo, replied, tell } from "../upstream/reply-to.ts";
 import type {
 	ListKind,
 	Reply,
@@ -76,8 +77,8 @@ export type Routed = {
 export type Router = {
 	/** The entries of a list as this view shows them, and how long they are good for. */
 	readonly list: (view: View, kind: ListKind) => Merged | Promise<Merged>;
-	/** Sends a request to the one server it names. @throws RpcError for a name nobody has */
-	readonly request: (view: View, routed: Routed) => Promise<Reply>;
+	/** Sends a request to the one server it names. It fails with RpcError for a name nobody has. */
+	readonly send: (view: View, routed: Routed, to: ReplyTo) => void;
 	/**
 	 * Watches a resource by its exposed URI until the returned function is called.
 	 * @throws RpcError for a resource nobody has
@@ -171,91 +172,100 @@ export function createRouter(deps: {
 		{ server, name, params }: Target,
 		upstream: Upstream,
 		era: Era,
-	): Promise<Reply> => {
+		to: ReplyTo,
+	): void => {
 		const { method, signal, onNotification, ask, logLevel } = routed;
 		const { userId, clientId } = view.caller;
 		const asker = `${userId} ${clientId} ${routed.session}`;
 		const plain = { method, params, signal, onNotification, asker };
-		if (routed.end && ask && era === "legacy")
-			return deps.ties.through(upstream, plain, ask, routed.end);
-		if (routed.era === "legacy" && era === "legacy")
-			return upstream.request(ask ? { ...plain, onQuestion: ask } : plain);
+		if (routed.end && ask && era === "legacy") {
+			tell(deps.ties.through(upstream, plain, ask, routed.end), to);
+			return;
+		}
+		if (routed.era === "legacy" && era === "legacy") {
+			upstream.send(ask ? { ...plain, onQuestion: ask } : plain, to);
+			return;
+		}
 		const call = logLevel === null ? plain : { ...plain, logLevel };
-		if (
-			routed.era === "modern" &&
-			era === "legacy" &&
-			!isAskable(upstream.capabilities)
-		)
-			return upstream.request(call);
 		if (routed.era === "modern" && era === "modern") {
-			if (!params || !mayHoldState(params)) return upstream.request(call);
-			const purpose = purposeOf(view, method, server, name);
-			const opened = deps.input.opened(params, purpose);
-			return upstream.request({ ...call, params: opened });
+			const purpose =
+				params && mayHoldState(params)
+					? purposeOf(view, method, server, name)
+					: null;
+			upstream.send(
+				purpose === null
+					? call
+					: { ...call, params: deps.input.opened(params as Bytes, purpose) },
+				to,
+			);
+			return;
+		}
+		if (routed.era === "modern" && !isAskable(upstream.capabilities)) {
+			upstream.send(call, to);
+			return;
 		}
 		const interactive = {
 			purpose: purposeLater(view, method, server, name),
 			upstream,
 			call,
 		};
-		return routed.era === "legacy"
-			? deps.input.fulfil(interactive, ask)
-			: deps.input.park(interactive);
+		tell(
+			routed.era === "legacy"
+				? deps.input.fulfil(interactive, ask)
+				: deps.input.park(interactive),
+			to,
+		);
 	};
 
-	/** @throws RpcError, SallyportError, and NeedsPerson when only the caller can help */
-	const send = (
+	/** Sends the call to its target. It fails with RpcError, SallyportError, and NeedsPerson when only the caller can help. */
+	const forward = (
 		view: View,
 		routed: Routed,
 		target: Target,
-	): Sent | Promise<Sent> => {
-		if (target.refusal) throw target.refusal;
-		const upstream = askedOf(view, target);
-		const facts = upstream.liveFacts();
-		return facts
-			? sendTo(upstream, facts, view, routed, target)
-			: sendAwake(upstream, view, routed, target);
+		to: ReplyTo,
+	): void => {
+		try {
+			if (target.refusal) throw target.refusal;
+			const upstream = askedOf(view, target);
+			const facts = upstream.liveFacts();
+			if (facts) forwardTo(upstream, facts, view, routed, target, to);
+			else void forwardAwake(upstream, view, routed, target, to);
+		} catch (error) {
+			to.onFailure(error);
+		}
 	};
-	const sendAwake = async (
+	const forwardAwake = async (
 		upstream: Upstream,
 		view: View,
 		routed: Routed,
 		target: Target,
-	): Promise<Sent> => {
-		const facts = await upstream.facts(routed.signal);
-		return sendTo(upstream, facts, view, routed, target);
+		to: ReplyTo,
+	): Promise<void> => {
+		try {
+			const facts = await upstream.facts(routed.signal);
+			forwardTo(upstream, facts, view, routed, target, to);
+		} catch (error) {
+			to.onFailure(error);
+		}
 	};
-	const sendTo = (
+	/** @throws when the call cannot be put into words */
+	const forwardTo = (
 		upstream: Upstream,
 		facts: ServerFacts,
 		view: View,
 		routed: Routed,
 		target: Target,
-	): Sent => {
+		to: ReplyTo,
+	): void => {
 		const said = view.only ? routed : saidBy(target.server.slug, routed);
 		const call = asTaskCall(deps.tasks, view, said, target, upstream, facts);
 		const { era } = facts;
-		const reply = converse(view, call.routed, call.target, upstream, era);
-		const { finish } = call;
-		return { view, routed, target, upstream, era, finish, reply };
-	};
-	/** The answer of a call, as its client is given it. */
-	const received = (sent: Sent, answer: Reply): Reply | Promise<Reply> => {
-		const { view, routed, target, era } = sent;
-		if (routed.era === "legacy" || era === "legacy" || !inputRequired(answer))
-			return finished(sent, answer);
-		const { server, name } = target;
-		const purpose = purposeOf(view, routed.method, server, name);
-		return finished(sent, deps.input.sealed(answer, purpose));
-	};
-	/** All of it, for whoever waits for it anyway. Throws as `send` does. */
-	const forward = async (
-		view: View,
-		routed: Routed,
-		target: Target,
-	): Promise<Reply> => {
-		const sent = await send(view, routed, target);
-		return received(sent, await sent.reply);
+		const sent = new Sent(
+			deps.input,
+			{ view, routed, target, upstream, era, finish: call.finish },
+			to,
+		);
+		converse(view, call.routed, call.target, upstream, era, sent);
 	};
 
 	/** A page of a result that was kept, when that is what is called; null for any other call. */
@@ -337,65 +347,25 @@ export function createRouter(deps: {
 				// What a server has is known only when its person has signed in.
 				const isKnown = !isAgain && params === routed.params;
 				isAgain = true;
-				return forward(
-					view,
-					routed,
-					isKnown
-						? target
-						: await targetOf(view, { ...routed, params }, listings),
-				);
+				const now = isKnown
+					? target
+					: await targetOf(view, { ...routed, params }, listings);
+				return replied((to) => forward(view, routed, now, to));
 			},
 		);
 	};
 
-	const request = async (view: View, routed: Routed): Promise<Reply> => {
-		if (routed.method === "tools/call" && mayReadOn(routed.params)) {
-			const page = await readOn(view, routed, routed.params);
-			if (page) return page;
-		}
-		const found = targetOf(view, routed, listings);
-		const target = found instanceof Promise ? await found : found;
-		if (routed.headers && target.entry)
-			requireMirrored(routed.params, markedBy(target.entry), routed.headers);
-		const startedMs = deps.clock.nowMs();
-		try {
-			let whole: Reply;
-			try {
-				if (isComingBack(routed))
-					whole = await visited(view, routed, target, null);
-				else {
-					const sending = send(view, routed, target);
-					const sent = sending instanceof Promise ? await sending : sending;
-					const answer = received(sent, await sent.reply);
-					whole = answer instanceof Promise ? await answer : answer;
-				}
-			} catch (error) {
-				if (!(error instanceof NeedsPerson) || isComingBack(routed))
-					throw error;
-				whole = await visited(view, routed, target, error);
-			}
-			const limitBytes = PAGED.has(routed.method)
-				? resultLimit(view, target.server)
-				: null;
-			const reply =
-				limitBytes === null
-					? whole
-					: await limited(view, target, limitBytes, whole);
-			record(view, routed, target, startedMs, outcomeOf(routed.method, reply));
-			return reply;
-		} catch (error) {
-			const outcome = routed.signal.aborted ? "cancelled" : "error";
-			record(view, routed, target, startedMs, outcome);
-			// A tool that cannot be reached is something the model should read, not a fault of the protocol.
-			if (
-				routed.method === "tools/call" &&
-				error instanceof SallyportError &&
-				error.code !== "internal"
-			)
-				return adaptResult(routed, "legacy", toolErrorReply(explain(error)));
-			throw error;
-		}
+	const ways: Ways = {
+		readOn,
+		find: (view, routed) => targetOf(view, routed, listings),
+		forward,
+		visited,
+		limited,
+		nowMs: deps.clock.nowMs,
+		record,
 	};
+	const send: Router["send"] = (view, routed, to) =>
+		new Routing(ways, view, routed, to).begin();
 
 	const watch: Router["watch"] = async (view, uri, signal) => {
 		const owned = view.only
@@ -415,8 +385,8 @@ export function createRouter(deps: {
 	};
 
 	const tasks: Router["tasks"] = (view, cursor, signal) =>
-		listTasks(deps.tasks, view, cursor, (exposed) =>
-			request(view, {
+		listTasks(deps.tasks, view, cursor, (exposed) => {
+			const routed: Routed = {
 				era: "legacy",
 				method: "tasks/get",
 				params: toBytes(JSON.stringify({ taskId: exposed })),
@@ -425,12 +395,13 @@ export function createRouter(deps: {
 				ask: null,
 				session: "",
 				logLevel: null,
-			}),
-		);
+			};
+			return replied((to) => send(view, routed, to));
+		});
 
 	return {
 		list: lists.merged,
-		request,
+		send,
 		tasks,
 		watch,
 		watchTask,
@@ -463,19 +434,224 @@ function mayReadOn(params: Bytes | null): params is Bytes {
 /** What each of its names ends with. */
 const READ_MORE = Buffer.from(READ_MORE_NAMES[0]);
 
-/** A call that was sent, and what must be known of it when its answer comes. */
-type Sent = {
+/** The ways of the router, as a request on its way must know them. */
+type Ways = {
+	readonly readOn: (
+		view: View,
+		routed: Routed,
+		params: Bytes,
+	) => Promise<Reply | null>;
+	readonly find: (view: View, routed: Routed) => Target | Promise<Target>;
+	readonly forward: (
+		view: View,
+		routed: Routed,
+		target: Target,
+		to: ReplyTo,
+	) => void;
+	readonly visited: (
+		view: View,
+		routed: Routed,
+		target: Target,
+		need: NeedsPerson | null,
+	) => Promise<Reply>;
+	readonly limited: (
+		view: View,
+		target: Target,
+		limitBytes: number,
+		reply: Reply,
+	) => Promise<Reply>;
+	readonly nowMs: () => number;
+	readonly record: (
+		view: View,
+		routed: Routed,
+		target: Target,
+		startedMs: number,
+		outcome: CallRecord["outcome"],
+	) => void;
+};
+
+/** One request, until its reply is known and recorded. A class, because every call makes one. */
+class Routing implements ReplyTo {
+	readonly #ways: Ways;
+	readonly #view: View;
+	readonly #routed: Routed;
+	readonly #to: ReplyTo;
+	#target: Target | null = null;
+	#startedMs = 0;
+	/** Its person was sent somewhere once, and is not again. */
+	#isVisited: boolean;
+
+	constructor(ways: Ways, view: View, routed: Routed, to: ReplyTo) {
+		this.#ways = ways;
+		this.#view = view;
+		this.#routed = routed;
+		this.#to = to;
+		this.#isVisited = isComingBack(routed);
+	}
+
+	begin(): void {
+		const { method, params } = this.#routed;
+		if (method === "tools/call" && mayReadOn(params)) void this.#readOn(params);
+		else this.#find();
+	}
+
+	async #readOn(params: Bytes): Promise<void> {
+		try {
+			const page = await this.#ways.readOn(this.#view, this.#routed, params);
+			if (page) this.#to.onReply(page);
+			else this.#find();
+		} catch (error) {
+			this.#to.onFailure(error);
+		}
+	}
+
+	#find(): void {
+		try {
+			const target = this.#ways.find(this.#view, this.#routed);
+			if (target instanceof Promise) void this.#await(target);
+			else this.#goTo(target);
+		} catch (error) {
+			this.#to.onFailure(error);
+		}
+	}
+
+	async #await(target: Promise<Target>): Promise<void> {
+		try {
+			this.#goTo(await target);
+		} catch (error) {
+			this.#to.onFailure(error);
+		}
+	}
+
+	/** @throws RpcError for a modern client whose headers do not say what the tool wants in them */
+	#goTo(target: Target): void {
+		const view = this.#view;
+		const routed = this.#routed;
+		if (routed.headers && target.entry)
+			requireMirrored(routed.params, markedBy(target.entry), routed.headers);
+		this.#target = target;
+		this.#startedMs = this.#ways.nowMs();
+		if (this.#isVisited)
+			tell(this.#ways.visited(view, routed, target, null), this);
+		else this.#ways.forward(view, routed, target, this);
+	}
+
+	onReply(whole: Reply): void {
+		const target = this.#target as Target;
+		const limitBytes = PAGED.has(this.#routed.method)
+			? resultLimit(this.#view, target.server)
+			: null;
+		if (limitBytes === null) this.#end(whole);
+		else void this.#limit(target, limitBytes, whole);
+	}
+
+	async #limit(
+		target: Target,
+		limitBytes: number,
+		whole: Reply,
+	): Promise<void> {
+		let reply: Reply;
+		try {
+			reply = await this.#ways.limited(this.#view, target, limitBytes, whole);
+		} catch (error) {
+			this.#fail(error);
+			return;
+		}
+		this.#end(reply);
+	}
+
+	onFailure(error: unknown): void {
+		if (!(error instanceof NeedsPerson) || this.#isVisited) {
+			this.#fail(error);
+			return;
+		}
+		this.#isVisited = true;
+		const target = this.#target as Target;
+		tell(this.#ways.visited(this.#view, this.#routed, target, error), this);
+	}
+
+	#end(reply: Reply): void {
+		this.#record(outcomeOf(this.#routed.method, reply));
+		this.#to.onReply(reply);
+	}
+
+	#fail(error: unknown): void {
+		const { method, signal } = this.#routed;
+		this.#record(signal.aborted ? "cancelled" : "error");
+		// A tool that cannot be reached is something the model should read, not a fault of the protocol.
+		if (
+			method === "tools/call" &&
+			error instanceof SallyportError &&
+			error.code !== "internal"
+		) {
+			const reply = toolErrorReply(explain(error));
+			this.#to.onReply(adaptResult(this.#routed, "legacy", reply));
+		} else this.#to.onFailure(error);
+	}
+
+	#record(outcome: CallRecord["outcome"]): void {
+		const target = this.#target as Target;
+		this.#ways.record(
+			this.#view,
+			this.#routed,
+			target,
+			this.#startedMs,
+			outcome,
+		);
+	}
+}
+
+/** What must be known of a call when its answer comes. */
+type Sending = {
 	readonly view: View;
 	readonly routed: Routed;
 	readonly target: Target;
 	readonly upstream: Upstream;
 	readonly era: Era;
 	readonly finish: TaskCall["finish"];
-	readonly reply: Promise<Reply>;
 };
 
+/** A call that was sent, and whose answer is put into its client's words. A class, because every call makes one. */
+class Sent implements ReplyTo {
+	readonly #input: Input;
+	readonly #sending: Sending;
+	readonly #to: ReplyTo;
+
+	constructor(input: Input, sending: Sending, to: ReplyTo) {
+		this.#input = input;
+		this.#sending = sending;
+		this.#to = to;
+	}
+
+	onReply(answer: Reply): void {
+		let reply: Reply | Promise<Reply>;
+		try {
+			reply = finished(this.#sending, this.#sealed(answer));
+		} catch (error) {
+			this.#to.onFailure(error);
+			return;
+		}
+		if (reply instanceof Promise) tell(reply, this.#to);
+		else this.#to.onReply(reply);
+	}
+
+	onFailure(error: unknown): void {
+		this.#to.onFailure(error);
+	}
+
+	/** What a modern server wants back from a modern client is for that client alone. */
+	#sealed(answer: Reply): Reply {
+		const { view, routed, target, era } = this.#sending;
+		if (routed.era === "legacy" || era === "legacy" || !inputRequired(answer))
+			return answer;
+		const { server, name } = target;
+		const purpose = purposeOf(view, routed.method, server, name);
+		return this.#input.sealed(answer, purpose);
+	}
+}
+
 /** What an answer comes to, once whatever is sealed in it is. */
-function finished(sent: Sent, answer: Reply): Reply | Promise<Reply> {
+function finished(sent: Sending, answer: Reply): Reply | Promise<Reply> {
 	const { view, routed, upstream, finish } = sent;
 	const mayHaveUris =
 		view.only === null && mayHoldUris(routed.method) && hasResources(upstream);
@@ -486,7 +662,7 @@ function finished(sent: Sent, answer: Reply): Reply | Promise<Reply> {
 
 /** The same of one in which ids of tasks or addresses of resources are to be written anew. */
 async function finishedWhole(
-	sent: Sent,
+	sent: Sending,
 	answer: Reply,
 	mayHaveUris: boolean,
 ): Promise<Reply> {
@@ -503,7 +679,7 @@ async function finishedWhole(
 
 /** The reply as the client's era, and the endpoint, want it said. */
 function worded(
-	{ view, routed, era, target: { server, name }, upstream }: Sent,
+	{ view, routed, era, target: { server, name }, upstream }: Sending,
 	reply: Reply,
 ): Reply | Promise<Reply> {
 	const { method } = routed;

@@ -16,8 +16,6 @@ import {
 	type Link,
 	type Notification,
 	type Outgoing,
-	type ReplyTo,
-	replied,
 	type Speaking,
 	unwatchable,
 } from "./link.ts";
@@ -27,6 +25,7 @@ import {
 	type ParamHeaders,
 } from "./mirror.ts";
 import { Patience } from "./patience.ts";
+import { type ReplyTo, replied } from "./reply-to.ts";
 import { createSubscription, LISTEN } from "./subscription.ts";
 import { type Topic, topicOf } from "./topic.ts";
 import type { Call, Reply, ServerFacts } from "./upstream.ts";

@@ -10,9 +10,10 @@ import { memberOf, parseJson } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import type { Connection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
-import { isSafe, LinkError, type ReplyTo, unless } from "./link.ts";
+import { isSafe, LinkError, unless } from "./link.ts";
 import { EMPTY, fetchList, type Listing, sameItems } from "./lists.ts";
 import { NO_PARAM_HEADERS, type ParamHeaders } from "./mirror.ts";
+import { type ReplyTo, replied } from "./reply-to.ts";
 import type { Lines } from "./stderr.ts";
 import { topicOf } from "./topic.ts";
 import type {
@@ -326,13 +327,14 @@ export function createUpstream(deps: {
 				lastError = error.message;
 		},
 	};
-	const request = (call: Call): Promise<Reply> => {
+	const ask = (call: Call, to: ReplyTo): void => {
 		try {
 			enter();
 		} catch (error) {
-			return Promise.reject(error);
+			to.onFailure(error);
+			return;
 		}
-		return new Asking(asked, call).begin();
+		new Asking(asked, call, to).begin();
 	};
 
 	const restingSinceMs = (): number | null =>
@@ -364,7 +366,8 @@ export function createUpstream(deps: {
 				: (cached.listing.ttlMs ?? LIST_TTL_MS);
 		},
 		lastList: (kind) => lists.get(kind)?.listing.items ?? null,
-		request,
+		send: ask,
+		request: (call) => replied((to) => ask(call, to)),
 		notify: (method, params) =>
 			awake(async () => (await connect()).notify(method, params)),
 		subscribe: (listener) => {
@@ -418,41 +421,37 @@ type AskedOf = {
 class Asking implements ReplyTo {
 	readonly #of: AskedOf;
 	readonly #call: Call;
-	readonly #reply = Promise.withResolvers<Reply>();
+	readonly #to: ReplyTo;
 	#isAgain = false;
 
-	constructor(of: AskedOf, call: Call) {
+	constructor(of: AskedOf, call: Call, to: ReplyTo) {
 		this.#of = of;
 		this.#call = call;
+		this.#to = to;
 	}
 
-	begin(): Promise<Reply> {
-		this.#send();
-		return this.#reply.promise;
+	begin(): void {
+		try {
+			this.#of.send(this.#call, this);
+		} catch (error) {
+			this.onFailure(error);
+		}
 	}
 
 	onReply(reply: Reply): void {
 		this.#of.onEnd(null);
-		this.#reply.resolve(reply);
+		this.#to.onReply(reply);
 	}
 
 	onFailure(error: unknown): void {
 		if (!this.#isAgain && mayRepeat(error, this.#call)) {
 			this.#isAgain = true;
 			// That a connection has ended is known a moment later than what failed by it.
-			queueMicrotask(() => this.#send());
+			queueMicrotask(() => this.begin());
 			return;
 		}
 		this.#of.onEnd(error);
-		this.#reply.reject(named(this.#of.server, error));
-	}
-
-	#send(): void {
-		try {
-			this.#of.send(this.#call, this);
-		} catch (error) {
-			this.onFailure(error);
-		}
+		this.#to.onFailure(named(this.#of.server, error));
 	}
 }
 

@@ -8,17 +8,10 @@ import { type ErrorCode, SallyportError } from "../errors.ts";
 import type { Bytes, Message, Writable } from "../message.ts";
 import type { Era } from "../protocol.ts";
 import type { Patience } from "./patience.ts";
-import type { Reply } from "./upstream.ts";
+import type { ReplyTo } from "./reply-to.ts";
 
 export type Notification = Extract<Message, { kind: "notification" }>;
 export type ServerRequest = Extract<Message, { kind: "request" }>;
-
-/** Whoever sent a request: one of the two, once, and perhaps before sending has returned. Neither throws. */
-export type ReplyTo = {
-	onReply(reply: Reply): void;
-	/** @param error a LinkError, or a bug */
-	onFailure(error: unknown): void;
-};
 
 /** One request on its way out, which hears of its own answer. */
 export type Outgoing = ReplyTo & {
@@ -67,13 +60,6 @@ export type Hearing = {
 		callId: number | null,
 	) => Promise<Bytes | null>;
 };
-
-/** Sends a request whose reply is waited for. */
-export function replied(send: (to: ReplyTo) => void): Promise<Reply> {
-	const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-	send({ onReply: resolve, onFailure: reject });
-	return promise;
-}
 
 /** Requests that change nothing, and may be sent twice. */
 const SAFE = new Set([

@@ -9,6 +9,7 @@ import type { Bytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import type { Era } from "../protocol.ts";
 import type { Server } from "../store/servers.ts";
+import type { ReplyTo } from "./reply-to.ts";
 import type { Topic } from "./topic.ts";
 
 /** What a server said of itself when we connected. */
@@ -122,7 +123,9 @@ export type Upstream = {
 	readonly isMissed: (kind: ListKind) => boolean;
 	/** How long what is known of a list is good for; 0 when nothing is. */
 	readonly holdsForMs: (kind: ListKind) => number;
-	/** Sends one request. @throws SallyportError `upstream` (dead, garbage, too large, timed out) */
+	/** Sends one request. It fails with SallyportError `upstream` (dead, garbage, too large, timed out). */
+	readonly send: (call: Call, to: ReplyTo) => void;
+	/** The same for whoever waits for the reply. */
 	readonly request: (call: Call) => Promise<Reply>;
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;
 	readonly subscribe: (listener: (event: UpstreamEvent) => void) => () => void;

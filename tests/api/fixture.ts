@@ -265,6 +265,9 @@ function scriptedUpstreams(
 					}));
 				},
 				keepAwake: () => {},
+				send: () => {
+					throw new Error("nobody is told here");
+				},
 				request: async ({ params, signal }: Call) => {
 					if (signal.aborted) throw new DOMException("", "AbortError");
 					if (!script?.call) throw dead();
