@@ -43,6 +43,22 @@ export function createWitness(deps: {
 		deps.timeline.note({ address, agent }, step);
 	};
 
+	const heardFirst = async (
+		seen: Seen,
+		{ clientId, userId, grantId }: Caller,
+		answered: Answered | Promise<Answered>,
+	): Promise<Answered> => {
+		const response = await answered;
+		const { status } = response;
+		note(seen, {
+			step: "mcp",
+			outcome: status < 400 ? "ok" : "refused",
+			detail: `${lineOf(seen.request)} ${status}`,
+			...{ clientId, userId, grantId },
+		});
+		return response;
+	};
+
 	return {
 		note,
 		turnedAway: (seen) =>
@@ -51,18 +67,9 @@ export function createWitness(deps: {
 				outcome: seen.request.headers.has("Authorization") ? "refused" : "ok",
 				detail: lineOf(seen.request),
 			}),
-		heard: (seen, { clientId, userId, grantId }, answered) =>
-			deps.timeline.isFirstUse(grantId)
-				? Promise.resolve(answered).then((response) => {
-						const { status } = response;
-						note(seen, {
-							step: "mcp",
-							outcome: status < 400 ? "ok" : "refused",
-							detail: `${lineOf(seen.request)} ${status}`,
-							...{ clientId, userId, grantId },
-						});
-						return response;
-					})
+		heard: (seen, caller, answered) =>
+			deps.timeline.isFirstUse(caller.grantId)
+				? heardFirst(seen, caller, answered)
 				: answered,
 	};
 }

@@ -109,6 +109,7 @@ export class ServerConnection implements Connection {
 	#outgoing: Pieces | null = null;
 	readonly #onAnswer = (answered: Answered): void => this.#answer(answered);
 	readonly #onFailure = (): void => this.#fail();
+	readonly #onFinished = (): void => this.#finish();
 
 	constructor(shared: Shared, socket: Bun.Socket<ServerConnection>) {
 		this.#shared = shared;
@@ -296,14 +297,7 @@ export class ServerConnection implements Connection {
 			}
 			this.#left = framing;
 		} else this.#dechunker = createDechunker(this.#shared.limits.bodyBytes);
-		const flow = createInflow(
-			(on) => {
-				if (this.#flow === flow) this.#pause(on);
-			},
-			() => {
-				if (this.#flow === flow) this.#pause(false);
-			},
-		);
+		const flow = this.#openFlow();
 		this.#held = null;
 		this.#flow = flow;
 		this.#enter("body");
@@ -312,6 +306,19 @@ export class ServerConnection implements Connection {
 		this.#request = request;
 		if (end < bytes.length) this.#receiveBody(bytes.subarray(end));
 		return this.#request === request && this.#handOn(request);
+	}
+
+	/** What takes a body that is not there yet, and brakes its client. */
+	#openFlow(): Inflow {
+		const flow = createInflow(
+			(on) => {
+				if (this.#flow === flow) this.#pause(on);
+			},
+			() => {
+				if (this.#flow === flow) this.#pause(false);
+			},
+		);
+		return flow;
 	}
 
 	/** @returns whether another request may be begun */
@@ -408,7 +415,7 @@ export class ServerConnection implements Connection {
 		this.#request = null;
 		const { headers, body } = textResponse(status, text);
 		this.#writeWhole(status, headers, body as Parts, "", true);
-		this.#whenWritten(() => this.#finish());
+		this.#whenWritten(this.#onFinished);
 	}
 
 	#answer(answered: Answered): void {
@@ -441,8 +448,7 @@ export class ServerConnection implements Connection {
 			request.id,
 			request.method !== "HEAD",
 		);
-		if (this.#unwritten) this.#onWritten = () => this.#finish();
-		else this.#finish();
+		this.#whenWritten(this.#onFinished);
 	}
 
 	/** Whether the rest of a body is worth waiting for, so that another request may follow. */
@@ -553,7 +559,7 @@ export class ServerConnection implements Connection {
 			if (isChunked) this.#write(LAST_CHUNK);
 		}
 		this.#outgoing = null;
-		this.#whenWritten(() => this.#finish());
+		this.#whenWritten(this.#onFinished);
 	}
 
 	#writeChunk(piece: Bytes): void {

@@ -60,8 +60,11 @@ export type McpDeps = {
 	readonly icons: readonly Icon[];
 	/** What is answered when a request failed: an expected failure as it is, a bug is logged and named by its request id. */
 	readonly failed: (exchange: Exchange, error: unknown) => Reply;
-	/** The same as the whole response. */
-	readonly refused: (exchange: Exchange, error: unknown) => PlainResponse;
+	/** A response that may fail, or what is answered then. */
+	readonly settled: (
+		exchange: Exchange,
+		response: Promise<PlainResponse>,
+	) => Promise<PlainResponse>;
 };
 
 export type Endpoint = (
@@ -71,14 +74,14 @@ export type Endpoint = (
 
 /** The endpoint over its living parts. */
 export function createEndpoint(
-	parts: Omit<McpDeps, "failed" | "refused">,
+	parts: Omit<McpDeps, "failed" | "settled">,
 ): Endpoint {
 	const deps: McpDeps = {
 		...parts,
 		failed: ({ request, place }, error) =>
 			errorReply(known(parts.log, request, place, error)),
-		refused: ({ request, place, id }, error) =>
-			refused(request, place, id, error),
+		settled: ({ request, place, id }, response) =>
+			response.catch((error: unknown) => refused(request, place, id, error)),
 	};
 	const refused = (
 		request: HttpRequest,
@@ -114,6 +117,19 @@ export function createEndpoint(
 			return refused(request, place, id, error);
 		}
 	};
+	const answeredLater = async (
+		request: HttpRequest,
+		place: Place,
+		view: View,
+		accept: string,
+		body: Promise<Bytes>,
+	): Promise<PlainResponse> => {
+		try {
+			return await answered(request, place, view, accept, await body);
+		} catch (error) {
+			return refused(request, place, "null", error);
+		}
+	};
 	return (request, place) => {
 		try {
 			const view = requireView(deps, place);
@@ -122,10 +138,7 @@ export function createEndpoint(
 			requireJson(accept);
 			const body = readBody(request);
 			return body instanceof Promise
-				? body.then(
-						(bytes) => answered(request, place, view, accept, bytes),
-						(error: unknown) => refused(request, place, "null", error),
-					)
+				? answeredLater(request, place, view, accept, body)
 				: answered(request, place, view, accept, body);
 		} catch (error) {
 			return refused(request, place, "null", error);

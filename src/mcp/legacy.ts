@@ -61,9 +61,7 @@ export function legacy(
 ): PlainResponse | Promise<PlainResponse> {
 	const { envelope, id, place } = exchange;
 	if (envelope.method === "initialize")
-		return initialize(deps, exchange).catch((error: unknown) =>
-			deps.refused(exchange, error),
-		);
+		return deps.settled(exchange, initialize(deps, exchange));
 	const session = requireSession(deps, exchange.request, place);
 	if (session.running.has(id))
 		throw new RpcError(

@@ -60,9 +60,7 @@ export function modern(
 		});
 	if (TASK_METHODS.has(method)) requireTasks(exchange);
 	if (method === "subscriptions/listen")
-		return listen(deps, exchange).catch((error: unknown) =>
-			deps.refused(exchange, error),
-		);
+		return deps.settled(exchange, listen(deps, exchange));
 	return answer(new ModernCall(deps, exchange));
 }
 
