@@ -10,7 +10,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { delay } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
-import type { Bytes } from "../message.ts";
+import { type Bytes, join } from "../message.ts";
 import { createChild, deleteChild, listChildren } from "../store/children.ts";
 import type { Database } from "../store/database.ts";
 
@@ -59,11 +59,20 @@ export function startChild(
 	const record = identify(pid);
 	if (record) createChild(db, { pid, serverId, ...record });
 
+	/** What was said in this turn, which is written at its end in one go. */
+	let said: Bytes[] = [];
+	/** Bytes of it, and of what the pipe did not take yet. */
 	let waiting = 0;
-	let flushing = false;
 	const flush = (): void => {
-		flushing = false;
-		void settled(() => child.stdin.flush());
+		if (said.length === 0) return;
+		const bytes = said.length === 1 ? (said[0] as Bytes) : join(said);
+		said = [];
+		void settled(async () => {
+			await child.stdin.write(bytes);
+			await child.stdin.flush();
+		}).then(() => {
+			waiting -= bytes.length;
+		});
 	};
 	const exited = child.exited.then((): Exit => {
 		// Grandchildren would hold its pipes, its ports and its memory.
@@ -85,14 +94,11 @@ export function startChild(
 		write: (bytes) => {
 			if (waiting + bytes.length > INPUT_BYTES_MAX) return false;
 			waiting += bytes.length;
-			void settled(() => child.stdin.write(bytes)).then(() => {
-				waiting -= bytes.length;
-			});
-			if (!flushing) queueMicrotask(flush);
-			flushing = true;
+			if (said.push(bytes) === 1) setImmediate(flush);
 			return true;
 		},
 		stop: async () => {
+			flush();
 			void settled(() => child.stdin.end());
 			if (await ends(CLOSE_GRACE_MS)) return;
 			signalGroup(pid, "SIGTERM");

@@ -2,7 +2,7 @@
  * Splits a byte stream into lines without ever joining more than one line. It knows nothing of what a line says.
  */
 import { CR, LF } from "../bytes.ts";
-import { type Bytes, join } from "../message.ts";
+import { type Bytes, cut, join } from "../message.ts";
 
 export type LineSplitter = {
 	/** Gives every line that this chunk completes, without its end. */
@@ -43,7 +43,7 @@ export function createLineSplitter(options: {
 		held = 0;
 		skipping = false;
 		if (skipped) return;
-		onLine(line.at(-1) === CR ? line.subarray(0, -1) : line);
+		onLine(line[line.length - 1] === CR ? line.subarray(0, -1) : line);
 	};
 
 	return {
@@ -60,14 +60,14 @@ export function createLineSplitter(options: {
 				const isCr = cr >= 0 && (lf < 0 || cr < lf);
 				const end = isCr ? cr : lf;
 				if (end < 0) break;
-				keep(chunk.subarray(at, end));
+				keep(cut(chunk, at, end));
 				finish();
 				at = end + 1;
 				if (!isCr) continue;
 				if (at === chunk.length) afterCr = true;
 				else if (chunk[at] === LF) at++;
 			}
-			keep(chunk.subarray(at));
+			keep(cut(chunk, at, chunk.length));
 		},
 		end: () => {
 			if (held > 0) finish();
