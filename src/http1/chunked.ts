@@ -23,7 +23,8 @@ export type Dechunker = {
 /** A chunk's length with its extensions, or one trailer. */
 const LINE_BYTES_MAX = 4096;
 const TRAILERS_MAX = 50;
-const SIZE = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
+const SIZE =
+	/^([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t ]*[!#$%&'*+\-.^_`|~0-9A-Za-z][\t\x20-\x7e\x80-\xff]*)?$/;
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
 
 /** @param bytesMax what is said to be more is refused before it comes */

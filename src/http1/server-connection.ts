@@ -73,12 +73,14 @@ const HELD_BYTES_MAX = 64 * 1024;
 const COPIED_BYTES_MAX = 32 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
-const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+const LAST_CHUNK = "0\r\n\r\n";
 
 /** How far a connection is: what is waited for, and how long, follows from it. */
 type Phase = "fresh" | "idle" | "head" | "body" | "answer" | "linger" | "gone";
 
 export class ServerConnection implements Connection {
+	/** Asked for at once: of a connection that was reset the kernel knows nothing any more. */
+	readonly address: string;
 	readonly #shared: Shared;
 	readonly #socket: Bun.Socket<ServerConnection>;
 	#phase: Phase = "fresh";
@@ -106,6 +108,8 @@ export class ServerConnection implements Connection {
 	#hasEnded = false;
 	#unwritten: Bytes | null = null;
 	#onWritten: (() => void) | null = null;
+	/** What stands before the next piece of a streamed answer. */
+	#due = "";
 	#outgoing: Pieces | null = null;
 	readonly #onAnswer = (answered: Answered): void => this.#answer(answered);
 	readonly #onFailure = (): void => this.#fail();
@@ -114,11 +118,8 @@ export class ServerConnection implements Connection {
 	constructor(shared: Shared, socket: Bun.Socket<ServerConnection>) {
 		this.#shared = shared;
 		this.#socket = socket;
+		this.address = socket.remoteAddress ?? "";
 		this.#heads = new HeadReader(shared.parseHead, shared.limits.headBytes);
-	}
-
-	get address(): string {
-		return this.#socket.remoteAddress ?? "";
 	}
 
 	/** Whether a request is being answered. */
@@ -535,17 +536,17 @@ export class ServerConnection implements Connection {
 		if (!isChunked) this.#isLast = true;
 		const framing = isChunked ? "transfer-encoding: chunked\r\n" : "";
 		this.#outgoing = pieces;
-		this.#write(
-			Buffer.from(this.#headOf(status, headers, request.id, framing), "latin1"),
-		);
-		if (request.method === "HEAD" || isBodiless(status)) pieces.cancel();
-		else {
+		this.#due = this.#headOf(status, headers, request.id, framing);
+		if (request.method === "HEAD" || isBodiless(status)) {
+			this.#writeDue();
+			pieces.cancel();
+		} else {
 			try {
-				for (
-					let piece = await pieces.next();
-					piece;
-					piece = await pieces.next()
-				) {
+				const first = pieces.next();
+				// Clients of a stream wait for its head.
+				if (!isChunked || Bun.peek.status(first) === "pending")
+					this.#writeDue();
+				for (let piece = await first; piece; piece = await pieces.next()) {
 					if (this.#request !== request) return;
 					if (isChunked) this.#writeChunk(piece);
 					else this.#write(piece);
@@ -556,7 +557,7 @@ export class ServerConnection implements Connection {
 				return;
 			}
 			if (this.#request !== request) return;
-			if (isChunked) this.#write(LAST_CHUNK);
+			if (isChunked) this.#writeDue(LAST_CHUNK);
 		}
 		this.#outgoing = null;
 		this.#whenWritten(this.#onFinished);
@@ -565,18 +566,28 @@ export class ServerConnection implements Connection {
 	#writeChunk(piece: Bytes): void {
 		if (piece.length === 0) return;
 		const size = `${piece.length.toString(16)}\r\n`;
-		if (piece.length <= COPIED_BYTES_MAX) {
-			const bytes = Buffer.allocUnsafe(size.length + piece.length + 2);
-			const start = bytes.write(size, 0, "latin1");
-			bytes.set(piece, start);
-			bytes[start + piece.length] = CR;
-			bytes[start + piece.length + 1] = LF;
-			this.#write(bytes);
+		if (piece.length > COPIED_BYTES_MAX) {
+			this.#writeDue(size);
+			this.#write(piece);
+			// What ends a long chunk goes out with the next one's length: whoever reads has its bytes already.
+			this.#due = "\r\n";
 			return;
 		}
-		this.#write(Buffer.from(size, "latin1"));
-		this.#write(piece);
-		this.#write(Buffer.from("\r\n", "latin1"));
+		const before = this.#due + size;
+		this.#due = "";
+		const bytes = Buffer.allocUnsafe(before.length + piece.length + 2);
+		const start = bytes.write(before, 0, "latin1");
+		bytes.set(piece, start);
+		bytes[start + piece.length] = CR;
+		bytes[start + piece.length + 1] = LF;
+		this.#write(bytes);
+	}
+
+	/** Writes what is due, and something behind it. */
+	#writeDue(behind = ""): void {
+		const text = this.#due + behind;
+		this.#due = "";
+		if (text !== "") this.#write(Buffer.from(text, "latin1"));
 	}
 
 	#write(bytes: Bytes): void {
