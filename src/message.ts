@@ -716,11 +716,21 @@ function scalarEnd(bytes: Bytes, start: number): number {
 
 /** The id's raw JSON; `null` is one for a response only. */
 function idOf(bytes: Bytes, range: Range): string {
-	const raw = textOf(bytes, range);
-	if (WHOLE_NUMBER.test(raw) || raw === NO_ID) return raw;
+	if (isWholeNumber(bytes, range))
+		return latin1In(bytes, range.start, range.end);
 	const id = parseJson(bytes, range);
-	if (typeof id !== "string" && typeof id !== "number") throw badId();
-	return raw;
+	if (typeof id !== "string" && typeof id !== "number" && id !== null)
+		throw badId();
+	return textOf(bytes, range);
+}
+
+/** Digits alone, which next to every id is. */
+function isWholeNumber(bytes: Bytes, { start, end }: Range): boolean {
+	for (let at = start; at < end; at++) {
+		const digit = (bytes[at] as number) - ZERO;
+		if (digit < 0 || digit > 9) return false;
+	}
+	return bytes[start] !== ZERO || end - start === 1;
 }
 
 const NO_ID = "null";
@@ -736,5 +746,3 @@ function neither(): MalformedMessage {
 		"the message is neither a request, a notification nor a response",
 	);
 }
-
-const WHOLE_NUMBER = /^(?:0|[1-9]\d*)$/;

@@ -50,7 +50,7 @@ import type { Entry, Shapes } from "./shape.ts";
 import { withObjectResult, wrapsOutput } from "./structured.ts";
 import { type Listings, ownerOf, type Target, targetOf } from "./target.ts";
 import { asTaskCall, listTasks, type TaskCall } from "./task-calls.ts";
-import type { Tasks } from "./tasks.ts";
+import type { Task, Tasks } from "./tasks.ts";
 import type { End, Ties } from "./ties.ts";
 import type { View } from "./view.ts";
 import type { Visit, Visits } from "./visits.ts";
@@ -145,7 +145,10 @@ export function createRouter(deps: {
 		{ server, task }: Pick<Target, "server" | "task">,
 	): Upstream => {
 		const usual = upstreamOf(view, server);
-		if (!task || deps.tasks.variantOf(usual) === task.variant) return usual;
+		return task ? runningAt(usual, server, task) : usual;
+	};
+	const runningAt = (usual: Upstream, server: Server, task: Task): Upstream => {
+		if (deps.tasks.variantOf(usual) === task.variant) return usual;
 		const running = deps.upstreams
 			.live(server.id)
 			.find(

@@ -158,6 +158,11 @@ export function createSubscriptions(deps: {
 		}
 	};
 
+	const listenTo = (upstream: Upstream): void => {
+		heard.add(upstream);
+		upstream.subscribe((event) => tell(upstream, event));
+	};
+
 	return {
 		add: (stream, wish, view) => {
 			const bells = createBells(CHANGE_PAUSE_MS);
@@ -171,9 +176,7 @@ export function createSubscriptions(deps: {
 				(ears.values().next().value as Ear).stream.end();
 		},
 		hear: (upstream) => {
-			if (heard.has(upstream)) return;
-			heard.add(upstream);
-			upstream.subscribe((event) => tell(upstream, event));
+			if (!heard.has(upstream)) listenTo(upstream);
 		},
 		everythingChanged: () => {
 			for (const ear of ears)

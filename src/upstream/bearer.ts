@@ -230,13 +230,15 @@ class Unsigned implements AnswerTo {
 	}
 
 	onAnswer(answer: Answer): void {
-		if (answer.status !== 401 && answer.status !== 403)
-			this.#to.onAnswer(answer);
-		else
-			this.#learnFrom(answer).then(
-				() => this.#to.onAnswer(answer),
-				(error: Error) => this.#to.onFailure(error),
-			);
+		if (answer.status === 401 || answer.status === 403) this.#learn(answer);
+		else this.#to.onAnswer(answer);
+	}
+
+	#learn(answer: Answer): void {
+		this.#learnFrom(answer).then(
+			() => this.#to.onAnswer(answer),
+			(error: Error) => this.#to.onFailure(error),
+		);
 	}
 
 	onFailure(error: Error): void {

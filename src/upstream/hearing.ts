@@ -129,7 +129,7 @@ export function createHearing(deps: {
 		leave: (id) => {
 			const joined = running.get(id);
 			running.delete(id);
-			for (const end of joined?.ends ?? []) end();
+			if (joined?.ends) for (const end of joined.ends) end();
 		},
 		onRequest: async (request, callId) => {
 			if (request.method === "ping")
