@@ -29,7 +29,11 @@ import { providerSettingsPage } from "../src/web/account/provider-settings.tsx";
 import { reauthenticatePage } from "../src/web/account/reauthenticate.tsx";
 import { secondFactorPage } from "../src/web/account/second-factor.tsx";
 import { connectPage } from "../src/web/connect/connect.tsx";
-import { connectedPage, leavingPage } from "../src/web/connect/outcome.tsx";
+import {
+	connectedPage,
+	leavingPage,
+	signedOutPage,
+} from "../src/web/connect/outcome.tsx";
 import { clientsPage } from "../src/web/dashboard/clients.tsx";
 import { connectionsPage } from "../src/web/dashboard/connections.tsx";
 import { doctorPage, examinationPage } from "../src/web/dashboard/doctor.tsx";
@@ -924,6 +928,7 @@ export const CANNED: Readonly<Record<string, () => Response>> = {
 	"connect-leaving": () =>
 		leavingPage("linear.example", "https://linear.example"),
 	"connect-done": () => connectedPage("linear", true),
+	"connect-signed-out": () => signedOutPage("linear"),
 	"connections-own": () =>
 		connectionsPage({
 			standings: [

@@ -23,7 +23,11 @@ import {
 	type OwnSecret,
 	type SignIn,
 } from "./connect/connect.tsx";
-import { connectedPage, leavingPage } from "./connect/outcome.tsx";
+import {
+	connectedPage,
+	leavingPage,
+	signedOutPage,
+} from "./connect/outcome.tsx";
 import { connectionsPage, type Standing } from "./dashboard/connections.tsx";
 import { isOwnPost } from "./forms.ts";
 import { seeOther } from "./layout.tsx";
@@ -130,7 +134,7 @@ async function comeBack(
 	params: Params,
 ): Promise<Response> {
 	const visitor = findVisitor(site, request);
-	if (!visitor) return staleFormPage();
+	if (!visitor) return signedOutPage(params["slug"] ?? "");
 	const server = serverOf(site, visitor, params);
 	await site.connections.finish(
 		server,

@@ -6,6 +6,7 @@ import {
 	type Authority,
 	type Browser,
 	csrfOf,
+	OWNER,
 	openAuthority,
 	openBrowser,
 	signIn,
@@ -78,3 +79,31 @@ test("a secret of one's own can be given at a door", async () => {
 	});
 	expect(saved.headers.get("Location")).toBe("/connect/linear?saved");
 });
+
+test("who comes back from a service and is not signed in is told so, and led to where to begin again", async () => {
+	const stranger = openBrowser(authority);
+	const back = await stranger.get("/connect/linear/callback?code=c0&state=s0");
+	expect(back.status).toBe(403);
+	const html = await back.text();
+	expect(html).toContain("Nothing was connected.");
+	// The code and the state are good under the login that asked for them alone, and are carried nowhere.
+	expect(html).not.toMatch(/c0|s0/);
+	const [, way = ""] = /href="(\/login[^"]+)"/.exec(html) ?? [];
+	const csrf = csrfOf(await (await stranger.get(way)).text());
+	const next = new URLSearchParams(way.split("?")[1]).get("next") ?? "";
+	const entered = await stranger.post("/login", { ...OWNER, csrf, next });
+	expect(entered.headers.get("Location")).toBe("/connect/linear");
+	expect((await stranger.get("/connect/linear")).status).toBe(200);
+});
+
+test.each(["", "%2F%2Fevil.example", "..%2F..%2Fapi", "%0d%0aX"])(
+	"a link to a callback of %p shows none of it, and leads nowhere else",
+	async (slug) => {
+		const html = await (
+			await openBrowser(authority).get(`/connect/${slug}/callback`)
+		).text();
+		const [, way = ""] = /href="(\/login[^"]+)"/.exec(html) ?? [];
+		expect(way).toStartWith("/login?next=%2Fconnect%2F");
+		expect(html.replace(way, "")).not.toMatch(/evil|\/api|<script>/);
+	},
+);

@@ -45,3 +45,34 @@ export function connectedPage(slug: string, isSettingUp: boolean): Response {
 		</>,
 	);
 }
+
+/**
+ * A service sent back a browser that nobody is signed in with. What it brought stays unread and goes no further: it is
+ * good only under the login that it was asked for. Signing in leads to where a connection is begun. The name is not
+ * shown, because whoever made the link chose it.
+ */
+export function signedOutPage(slug: string): Response {
+	const next = `/connect/${encodeURIComponent(slug)}`;
+	return page(
+		{ title: "Not connected yet", status: 403 },
+		<>
+			<h1>You are not signed in here</h1>
+			<p>
+				The service sent you back, but nobody is signed in to this gateway in
+				this browser, or no longer. Nothing was connected.
+			</p>
+			<p>
+				Sign in, and connect the server again. If you began in another browser,
+				you can also do that there.
+			</p>
+			<p class="actions">
+				<a
+					class="button primary"
+					href={`/login?${new URLSearchParams({ next })}`}
+				>
+					Sign in
+				</a>
+			</p>
+		</>,
+	);
+}
