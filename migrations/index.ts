@@ -9,6 +9,7 @@ import connections from "./0007_connections.sql" with { type: "text" };
 import calls from "./0008_calls.sql" with { type: "text" };
 import callKinds from "./0009_call_kinds.sql" with { type: "text" };
 import audit from "./0010_audit.sql" with { type: "text" };
+import signIns from "./0011_sign_ins.sql" with { type: "text" };
 
 /** Position in the list + 1 is the schema version (`PRAGMA user_version`). */
 export const migrations: readonly string[] = [
@@ -22,4 +23,5 @@ export const migrations: readonly string[] = [
 	calls,
 	callKinds,
 	audit,
+	signIns,
 ];

@@ -366,7 +366,7 @@ CREATE TABLE sessions (
 
 CREATE TABLE sign_ins (
 	state_hash BLOB PRIMARY KEY,
-	login_hash BLOB NOT NULL REFERENCES logins (hash) ON DELETE CASCADE,
+	login_hash BLOB NOT NULL REFERENCES logins (hash) ON UPDATE CASCADE ON DELETE CASCADE,
 	user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
 	server_id  TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
 	request_sealed BLOB NOT NULL,

@@ -1,7 +1,12 @@
 /** The page where a person connects a service; whole journeys are `e2e/connect.test.ts`. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { noteService } from "../../src/store/server-services.ts";
-import { createServer } from "../../src/store/servers.ts";
+import { createServer, findServer } from "../../src/store/servers.ts";
+import {
+	createSignIn,
+	type SignIn,
+	takeSignIn,
+} from "../../src/store/sign-ins.ts";
 import {
 	type Authority,
 	type Browser,
@@ -58,6 +63,14 @@ beforeEach(async () => {
 });
 afterEach(() => authority.stop());
 
+function logins(): readonly { hash: Uint8Array; userId: string }[] {
+	return authority.db
+		.query<{ hash: Uint8Array; userId: string }, []>(
+			"SELECT hash, user_id AS userId FROM logins",
+		)
+		.all();
+}
+
 test("at a door beside the gateway's name a service is not signed in to; the page leads to where it is", async () => {
 	const html = await (await browser.get("/connect/linear")).text();
 	expect(html).toContain(`href="${HOME}/connect/linear"`);
@@ -107,3 +120,32 @@ test.each(["", "%2F%2Fevil.example", "..%2F..%2Fapi", "%0d%0aX"])(
 		expect(html.replace(way, "")).not.toMatch(/evil|\/api|<script>/);
 	},
 );
+
+test("a sign-in that is under way goes on after its person proved who they are, under their new cookie alone", async () => {
+	const [before] = logins();
+	createSignIn(authority.db, {
+		stateHash: new Uint8Array(32).fill(1),
+		loginHash: before?.hash as Uint8Array,
+		userId: before?.userId as string,
+		serverId: findServer(authority.db, "linear")?.id as string,
+		request: new Uint8Array(1),
+		expiresAt: authority.now() + 600,
+	});
+	const csrf = csrfOf(await (await browser.get("/reauthenticate")).text());
+	const proved = await browser.post("/reauthenticate", { ...OWNER, csrf });
+	expect(proved.status).toBe(303);
+	const [after] = logins();
+	expect(after?.hash).not.toEqual(before?.hash as Uint8Array);
+	const take = (loginHash: Uint8Array): SignIn | null =>
+		takeSignIn(
+			authority.db,
+			{
+				stateHash: new Uint8Array(32).fill(1),
+				loginHash,
+				serverId: findServer(authority.db, "linear")?.id as string,
+			},
+			authority.now(),
+		);
+	expect(take(before?.hash as Uint8Array)).toBeNull();
+	expect(take(after?.hash as Uint8Array)).not.toBeNull();
+});
