@@ -43,6 +43,7 @@ import { createAlerts } from "./ops/alerts.ts";
 import { type Backups, createBackups } from "./ops/backup-schedule.ts";
 import { createDoctor } from "./ops/doctor.ts";
 import { listNotices, watchExpiry } from "./ops/expiry.ts";
+import { createLease } from "./ops/leases.ts";
 import { reinstallPackages } from "./ops/reinstall.ts";
 import { applyRestore, receiveRestore } from "./ops/restore.ts";
 import { isClaimed } from "./ops/setup.ts";
@@ -379,6 +380,7 @@ function openService(base: Base): Service {
 		pins.refresh();
 		subscriptions.everythingChanged();
 	};
+	const lease = createLease();
 	const connections = createConnections({
 		...{ db, vault, clock, log, origin, version: VERSION },
 		allowPrivate: config.allowPrivateUpstreams,
@@ -480,6 +482,7 @@ function openService(base: Base): Service {
 		onSecret: visits.arrived,
 		passwords,
 		serversChanged,
+		lease,
 		credentialsChanged: bearer.invalidate,
 		dropUpstreams,
 		provider,
@@ -542,6 +545,7 @@ function openService(base: Base): Service {
 						...deps,
 						...shelves,
 						serversChanged,
+						lease,
 						passwords,
 						desk: {
 							...desk,

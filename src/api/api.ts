@@ -83,21 +83,6 @@ const ROUTES: readonly Route[] = [
 ];
 
 export function createApi(deps: ApiDeps): Api {
-	const leased = new Set<string>();
-
-	function lease(slug: string): Disposable {
-		if (leased.has(slug))
-			throw new SallyportError(
-				"conflict",
-				`the server ${slug} is being changed by someone else`,
-				{
-					hint: "wait until that is done, and look at it again",
-				},
-			);
-		leased.add(slug);
-		return { [Symbol.dispose]: () => void leased.delete(slug) };
-	}
-
 	async function answer(
 		request: Request,
 		actor: Actor,
@@ -114,7 +99,6 @@ export function createApi(deps: ApiDeps): Api {
 			requestId,
 			params,
 			query: url.searchParams,
-			lease,
 		};
 		const given = await route.run(ask);
 		return given instanceof Response

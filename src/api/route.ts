@@ -12,6 +12,7 @@ import type { Directory } from "../mcp/view.ts";
 import type { GatewayAddress } from "../ops/address.ts";
 import type { Backups } from "../ops/backup-schedule.ts";
 import type { Doctor } from "../ops/doctor.ts";
+import type { Lease } from "../ops/leases.ts";
 import type { Approach } from "../ops/setup-link.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
@@ -55,6 +56,7 @@ export type ApiDeps = {
 	readonly provider: Pick<Provider, "find" | "configure">;
 	/** Whoever keeps server rows in memory forgets them. */
 	readonly serversChanged: () => void;
+	readonly lease: Lease;
 	/** Whoever keeps judged credentials in memory forgets them. */
 	readonly credentialsChanged: () => void;
 	/** Ends what runs with a user's own secrets. */
@@ -77,8 +79,6 @@ export type Ask = {
 	/** The path's `:name` parts, decoded. */
 	readonly params: Readonly<Record<string, string>>;
 	readonly query: URLSearchParams;
-	/** Takes the lease of a slug, so that two changes that take long cannot cross. @throws SallyportError `conflict` */
-	readonly lease: (slug: string) => Disposable;
 };
 
 /** What a handler answers: the envelope's other members, or a response of its own (a streamed result). */

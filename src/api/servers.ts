@@ -109,7 +109,7 @@ function logs({ deps, ...ask }: Ask): Answer {
 async function add(ask: Ask): Promise<Answer> {
 	const { deps, request } = ask;
 	const { name: slug, ...fields } = (await readBody(request, NewServer)).value;
-	using _lease = ask.lease(slug);
+	using _lease = deps.lease(slug);
 	refuseTaken(deps.db, slug);
 	const plan = planServer(deps.db, slug, fields);
 	const installed = await install(ask, slug, plan);
@@ -138,7 +138,7 @@ async function change(ask: Ask): Promise<Answer> {
 	const { deps, request } = ask;
 	const slug = slugOf(ask);
 	const changes = (await readBody(request, ServerChanges)).value;
-	using _lease = ask.lease(slug);
+	using _lease = deps.lease(slug);
 	const before = requireServer(deps.db, slug);
 	const plan = planChanges(deps.db, before, changes);
 	const installed = isInstalled(ask, before, plan)
@@ -164,7 +164,7 @@ async function change(ask: Ask): Promise<Answer> {
 async function setEnabled(ask: Ask, enabled: boolean): Promise<Answer> {
 	const { deps } = ask;
 	const slug = slugOf(ask);
-	using _lease = ask.lease(slug);
+	using _lease = deps.lease(slug);
 	if (requireServer(deps.db, slug).enabled !== enabled) {
 		const server = transaction(deps.db, () => {
 			audit(ask, enabled ? "server.enable" : "server.disable", slug);
@@ -180,9 +180,7 @@ async function setEnabled(ask: Ask, enabled: boolean): Promise<Answer> {
 /** Ends its processes and connections, whoever uses them; the next call starts it anew. */
 async function restart(ask: Ask): Promise<Answer> {
 	const { deps } = ask;
-	const slug = slugOf(ask);
-	using _lease = ask.lease(slug);
-	const server = requireServer(deps.db, slug);
+	const server = requireServer(deps.db, slugOf(ask));
 	const stopped = await restartServer(deps, server, actorName(ask.actor));
 	return { body: { server: viewServer(deps, server, ask.actor), stopped } };
 }
@@ -190,7 +188,7 @@ async function restart(ask: Ask): Promise<Answer> {
 async function remove(ask: Ask): Promise<Answer> {
 	const { deps } = ask;
 	const slug = slugOf(ask);
-	using _lease = ask.lease(slug);
+	using _lease = deps.lease(slug);
 	const server = requireServer(deps.db, slug);
 	await deps.connections.disconnect(
 		{ serverId: server.id },

@@ -13,6 +13,7 @@ import {
 	updateServer,
 } from "../store/servers.ts";
 import type { Upstreams } from "../upstream/upstream.ts";
+import type { Lease } from "./leases.ts";
 
 type ServerDeps = {
 	readonly db: Database;
@@ -20,6 +21,7 @@ type ServerDeps = {
 	readonly upstreams: Upstreams;
 	/** Whoever keeps server rows in memory forgets them, and clients hear that lists changed. */
 	readonly serversChanged: () => void;
+	readonly lease: Lease;
 };
 
 /** Ends what runs of a server with the settings that it had; the next call starts it anew. */
@@ -34,13 +36,14 @@ export async function startAnew(
 /**
  * The same because somebody wants it.
  * @returns how many processes and connections were ended
- * @throws SallyportError `conflict` when it is disabled: then nothing runs, and nothing will
+ * @throws SallyportError `conflict` when it is disabled: then nothing runs, and nothing will; or while it is being changed
  */
 export async function restartServer(
 	deps: ServerDeps,
 	server: Server,
 	actor: string,
 ): Promise<number> {
+	using _lease = deps.lease(server.slug);
 	refuseDisabled(server);
 	const running = deps.upstreams
 		.live(server.id)
@@ -56,7 +59,7 @@ export async function restartServer(
 
 /**
  * Gives a server other rules: what becomes of what it changes, and from which length on its results are paged.
- * @throws SallyportError `invalid` when the limit is none
+ * @throws SallyportError `invalid` when the limit is none, `conflict` while it is being changed
  */
 export async function changeRules(
 	deps: ServerDeps,
@@ -65,6 +68,7 @@ export async function changeRules(
 	actor: string,
 ): Promise<void> {
 	requireLimit(rules.resultBytesMax);
+	using _lease = deps.lease(slug);
 	const now = deps.clock.now();
 	const detail = Object.keys(rules).join(",");
 	const changed = transaction(deps.db, () => {

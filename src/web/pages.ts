@@ -16,6 +16,7 @@ import type { BackupContents } from "../ops/backup.ts";
 import type { Backups } from "../ops/backup-schedule.ts";
 import type { Doctor } from "../ops/doctor.ts";
 import type { Notice } from "../ops/expiry.ts";
+import type { Lease } from "../ops/leases.ts";
 import type { Shelves, ToolsInBrief } from "../ops/tools.ts";
 import type { Addresses } from "../ops/whereabouts.ts";
 import type { Works } from "../ops/work.ts";
@@ -57,6 +58,7 @@ type ToolPageDeps = OAuthDeps &
 		readonly pins: Pick<Pins, "instructions">;
 		/** Whoever keeps server rows in memory forgets them, and clients hear that lists changed. */
 		readonly serversChanged: () => void;
+		readonly lease: Lease;
 	};
 
 type PageDeps = ToolPageDeps & {

@@ -19,6 +19,7 @@ import { createShapes } from "../../src/mcp/shape.ts";
 import { createDirectory } from "../../src/mcp/view.ts";
 import { textOf, toBytes } from "../../src/message.ts";
 import { createBackups } from "../../src/ops/backup-schedule.ts";
+import { createLease } from "../../src/ops/leases.ts";
 import { createNpm } from "../../src/packages/npm.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
 import { createProvider } from "../../src/people/provider.ts";
@@ -152,6 +153,7 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 			directory.refresh();
 			pins.refresh();
 		},
+		lease: createLease(),
 		credentialsChanged: () => {},
 		provider: createProvider({
 			db,

@@ -222,6 +222,27 @@ test("a restart ends what runs of a server, changes nothing else, and is audited
 	]);
 });
 
+test("a server that is being changed is not changed by anyone else meanwhile", async () => {
+	await fixture.send("POST", SERVERS, NOTES);
+	{
+		using _lease = fixture.deps.lease("notes");
+		for (const [method, path] of [
+			["POST", `${SERVERS}/notes/restart`],
+			["PUT", `${SERVERS}/notes/disable`],
+			["DELETE", `${SERVERS}/notes`],
+		] as const) {
+			const { status, body } = await fixture.send(method, path);
+			expect([status, body["error"]]).toEqual([
+				409,
+				"the server notes is being changed by someone else",
+			]);
+		}
+	}
+	expect((await fixture.send("POST", `${SERVERS}/notes/restart`)).status).toBe(
+		200,
+	);
+});
+
 test("a server that is disabled or not there is not restarted", async () => {
 	await fixture.send("POST", SERVERS, { ...NOTES, enabled: false });
 	const disabled = await fixture.send("POST", `${SERVERS}/notes/restart`);

@@ -16,6 +16,7 @@ import { type Bearer, createBearer } from "../../src/oauth/bearer.ts";
 import { createClientDocuments } from "../../src/oauth/client-documents.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
 import type { Notice } from "../../src/ops/expiry.ts";
+import { createLease, type Lease } from "../../src/ops/leases.ts";
 import { createOwner } from "../../src/ops/setup.ts";
 import type { Shelves } from "../../src/ops/tools.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
@@ -55,6 +56,7 @@ export type Authority = Place & {
 	readonly bearer: Bearer;
 	readonly timeline: TimelineRecorder;
 	readonly deps: OAuthDeps;
+	readonly lease: Lease;
 	readonly log: string[];
 	readonly advance: (seconds: number) => void;
 	readonly now: () => number;
@@ -111,6 +113,7 @@ export async function openAuthority(
 	const timeline = createTimelineRecorder({ db, clock });
 	const log: string[] = [];
 	const passwords = createPasswords("testing");
+	const lease = createLease();
 	let visitor = 0;
 	const around = {
 		db,
@@ -157,6 +160,7 @@ export async function openAuthority(
 			...deps,
 			...emptyShelves(deps),
 			serversChanged: () => {},
+			lease,
 			passwords,
 			connections: testConnections({
 				db,
@@ -207,6 +211,7 @@ export async function openAuthority(
 		vault,
 		bearer,
 		deps,
+		lease,
 		log,
 		advance: (seconds) => {
 			now += seconds;

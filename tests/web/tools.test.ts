@@ -80,6 +80,26 @@ test("rules are changed only by someone who proved who they are a moment ago", a
 	expect(rules()).toEqual(["hold", null]);
 });
 
+test.each([
+	["starting it anew", { restart: "yes" }],
+	["other rules", { save: "yes", pinning: "off", limit: "" }],
+])(
+	"%s waits until another change of the server is done, as over the API",
+	async (_, fields) => {
+		{
+			using _lease = authority.lease("notes");
+			const answer = await send(fields);
+			expect(answer.status).toBe(409);
+			expect(await answer.text()).toContain(
+				"The server notes is being changed by someone else.",
+			);
+			expect(rules()).toEqual(["hold", null]);
+		}
+		const { headers } = await send({ save: "yes", pinning: "off", limit: "" });
+		expect(headers.get("Location")).toBe(`${PATH}?saved`);
+	},
+);
+
 test("a server that is disabled is not started anew", async () => {
 	const answer = await send({ restart: "yes" });
 	expect(answer.status).toBe(409);
