@@ -12,6 +12,8 @@ import { Malformed, Refused } from "./failure.ts";
 import { HeadReader } from "./head-reader.ts";
 import { arrivedInPart, IncomingRequest } from "./incoming.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
+import type { Limits } from "./limits.ts";
+import { Outflow } from "./outflow.ts";
 import {
 	isBodiless,
 	isParts,
@@ -46,34 +48,11 @@ export type Shared = {
 	readonly onGone: (connection: ServerConnection) => void;
 };
 
-/** How much, and for how many seconds. */
-export type Limits = {
-	readonly headBytes: number;
-	readonly bodyBytes: number;
-	/** Of a body that nobody wants, before its connection is given up. */
-	readonly unreadBytes: number;
-	/** Until a head is complete, from the first byte of it or of the connection. */
-	readonly headSeconds: number;
-	/** Until the next request begins. */
-	readonly idleSeconds: number;
-	/** In which some part of a body must arrive, and how many bytes are some: a body that drips is not waited for. */
-	readonly bodySeconds: number;
-	readonly bodyBytesMin: number;
-	/** In which a client takes nothing of its answer. */
-	readonly takeSeconds: number;
-	/** For the client to hear of the end, when it has more to say. */
-	readonly lingerSeconds: number;
-	readonly connections: number;
-};
-
 const EMPTY_LINES_MAX = 4;
 /** Requests that came too early wait in so many bytes; the client is braked beyond. */
 const HELD_BYTES_MAX = 64 * 1024;
-/** A piece up to this size is copied behind its length, so that it is one write. */
-const COPIED_BYTES_MAX = 32 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
-const LAST_CHUNK = "0\r\n\r\n";
 
 /** How far a connection is: what is waited for, and how long, follows from it. */
 type Phase = "fresh" | "idle" | "head" | "body" | "answer" | "linger" | "gone";
@@ -106,10 +85,7 @@ export class ServerConnection implements Connection {
 	#hasBegun = false;
 	/** The client has ended its side. */
 	#hasEnded = false;
-	#unwritten: Bytes | null = null;
-	#onWritten: (() => void) | null = null;
-	/** What stands before the next piece of a streamed answer. */
-	#due = "";
+	readonly #outflow: Outflow;
 	#outgoing: Pieces | null = null;
 	readonly #onAnswer = (answered: Answered): void => this.#answer(answered);
 	readonly #onFailure = (): void => this.#fail();
@@ -119,12 +95,16 @@ export class ServerConnection implements Connection {
 		this.#shared = shared;
 		this.#socket = socket;
 		this.address = socket.remoteAddress ?? "";
+		this.#outflow = new Outflow(
+			(bytes) => socket.write(bytes),
+			() => this.destroy(),
+		);
 		this.#heads = new HeadReader(shared.parseHead, shared.limits.headBytes);
 	}
 
 	/** Whether a request is being answered. */
 	get isBusy(): boolean {
-		return this.#request !== null || this.#unwritten !== null;
+		return this.#request !== null || this.#outflow.isWaiting;
 	}
 
 	/** Bytes of the client. */
@@ -151,14 +131,7 @@ export class ServerConnection implements Connection {
 
 	/** The socket takes more. */
 	drain(): void {
-		const bytes = this.#unwritten;
-		if (!bytes) return;
-		this.#unwritten = null;
-		this.#write(bytes);
-		if (this.#unwritten) return;
-		const then = this.#onWritten;
-		this.#onWritten = null;
-		then?.();
+		this.#outflow.drain();
 	}
 
 	/**
@@ -178,9 +151,11 @@ export class ServerConnection implements Connection {
 
 	/** A second has passed. */
 	tick(): void {
+		if (this.#outflow.hasMoved) this.#quiet = 0;
+		this.#outflow.hasMoved = false;
 		const limit = this.#patience();
 		if (limit === 0 || ++this.#quiet < limit) return;
-		if (this.#phase === "body" && !this.#unwritten) {
+		if (this.#phase === "body" && !this.#outflow.isWaiting) {
 			const isEnough = this.#recent >= this.#shared.limits.bodyBytesMin;
 			this.#enter("body");
 			if (isEnough) return;
@@ -205,21 +180,18 @@ export class ServerConnection implements Connection {
 		if (this.#phase === "gone") return;
 		this.#phase = "gone";
 		this.#held = null;
-		this.#unwritten = null;
 		this.#request?.leave();
 		this.#request = null;
 		this.#flow?.fail(arrivedInPart());
 		this.#outgoing?.cancel();
-		const then = this.#onWritten;
-		this.#onWritten = null;
-		then?.();
+		this.#outflow.end();
 		this.#shared.onGone(this);
 	}
 
 	/** Seconds that may pass quietly; 0 for as many as it takes. */
 	#patience(): number {
 		const { limits } = this.#shared;
-		if (this.#unwritten) return limits.takeSeconds;
+		if (this.#outflow.isWaiting) return limits.takeSeconds;
 		switch (this.#phase) {
 			case "fresh":
 			case "head":
@@ -342,7 +314,7 @@ export class ServerConnection implements Connection {
 		return {
 			next: () => {
 				if (!isAsked && !this.#hasBegun && this.#phase === "body")
-					this.#write(CONTINUE);
+					this.#outflow.write(CONTINUE);
 				isAsked = true;
 				return flow.next();
 			},
@@ -403,7 +375,7 @@ export class ServerConnection implements Connection {
 	/** Answers in our own words, and reads nothing more. */
 	#refuse(status: number, text: string): void {
 		if (this.#phase === "gone") return;
-		const isUnderWay = this.#outgoing !== null || this.#unwritten !== null;
+		const isUnderWay = this.#outgoing !== null || this.#outflow.isWaiting;
 		this.#request?.leave();
 		this.#held = null;
 		this.#flow = null;
@@ -416,7 +388,7 @@ export class ServerConnection implements Connection {
 		this.#request = null;
 		const { headers, body } = textResponse(status, text);
 		this.#writeWhole(status, headers, body as Parts, "", true);
-		this.#whenWritten(this.#onFinished);
+		this.#outflow.whenWritten(this.#onFinished);
 	}
 
 	#answer(answered: Answered): void {
@@ -449,7 +421,7 @@ export class ServerConnection implements Connection {
 			request.id,
 			request.method !== "HEAD",
 		);
-		this.#whenWritten(this.#onFinished);
+		this.#outflow.whenWritten(this.#onFinished);
 	}
 
 	/** Whether the rest of a body is worth waiting for, so that another request may follow. */
@@ -505,7 +477,7 @@ export class ServerConnection implements Connection {
 					bytes.set(part, at);
 					at += part.length;
 				}
-		this.#write(bytes);
+		this.#outflow.write(bytes);
 	}
 
 	#headOf(
@@ -536,84 +508,35 @@ export class ServerConnection implements Connection {
 		if (!isChunked) this.#isLast = true;
 		const framing = isChunked ? "transfer-encoding: chunked\r\n" : "";
 		this.#outgoing = pieces;
-		this.#due = this.#headOf(status, headers, request.id, framing);
+		this.#outflow.hold(this.#headOf(status, headers, request.id, framing));
 		if (request.method === "HEAD" || isBodiless(status)) {
-			this.#writeDue();
+			this.#outflow.flush();
 			pieces.cancel();
 		} else {
 			try {
 				const first = pieces.next();
 				// Clients of a stream wait for its head.
 				if (!isChunked || Bun.peek.status(first) === "pending")
-					this.#writeDue();
+					this.#outflow.flush();
 				for (let piece = await first; piece; piece = await pieces.next()) {
 					if (this.#request !== request) return;
-					if (isChunked) this.#writeChunk(piece);
-					else this.#write(piece);
-					if (this.#unwritten) await this.#written();
+					if (isChunked) this.#outflow.writeChunk(piece);
+					else this.#outflow.write(piece);
+					if (this.#outflow.isWaiting) await this.#written();
 				}
 			} catch {
 				if (this.#request === request) this.destroy();
 				return;
 			}
 			if (this.#request !== request) return;
-			if (isChunked) this.#writeDue(LAST_CHUNK);
+			if (isChunked) this.#outflow.writeLastChunk();
 		}
 		this.#outgoing = null;
-		this.#whenWritten(this.#onFinished);
-	}
-
-	#writeChunk(piece: Bytes): void {
-		if (piece.length === 0) return;
-		const size = `${piece.length.toString(16)}\r\n`;
-		if (piece.length > COPIED_BYTES_MAX) {
-			this.#writeDue(size);
-			this.#write(piece);
-			// What ends a long chunk goes out with the next one's length: whoever reads has its bytes already.
-			this.#due = "\r\n";
-			return;
-		}
-		const before = this.#due + size;
-		this.#due = "";
-		const bytes = Buffer.allocUnsafe(before.length + piece.length + 2);
-		const start = bytes.write(before, 0, "latin1");
-		bytes.set(piece, start);
-		bytes[start + piece.length] = CR;
-		bytes[start + piece.length + 1] = LF;
-		this.#write(bytes);
-	}
-
-	/** Writes what is due, and something behind it. */
-	#writeDue(behind = ""): void {
-		const text = this.#due + behind;
-		this.#due = "";
-		if (text !== "") this.#write(Buffer.from(text, "latin1"));
-	}
-
-	#write(bytes: Bytes): void {
-		if (this.#phase === "gone") return;
-		if (this.#unwritten) {
-			this.#unwritten = Buffer.concat([this.#unwritten, bytes]);
-			return;
-		}
-		const written = this.#socket.write(bytes);
-		if (written < 0) {
-			this.destroy();
-			return;
-		}
-		if (written > 0) this.#quiet = 0;
-		if (written < bytes.length) this.#unwritten = bytes.subarray(written);
-	}
-
-	#whenWritten(then: () => void): void {
-		if (this.#unwritten) this.#onWritten = then;
-		else then();
+		this.#outflow.whenWritten(this.#onFinished);
 	}
 
 	#written(): Promise<void> {
-		return new Promise((resolve) => {
-			this.#whenWritten(resolve);
-		});
+		return new Promise((resolve) => this.#outflow.whenWritten(resolve));
 	}
 
 	/** The answer is written. */

@@ -6,12 +6,9 @@
  */
 import type { SecureContext } from "node:tls";
 import { every, httpDate, systemClock } from "../clock.ts";
+import { LIMITS, type Limits } from "./limits.ts";
 import { RequestHead } from "./request-head.ts";
-import {
-	type Limits,
-	ServerConnection,
-	type Shared,
-} from "./server-connection.ts";
+import { ServerConnection, type Shared } from "./server-connection.ts";
 
 export type HttpServer = {
 	/** The port that was bound; 0 for a Unix socket. */
@@ -29,19 +26,6 @@ export type Place =
 export type Certificates = {
 	readonly first: SecureContext;
 	readonly byName: ReadonlyMap<string, SecureContext>;
-};
-
-export const LIMITS: Limits = {
-	headBytes: 32 * 1024,
-	bodyBytes: 80 * 1024 * 1024,
-	unreadBytes: 256 * 1024,
-	headSeconds: 10,
-	idleSeconds: 75,
-	bodySeconds: 10,
-	bodyBytesMin: 10 * 1024,
-	takeSeconds: 60,
-	lingerSeconds: 3,
-	connections: 10_000,
 };
 
 /**

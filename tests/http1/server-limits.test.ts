@@ -4,7 +4,8 @@
  */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createSecureContext } from "node:tls";
-import { type HttpServer, LIMITS, serve } from "../../src/http1/server.ts";
+import { LIMITS } from "../../src/http1/limits.ts";
+import { type HttpServer, serve } from "../../src/http1/server.ts";
 import { parseIdentifiers } from "../../src/tls/identifiers.ts";
 import { createSelfSigned } from "../../src/tls/self-signed.ts";
 import { until } from "../support/until.ts";
