@@ -28,7 +28,7 @@ import { RPC } from "../protocol.ts";
 import type { Call, Question, Reply, Upstream } from "../upstream/upstream.ts";
 import type { Vault } from "../vault.ts";
 import { createPageVisits } from "./page-visits.ts";
-import { errorReply, RpcError } from "./rpc.ts";
+import { asServersFault, errorReply, RpcError } from "./rpc.ts";
 
 /** Asks the user of a legacy client; the reply is the client's own. */
 export type Ask = (question: Question) => Promise<Reply>;
@@ -233,7 +233,12 @@ export function createInput(deps: {
 		return next(handle, waiting, interactive);
 	};
 
-	const fulfil = async (
+	const fulfil: Input["fulfil"] = (interactive, ask) =>
+		askAndCall(interactive, ask).catch((error: unknown) => {
+			throw asServersFault(error);
+		});
+
+	const askAndCall = async (
 		{ upstream, call }: Interactive,
 		ask: Ask | null,
 	): Promise<Reply> => {

@@ -45,7 +45,7 @@ import { loggedBy } from "./logging.ts";
 import { pagesAsked } from "./pages.ts";
 import type { Pins } from "./pins.ts";
 import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
-import { explain, RpcError, toolErrorReply } from "./rpc.ts";
+import { asServersFault, explain, RpcError, toolErrorReply } from "./rpc.ts";
 import type { Entry, Shapes } from "./shape.ts";
 import { withObjectResult, wrapsOutput } from "./structured.ts";
 import { type Listings, ownerOf, type Target, targetOf } from "./target.ts";
@@ -631,10 +631,10 @@ class Sent implements ReplyTo {
 		try {
 			reply = finished(this.#sending, this.#sealed(answer));
 		} catch (error) {
-			this.#to.onFailure(error);
+			this.#to.onFailure(asServersFault(error));
 			return;
 		}
-		if (reply instanceof Promise) tell(reply, this.#to);
+		if (reply instanceof Promise) tell(reply.catch(unreadable), this.#to);
 		else this.#to.onReply(reply);
 	}
 
@@ -651,6 +651,10 @@ class Sent implements ReplyTo {
 		const purpose = purposeOf(view, routed.method, server, name);
 		return this.#input.sealed(answer, purpose);
 	}
+}
+
+function unreadable(error: unknown): never {
+	throw asServersFault(error);
 }
 
 /** What an answer comes to, once whatever is sealed in it is. */

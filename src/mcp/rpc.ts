@@ -60,6 +60,16 @@ export function asRpcError(error: unknown): RpcError | null {
 	return null;
 }
 
+/** The same of what a server answered: what cannot be read there is no fault of its client's request. */
+export function asServersFault(error: unknown): unknown {
+	return error instanceof MalformedMessage
+		? new RpcError(
+				RPC.internalError,
+				`the server's answer cannot be read: ${error.message}`,
+			)
+		: error;
+}
+
 /** Message and hint in one sentence, for places that have only one text. */
 export function explain(error: SallyportError): string {
 	return error.hint === undefined

@@ -11,6 +11,7 @@ import { META } from "../../src/protocol.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
 import {
 	type Asked,
+	json,
 	legacyStart,
 	modernStart,
 	result,
@@ -43,6 +44,10 @@ const CAPABILITIES = `{"tools":{},"resources":{},"extensions":{"${UI}":{},"com.e
 
 /** What both scripted servers answer in the same words. */
 function shared(asked: Asked): Response | undefined {
+	if (asked.method === "tools/call" && asked.body.includes('"chart"'))
+		return json(
+			`{"jsonrpc":"2.0","id":${asked.id},"error":{"code":-32602,"code":-32020,"message":"no"}}`,
+		);
 	switch (asked.method) {
 		case "tools/list":
 			return result(asked, TOOLS);
@@ -181,6 +186,24 @@ test("an output that is no object is one to a legacy client, whose SDK finds it 
 		arguments: {},
 	});
 	expect(text).toContain('"structuredContent":[1,2.50]');
+});
+
+test("a server's error in which a member stands twice is the server's fault to clients of both eras", async () => {
+	const session = await openLegacySession(gateway.endpoint(), key);
+	for (const slug of ["modern", "legacy"]) {
+		const call = { name: `${slug}_chart`, arguments: {} };
+		for (const { status, last } of [
+			await ask("tools/call", call),
+			await session.request("tools/call", call),
+		]) {
+			expect(status).toBe(200);
+			expect(last?.error).toEqual({
+				code: -32603,
+				message:
+					"the server's answer cannot be read: a member stands twice in the message",
+			});
+		}
+	}
 });
 
 test("MCP Apps: both ends hear of the extension with its settings, and of no other that we do not know", async () => {

@@ -56,3 +56,31 @@ test("SEP-2322: a server's requestState is sealed for one call of one client, fo
 	await expect(pass(back)).rejects.toThrow("is too old");
 	expect(server.asked).toHaveLength(askedBefore);
 });
+
+test("a question in which a member stands twice is the server's fault to a legacy client", async () => {
+	const server = startScripted(
+		(asked) =>
+			modernStart(asked) ??
+			result(
+				asked,
+				'{"resultType":"input_required","inputRequests":{},"inputRequests":{}}',
+			),
+	);
+	const pool = startPool();
+	open.push(pool, { close: server.stop });
+	const clock = { now: () => 0, nowMs: () => 0 };
+	const { fulfil } = createInput({ vault: pool.vault, clock });
+	const call = {
+		method: "tools/call",
+		params: toBytes('{"name":"a"}'),
+		signal: new AbortController().signal,
+		asker: "ada",
+	};
+	const upstream = pool.upstream("asks", overHttp(server.url));
+	await expect(
+		fulfil({ purpose: () => "ada's", upstream, call }, null),
+	).rejects.toMatchObject({
+		code: -32603,
+		message: expect.stringContaining("the server's answer cannot be read"),
+	});
+});
