@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { splice } from "../src/assembly.ts";
 import { DEPTH_MAX, MalformedMessage } from "../src/malformed.ts";
 import {
 	elementsOf,
@@ -6,7 +7,6 @@ import {
 	membersOf,
 	parseJson,
 	parseMessage,
-	splice,
 	textOf,
 	toBytes,
 } from "../src/message.ts";

@@ -2,9 +2,11 @@
  * The API's answers: `{ "success": true, … }`, or `{ "success": false, "error", "code", "hint"?, "requestId" }` with a
  * true HTTP status (contract.md 4). Results of servers are put in as the bytes they came as.
  */
+
+import { join } from "../assembly.ts";
 import { asExpected, describeError, httpStatus } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Bytes, join, toBytes } from "../message.ts";
+import { type Bytes, toBytes } from "../message.ts";
 import { around, type Pieces, readableOf } from "../pieces.ts";
 
 /** A refusal by HTTP's own rules, which has a status of its own. */

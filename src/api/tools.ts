@@ -3,11 +3,12 @@
  * Descriptions, arguments and results are passed on as the bytes they came as. Calls are recorded, by name only.
  */
 import * as z from "zod";
+import { join } from "../assembly.ts";
 import { SallyportError } from "../errors.ts";
 import { skipSpace } from "../json.ts";
 import { isShortened } from "../mcp/names.ts";
 import { heldReason, type Shape } from "../mcp/shape.ts";
-import { type Bytes, join, memberOf, parseJson, textOf } from "../message.ts";
+import { type Bytes, memberOf, parseJson, textOf } from "../message.ts";
 import type { CallRecord } from "../store/calls.ts";
 import {
 	mayUse,

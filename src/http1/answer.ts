@@ -3,7 +3,8 @@
  *
  * @see RFC 9112 6, RFC 9110 15.2
  */
-import { type Bytes, bufferOf, cut } from "../message.ts";
+import { bufferOf, cut } from "../assembly.ts";
+import type { Bytes } from "../message.ts";
 import { type Pieces, wholePieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { decoded } from "./coding.ts";

@@ -2,7 +2,8 @@
  * Finds the heads on a connection. Whoever speaks on it says nearly the same each time: a head that stands there byte
  * for byte as the last one did is the last one, and is not read again.
  */
-import { type Bytes, cut } from "../message.ts";
+import { cut } from "../assembly.ts";
+import type { Bytes } from "../message.ts";
 import { Refused } from "./failure.ts";
 
 const END_OF_HEAD = Buffer.from("\r\n\r\n");

@@ -4,18 +4,18 @@
  *
  * @see RFC 9112 3, RFC 9110 5.5
  */
-import { SallyportError } from "../errors.ts";
+
 import {
 	allocate,
-	type Bytes,
 	digitsIn,
 	join,
 	put,
 	putNumber,
-	toBytes,
 	type Writable,
 	write,
-} from "../message.ts";
+} from "../assembly.ts";
+import { SallyportError } from "../errors.ts";
+import { type Bytes, toBytes } from "../message.ts";
 
 /** Checked header lines, each with its end. */
 export type HeaderLines = string & { readonly __lines: true };

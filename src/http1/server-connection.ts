@@ -4,8 +4,10 @@
  *
  * @see RFC 9112 6.3, 9.3 and 9.6, RFC 9110 10.1.1
  */
+
+import { cut, sizeOf } from "../assembly.ts";
 import { CR, LF } from "../bytes.ts";
-import { type Bytes, cut, sizeOf } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { Malformed, Refused } from "./failure.ts";

@@ -2,11 +2,13 @@
  * A reply as an HTTP response: plain JSON when the answer is all there is, an event stream as soon as something
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
+
+import { join } from "../assembly.ts";
 import { Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
 import { type HeaderLines, headerLines } from "../http1/request.ts";
-import { type Bytes, join, toBytes } from "../message.ts";
+import { type Bytes, toBytes } from "../message.ts";
 import { around } from "../pieces.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import { type ReplyTo, tell } from "../upstream/reply-to.ts";

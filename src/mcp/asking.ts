@@ -4,15 +4,14 @@
  *
  * @see specification 2025-11-25 and 2026-07-28, client/elicitation ("Security Considerations")
  */
+import { type Edit, splice } from "../assembly.ts";
 import {
 	type Bytes,
-	type Edit,
 	holds,
 	isObject,
 	memberOf,
 	membersOf,
 	parseJson,
-	splice,
 	textOf,
 } from "../message.ts";
 import type { Reply } from "../upstream/upstream.ts";

@@ -5,13 +5,13 @@
  *
  * @see specification 2026-07-28, basic ("Error Codes"); 2025-11-25, server/resources ("Error Handling")
  */
+import { splice } from "../assembly.ts";
 import {
 	type Bytes,
 	isObject,
 	memberOf,
 	objectOf,
 	parseJson,
-	splice,
 	textOf,
 } from "../message.ts";
 import { type Era, isModernErrorCode, RPC } from "../protocol.ts";

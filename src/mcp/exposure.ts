@@ -3,9 +3,9 @@
  *
  * A result is parsed only when a name in it must change, and scanned for one first; its other bytes stay.
  */
+import { type Edit, splice } from "../assembly.ts";
 import {
 	type Bytes,
-	type Edit,
 	elementsOf,
 	holds,
 	isArray,
@@ -15,7 +15,6 @@ import {
 	membersOf,
 	parseJson,
 	type Range,
-	splice,
 	textOf,
 } from "../message.ts";
 import type { Item, ListKind } from "../upstream/upstream.ts";

@@ -8,17 +8,17 @@
  *
  * @see specification 2026-07-28, basic/utilities/mrtr (SEP-2322); 2025-11-25, client/elicitation, sampling, roots
  */
+
+import { join, splice } from "../assembly.ts";
 import { type Clock, delay } from "../clock.ts";
 import {
 	type Bytes,
 	holds,
-	join,
 	type Member,
 	memberOf,
 	membersOf,
 	parseJson,
 	parseMessage,
-	splice,
 	textOf,
 	toBytes,
 	withoutMember,

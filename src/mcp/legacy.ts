@@ -5,10 +5,11 @@
  * @see specification 2025-11-25, basic/lifecycle and basic/transports; 2025-06-18 and 2025-03-26 likewise
  */
 import { Abort, type Abortable } from "../abort.ts";
+import { cut, join } from "../assembly.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
 import { headerLines, NO_HEADERS } from "../http1/request.ts";
-import { type Bytes, cut, join } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import { mintNonce } from "../mint.ts";
 import {
 	HEADER,

@@ -7,10 +7,11 @@
  * A server that is dead or slow costs its own entries and never the others'.
  */
 import type { Abortable } from "../abort.ts";
+import { join } from "../assembly.ts";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Bytes, join, withoutMember } from "../message.ts";
+import { type Bytes, withoutMember } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import { withoutBadMarks } from "../upstream/mirror.ts";
 import { NeedsPerson } from "../upstream/needs-person.ts";

@@ -4,6 +4,7 @@
  *
  * @see RFC 5424 6.2.1 for the levels; specification 2025-11-25, server/utilities/logging; 2026-07-28, `logLevel`
  */
+import { splice } from "../assembly.ts";
 import {
 	type Bytes,
 	holds,
@@ -11,7 +12,6 @@ import {
 	membersOf,
 	parseJson,
 	parseMessage,
-	splice,
 	textOf,
 } from "../message.ts";
 

@@ -2,16 +2,11 @@
  * Members of a result that must stand in it once and say what we say, whether the result is held whole or still
  * arrives. Where its server wrote one itself, that one's value is replaced; every other byte stays as it is.
  */
+
+import { join, splice } from "../assembly.ts";
 import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
 import { skipSpace } from "../json.ts";
-import {
-	type Bytes,
-	holds,
-	join,
-	membersOf,
-	parseJson,
-	splice,
-} from "../message.ts";
+import { type Bytes, holds, membersOf, parseJson } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import { createValueScan, isSpace, type ValueScan } from "../value-scan.ts";

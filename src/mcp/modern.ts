@@ -5,9 +5,10 @@
  * @see specification 2026-07-28, basic/transports/streamable-http and server/*
  */
 import { Abort } from "../abort.ts";
+import { splice } from "../assembly.ts";
 import { Deadline, deadlines } from "../clock.ts";
 import type { PlainResponse } from "../http1/outgoing.ts";
-import { objectOf, splice } from "../message.ts";
+import { objectOf } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
 import { answer, type Client, type Manner } from "./answer.ts";

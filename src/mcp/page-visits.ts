@@ -7,13 +7,13 @@
  * @see specification 2025-11-25 and 2026-07-28, client/elicitation ("URL Mode")
  */
 import type { Abortable } from "../abort.ts";
+import { splice } from "../assembly.ts";
 import { delay } from "../clock.ts";
 import {
 	type Bytes,
 	membersOf,
 	objectOf,
 	parseJson,
-	splice,
 	toBytes,
 } from "../message.ts";
 import { mintNonce } from "../mint.ts";

@@ -4,15 +4,14 @@
  *
  * @see specification 2025-11-25, client/elicitation ("URL Elicitation Required"); 2026-07-28, basic/patterns/mrtr
  */
+import { join, splice } from "../assembly.ts";
 import {
 	type Bytes,
 	elementsOf,
 	isArray,
 	isObject,
-	join,
 	memberOf,
 	objectOf,
-	splice,
 	textOf,
 	withoutMember,
 } from "../message.ts";

@@ -1,8 +1,10 @@
 /**
  * One POST, read and proven: a single JSON-RPC message within bounds. What this returns is safe to route.
  */
+
+import { cut } from "../assembly.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
-import { type Bytes, cut, type Message, proveMessage } from "../message.ts";
+import { type Bytes, type Message, proveMessage } from "../message.ts";
 import { MEDIA, RPC } from "../protocol.ts";
 import { Envelope } from "./envelope.ts";
 import { RpcError } from "./rpc.ts";

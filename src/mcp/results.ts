@@ -11,6 +11,8 @@
  * or is left out with a line that says so. Structured content is read as the text it is; `isError` and all else that a
  * result says stays as it was.
  */
+
+import { join, splice } from "../assembly.ts";
 import { QUOTE } from "../bytes.ts";
 import type { Caller } from "../caller.ts";
 import { type Clock, every } from "../clock.ts";
@@ -21,14 +23,12 @@ import {
 	elementsOf,
 	isArray,
 	isObject,
-	join,
 	type Member,
 	memberOf,
 	membersOf,
 	objectOf,
 	parseJson,
 	type Range,
-	splice,
 	textOf,
 	toBytes,
 	withoutMember,

@@ -5,13 +5,13 @@
  * out. Names are cut into the bytes; arguments and results are never re-serialised.
  */
 import type { Abortable } from "../abort.ts";
+import { bufferOf } from "../assembly.ts";
 import type { Clock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
 import type { Log } from "../log.ts";
 import {
 	type Bytes,
-	bufferOf,
 	holds,
 	memberOf,
 	parseJson,

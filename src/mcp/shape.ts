@@ -5,14 +5,13 @@
  * again costs a look-up, and so does finding the server's own name of what a client calls. Names, titles and
  * descriptions of our own are cut into the entry's bytes; all else stays as the server wrote it.
  */
+import { type Edit, splice } from "../assembly.ts";
 import {
 	type Bytes,
-	type Edit,
 	isObject,
 	memberOf,
 	membersOf,
 	parseJson,
-	splice,
 	withoutMember,
 } from "../message.ts";
 import type { Change } from "../store/held-changes.ts";

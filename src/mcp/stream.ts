@@ -2,10 +2,12 @@
  * A stream of server-sent events toward one client: messages, heartbeats, an end.
  * A client that does not read is cut when too much waits for it, so that it cannot hold the gateway's memory.
  */
+
+import { join, oneLine } from "../assembly.ts";
 import { every } from "../clock.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
 import { headerLines } from "../http1/request.ts";
-import { type Bytes, join, oneLine, toBytes } from "../message.ts";
+import { type Bytes, toBytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 
 const HEARTBEAT_MS = 15_000;

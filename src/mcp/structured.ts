@@ -4,14 +4,13 @@
  *
  * @see specification 2026-07-28, changelog (SEP-2106)
  */
+import { join, splice } from "../assembly.ts";
 import {
 	type Bytes,
 	holds,
 	isObject,
-	join,
 	memberOf,
 	membersOf,
-	splice,
 	textOf,
 } from "../message.ts";
 import { wholeBody } from "../upstream/reply.ts";

@@ -3,13 +3,13 @@
  * What is outside a caller's view is unknown, not forbidden; what an administrator must accept first says so.
  */
 import type { Abortable } from "../abort.ts";
+import { splice } from "../assembly.ts";
 import { SallyportError } from "../errors.ts";
 import {
 	type Bytes,
 	isObject,
 	memberOf,
 	parseJson,
-	splice,
 	stringIn,
 	toBytes,
 } from "../message.ts";

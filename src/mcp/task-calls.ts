@@ -5,7 +5,8 @@
  *
  * @see specification 2025-11-25, basic/utilities/tasks; the tasks extension of 2026-07-28
  */
-import { type Bytes, join, memberOf, withoutMember } from "../message.ts";
+import { join } from "../assembly.ts";
+import { type Bytes, memberOf, withoutMember } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import { runsTasks } from "../upstream/tasks.ts";

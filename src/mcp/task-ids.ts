@@ -4,16 +4,15 @@
  *
  * @see specification 2025-11-25, basic/utilities/tasks; the tasks extension of 2026-07-28
  */
+import { type Edit, splice } from "../assembly.ts";
 import {
 	type Bytes,
-	type Edit,
 	holds,
 	isObject,
 	type Member,
 	memberOf,
 	membersOf,
 	parseJson,
-	splice,
 	textOf,
 } from "../message.ts";
 import { type Era, META } from "../protocol.ts";

@@ -8,11 +8,11 @@
  * @see specification 2026-07-28 and 2025-11-25, client/elicitation ("URL Mode"); basic/utilities/mrtr
  */
 import type { Abortable } from "../abort.ts";
+import { join } from "../assembly.ts";
 import { type Clock, delay } from "../clock.ts";
 import {
 	type Bytes,
 	holds,
-	join,
 	type Member,
 	memberOf,
 	membersOf,

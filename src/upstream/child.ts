@@ -8,9 +8,10 @@
  * @see setsid(2), proc_pid_stat(5)
  */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "../assembly.ts";
 import { delay } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
-import { type Bytes, join } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import { createChild, deleteChild, listChildren } from "../store/children.ts";
 import type { Database } from "../store/database.ts";
 

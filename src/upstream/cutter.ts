@@ -8,9 +8,11 @@
  *
  * @see https://www.jsonrpc.org/specification 5
  */
+
+import { join } from "../assembly.ts";
 import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
 import { MalformedMessage } from "../malformed.ts";
-import { type Bytes, join, parseJson } from "../message.ts";
+import { type Bytes, parseJson } from "../message.ts";
 import { createValueScan, isSpace, type ValueScan } from "../value-scan.ts";
 
 export type Cutter = {

@@ -5,25 +5,28 @@
  *
  * @see specification 2026-07-28, basic ("_meta"), and basic/utilities/progress
  */
-import { CLOSE_OBJECT } from "../bytes.ts";
-import { skipSpace } from "../json.ts";
+
 import {
-	type Bytes,
 	digitsIn,
 	type Edit,
-	isObject,
 	join,
-	type Member,
-	memberOf,
-	membersOf,
 	put,
 	putNumber,
 	splice,
 	splicedSize,
 	spliceInto,
+	type Writable,
+} from "../assembly.ts";
+import { CLOSE_OBJECT } from "../bytes.ts";
+import { skipSpace } from "../json.ts";
+import {
+	type Bytes,
+	isObject,
+	type Member,
+	memberOf,
+	membersOf,
 	textOf,
 	toBytes,
-	type Writable,
 } from "../message.ts";
 import {
 	type Era,

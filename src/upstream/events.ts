@@ -3,8 +3,10 @@
  *
  * @see WHATWG HTML 9.2.6, "Interpreting an event stream"
  */
+
+import { join } from "../assembly.ts";
 import { COLON, SPACE } from "../bytes.ts";
-import { type Bytes, join } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import { createLineSplitter } from "./lines.ts";
 
 export type ServerEvent = {

@@ -3,6 +3,7 @@
  * the legacy session, which is kept, sent along, and given up when the server has forgotten it.
  */
 
+import type { Writable } from "../assembly.ts";
 import type { Answer } from "../http1/answer.ts";
 import type { HttpClient } from "../http1/client.ts";
 import {
@@ -12,7 +13,7 @@ import {
 	type Exchange,
 } from "../http1/exchange.ts";
 import type { HeaderLines, Request1 } from "../http1/request.ts";
-import type { Bytes, Writable } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 import { discard } from "./http-reply.ts";
 import {

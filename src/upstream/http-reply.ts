@@ -7,16 +7,11 @@
  * @see specification 2026-07-28 and 2025-11-25, basic/transports (Streamable HTTP)
  */
 
+import { cut, join } from "../assembly.ts";
 import type { Answer } from "../http1/answer.ts";
 import { EgressError } from "../http1/failure.ts";
 import { MalformedMessage } from "../malformed.ts";
-import {
-	type Bytes,
-	cut,
-	join,
-	type Message,
-	parseMessage,
-} from "../message.ts";
+import { type Bytes, type Message, parseMessage } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import { type Cutter, createCutter } from "./cutter.ts";
 import { createEventSplitter, type EventSplitter } from "./events.ts";

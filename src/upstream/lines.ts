@@ -1,8 +1,10 @@
 /**
  * Splits a byte stream into lines without ever joining more than one line. It knows nothing of what a line says.
  */
+
+import { cut, join } from "../assembly.ts";
 import { CR, LF } from "../bytes.ts";
-import { type Bytes, cut, join } from "../message.ts";
+import type { Bytes } from "../message.ts";
 
 export type LineSplitter = {
 	/** Gives every line that this chunk completes, without its end. */

@@ -4,8 +4,9 @@
  * A link knows nothing of eras beyond the headers HTTP needs, and nothing of lists, caches or who is calling.
  */
 import type { Abortable } from "../abort.ts";
+import type { Writable } from "../assembly.ts";
 import { type ErrorCode, SallyportError } from "../errors.ts";
-import type { Bytes, Message, Writable } from "../message.ts";
+import type { Bytes, Message } from "../message.ts";
 import type { Era } from "../protocol.ts";
 import type { Patience } from "./patience.ts";
 import type { ReplyTo } from "./reply-to.ts";

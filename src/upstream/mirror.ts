@@ -6,9 +6,9 @@
  *
  * @see specification 2026-07-28, basic/transports/streamable-http ("Request Headers", "Schema Extension"), SEP-2243
  */
+import { type Edit, splice } from "../assembly.ts";
 import {
 	type Bytes,
-	type Edit,
 	elementsOf,
 	holds,
 	isArray,
@@ -16,7 +16,6 @@ import {
 	memberOf,
 	membersOf,
 	parseJson,
-	splice,
 	stringIn,
 } from "../message.ts";
 import { HEADER } from "../protocol.ts";

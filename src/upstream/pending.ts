@@ -1,10 +1,11 @@
 /**
  * Which answer belongs to which request, on the transports where all of them share one stream (stdio, HTTP+SSE).
  */
+
+import { cut } from "../assembly.ts";
 import { MalformedMessage } from "../malformed.ts";
 import {
 	type Bytes,
-	cut,
 	type Message,
 	memberOf,
 	parseJson,

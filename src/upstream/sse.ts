@@ -3,9 +3,11 @@
  *
  * @see specification 2024-11-05, basic/transports (HTTP with SSE)
  */
+
+import type { Writable } from "../assembly.ts";
 import { awaited } from "../http1/exchange.ts";
 import type { Request1 } from "../http1/request.ts";
-import type { Bytes, Writable } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createEventSplitter } from "./events.ts";
 import { discard } from "./http-reply.ts";

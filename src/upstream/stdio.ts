@@ -6,9 +6,11 @@
  *
  * @see specification 2026-07-28 and 2025-11-25, basic/transports (stdio)
  */
+
+import { lineOf, type Writable } from "../assembly.ts";
 import { delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
-import { type Bytes, lineOf, type Writable } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import type { Child, Exit } from "./child.ts";
 import { wrapCancellation } from "./envelope.ts";
 import { createLineSplitter } from "./lines.ts";

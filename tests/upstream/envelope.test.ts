@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { oneLine } from "../../src/assembly.ts";
 import { MalformedMessage } from "../../src/malformed.ts";
-import { oneLine, toBytes } from "../../src/message.ts";
+import { toBytes } from "../../src/message.ts";
 import {
 	type Envelope,
 	restoreProgressToken,
