@@ -99,11 +99,17 @@ function show(ask: Ask): Answer {
 /** What the server's processes last wrote to their standard error, oldest first; nothing for one on the network. */
 function logs({ deps, ...ask }: Ask): Answer {
 	const server = requireServer(deps.db, slugOf(ask));
-	const lines = deps.upstreams.live(server.id).map((upstream) => ({
+	// Those of one identity have the same lines, whatever each of their clients can be asked.
+	const byIdentity = new Map(
+		deps.upstreams
+			.live(server.id)
+			.map((upstream) => [upstream.identity, upstream]),
+	);
+	const logs = [...byIdentity.values()].map((upstream) => ({
 		identity: identityOf(deps.db, upstream),
 		lines: upstream.logs(),
 	}));
-	return { body: { logs: lines } };
+	return { body: { logs } };
 }
 
 async function add(ask: Ask): Promise<Answer> {

@@ -30,7 +30,7 @@ import { closeOnFailure, type LinkError, START_TIMEOUT_MS } from "./link.ts";
 import { NeedsPerson } from "./needs-person.ts";
 import type { SharedProcess } from "./shared-process.ts";
 import { openSseLink } from "./sse.ts";
-import { collectLines, type Lines } from "./stderr.ts";
+import { collectLines } from "./stderr.ts";
 import { openStdioLink } from "./stdio.ts";
 import type { UpstreamEvent } from "./upstream.ts";
 
@@ -67,7 +67,6 @@ const HTTP_PROBE_TIMEOUT_MS = 15_000;
 /**
  * A dial for one server and identity.
  * @param capabilities canonical JSON of what the callers can be asked
- * @param lines where its process's standard error goes
  * @param process what this server and identity share, where it is one
  */
 export function createDial(
@@ -75,7 +74,6 @@ export function createDial(
 	server: Server,
 	identity: string,
 	capabilities: string,
-	lines: Lines,
 	process: SharedProcess,
 ): Dial {
 	const self: Self = { version: deps.version, capabilities };
@@ -118,7 +116,11 @@ export function createDial(
 			const shared = identity === SHARED;
 			const start = (onEvent: (event: UpstreamEvent) => void): Started => {
 				const child = startChild(deps.db, server.id, program);
-				void collectLines(child.stderr, Object.values(credentials.env), lines);
+				void collectLines(
+					child.stderr,
+					Object.values(credentials.env),
+					process.lines,
+				);
 				const hearing = createHearing({ onEvent, shared });
 				const link = openStdioLink(child, hearing);
 				const ids: Ids = { last: 0 };

@@ -19,6 +19,7 @@ import {
 } from "./connection.ts";
 import { type CallHearing, createHearing } from "./hearing.ts";
 import { type Link, unless } from "./link.ts";
+import { createLines, type Lines } from "./stderr.ts";
 import type { ServerFacts, UpstreamEvent } from "./upstream.ts";
 
 /** A process that was started, and what was agreed with it. */
@@ -41,6 +42,8 @@ export type Guest = {
 };
 
 export type SharedProcess = {
+	/** What it last wrote to its standard error, and those before it: whoever is a guest may ask. */
+	readonly lines: Lines;
 	/** Whether the next guest needs no process of its own. */
 	readonly runs: () => boolean;
 	/**
@@ -118,6 +121,7 @@ export function createSharedProcess(): SharedProcess {
 	};
 
 	return {
+		lines: createLines(),
 		runs: () => house !== null,
 		join: async (guest, meet) => {
 			while (!house && starting && !isLegacy)

@@ -140,7 +140,10 @@ export type Upstream = {
 	readonly state: () => "asleep" | "starting" | "ready" | "failed";
 	/** The last failure in our words, for `servers show`. */
 	readonly lastError: () => string | null;
-	/** The last lines its process wrote to standard error, without its secrets; empty for one reached over HTTP. */
+	/**
+	 * The last lines that the processes of its server and identity wrote to standard error, without their secrets; empty
+	 * for one reached over HTTP.
+	 */
 	readonly logs: () => readonly string[];
 	readonly close: () => Promise<void>;
 };

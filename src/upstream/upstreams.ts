@@ -14,7 +14,6 @@ import { createDial, type DialDeps, missingSecrets } from "./dial.ts";
 import { createUpstream, type LivingUpstream } from "./life.ts";
 import { Pool } from "./pool.ts";
 import { createSharedProcess, type SharedProcess } from "./shared-process.ts";
-import { createLines } from "./stderr.ts";
 import type { Upstreams } from "./upstream.ts";
 
 const IDLE_STOP_MS = 10 * 60_000;
@@ -37,7 +36,6 @@ export type UpstreamsDeps = Omit<DialDeps, "takeStream" | "retire"> & {
 
 /** What servers reached over HTTP have: nothing, which they can share. */
 const NO_PROCESS = createSharedProcess();
-const NO_LINES = createLines();
 
 /** All upstreams of the gateway. */
 export function createUpstreams(deps: UpstreamsDeps): Upstreams {
@@ -139,21 +137,13 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		const missing = missingSlots(db, server, identity);
 		if (missing.length > 0) throw missingSecrets(deps, server, missing);
 		const isProcess = server.transport.kind !== "http";
-		const lines = isProcess ? createLines() : NO_LINES;
 		const process = isProcess ? processAt(server, identity) : NO_PROCESS;
 		return createUpstream({
 			server,
 			identity,
 			capabilities,
-			dial: createDial(
-				dialDeps,
-				server,
-				identity,
-				capabilities,
-				lines,
-				process,
-			),
-			lines,
+			dial: createDial(dialDeps, server, identity, capabilities, process),
+			lines: process.lines,
 			clock,
 			log,
 			admit: async () => {

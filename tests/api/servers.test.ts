@@ -256,6 +256,20 @@ test("a server that is disabled or not there is not restarted", async () => {
 	expect(fixture.dropped).toEqual([]);
 });
 
+test("the log of a process is there once, however many kinds of clients share it", async () => {
+	await fixture.send("POST", SERVERS, NOTES);
+	const { upstreams, db } = fixture.deps;
+	const upstream = {
+		...upstreams.forUser(requireServer(db, "notes"), fixture.owner.id),
+		logs: () => ["it is up"],
+	};
+	Object.assign(upstreams, {
+		live: () => [upstream, { ...upstream, capabilities: '{"roots":{}}' }],
+	});
+	const { body } = await fixture.send("GET", `${SERVERS}/notes/logs`);
+	expect(body["logs"]).toEqual([{ identity: "shared", lines: ["it is up"] }]);
+});
+
 test("removing a server that is not there is 404", async () => {
 	expect((await fixture.send("DELETE", `${SERVERS}/nobody`)).status).toBe(404);
 });

@@ -91,6 +91,22 @@ test("the process stops when the last who uses it sleeps, and the next starts it
 	expect(after).not.toEqual(before);
 });
 
+test("what the process writes to its log is everybody's who uses it, and stays when the one who started it leaves", async () => {
+	const pool = pooled();
+	const [starts, joins] = variants(pool, [
+		"/bin/sh",
+		"-c",
+		'echo "it is up" >&2; exec "$0" "$@"',
+		...conformance("stdio-modern"),
+	]) as [Upstream, Upstream];
+	await starts.facts();
+	await joins.facts();
+	await until("it was read", () => starts.logs().length > 0);
+	expect(joins.logs()).toEqual(["it is up"]);
+	await starts.close();
+	expect(joins.logs()).toEqual(["it is up"]);
+});
+
 test("one who leaves takes nothing from the others, and a process that ends ends for all", async () => {
 	const pool = pooled();
 	const [stays, leaves] = variants(pool, conformance("stdio-modern")) as [
