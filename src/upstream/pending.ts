@@ -48,7 +48,7 @@ export function createPending(
 	hearing: Hearing,
 	answer: (bytes: Bytes) => void,
 ): Pending {
-	const waiting = new Map<string, Waiting>();
+	const waiting = new Map<number, Waiting>();
 
 	const only = (): Waiting | undefined =>
 		waiting.size === 1 ? waiting.values().next().value : undefined;
@@ -62,7 +62,8 @@ export function createPending(
 	};
 	const respond = (message: Extract<Message, { kind: "response" }>): void => {
 		// An error without an id answers what could not be read; it can only be the one request there is.
-		const answered = message.id === null ? only() : waiting.get(message.id);
+		const answered =
+			message.id === null ? only() : waiting.get(Number(message.id));
 		const { bytes, body, member } = message;
 		answered?.onReply({ member, body: cut(bytes, body.start, body.end) });
 	};
@@ -110,17 +111,15 @@ export function createPending(
 /** A request that waits for its answer. A class, because every call makes one. */
 class Waiting implements Waiter, EventListenerObject {
 	readonly outgoing: Outgoing;
-	readonly #key: string;
-	readonly #all: Map<string, Waiting>;
+	readonly #all: Map<number, Waiting>;
 	readonly #wire: Wire;
 
 	/** Joins all that wait. */
-	constructor(all: Map<string, Waiting>, outgoing: Outgoing, wire: Wire) {
+	constructor(all: Map<number, Waiting>, outgoing: Outgoing, wire: Wire) {
 		this.outgoing = outgoing;
-		this.#key = String(outgoing.id);
 		this.#all = all;
 		this.#wire = wire;
-		all.set(this.#key, this);
+		all.set(outgoing.id, this);
 		outgoing.patience.start(this);
 		outgoing.signal.addEventListener("abort", this);
 	}
@@ -154,7 +153,7 @@ class Waiting implements Waiter, EventListenerObject {
 
 	/** False when it was over already: a failure to send may be told after the answer has come all the same. */
 	#finish(): boolean {
-		if (!this.#all.delete(this.#key)) return false;
+		if (!this.#all.delete(this.outgoing.id)) return false;
 		this.outgoing.patience.stop();
 		this.outgoing.signal.removeEventListener("abort", this);
 		return true;
@@ -171,16 +170,16 @@ function tooMany(): LinkError {
 /** The request that a notification names. */
 function ownerOf(
 	notification: Notification,
-	waiting: ReadonlyMap<string, Waiting>,
+	waiting: ReadonlyMap<number, Waiting>,
 ): Waiting | undefined {
 	const { method, bytes, params } = notification;
 	if (!params) return undefined;
 	if (method === "notifications/progress") {
 		const token = memberOf(bytes, params.start, "progressToken");
-		return token && waiting.get(textOf(bytes, token));
+		return token && waiting.get(Number(textOf(bytes, token)));
 	}
 	if (method !== "notifications/subscriptions/acknowledged") return undefined;
 	const meta = memberOf(bytes, params.start, "_meta");
 	const id = meta && memberOf(bytes, meta.start, META.subscriptionId);
-	return id && waiting.get(String(parseJson(bytes, id)));
+	return id && waiting.get(Number(parseJson(bytes, id)));
 }

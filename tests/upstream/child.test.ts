@@ -55,6 +55,17 @@ test("a child is recorded while it runs and forgotten when it has ended", async 
 	expect(listChildren(db)).toEqual([]);
 });
 
+test("what is said in one turn arrives in its order, also when it is the last", async () => {
+	const db = openDatabase(":memory:");
+	const child = start(db, "cat");
+	const lines = ["one\n", "two\n", `${"x".repeat(100_000)}\n`, "three\n"];
+	for (const line of lines) child.write(Buffer.from(line));
+	const stopped = child.stop();
+	const heard = await new Response(child.stdout).text();
+	expect(heard === lines.join("")).toBe(true);
+	await stopped;
+});
+
 test("stopping ends the whole group, also what ignores the end of its input and TERM", async () => {
 	const db = openDatabase(":memory:");
 	const child = start(db, `trap "" TERM; sleep 1000 & echo $!; wait; wait`);
