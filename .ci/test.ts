@@ -27,7 +27,6 @@ function unitFolders(): readonly string[] {
 			(name) =>
 				![
 					"attacks",
-					"bench",
 					"chaos",
 					"conformance",
 					"e2e",
