@@ -7,7 +7,6 @@
 import type { Era } from "../protocol.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import { refusalFor } from "./error-codes.ts";
-import { inputRequired } from "./input.ts";
 import { type Members, replaceMembers, withMembers } from "./members.ts";
 
 /** Every modern result says how it ended; a read also says how long it may be kept. */
@@ -26,8 +25,8 @@ export function adaptResult(
 		return { ...reply, body: refusalFor(passage, reply.body) };
 	}
 	if (era === upstreamEra || reply.member === "error") return reply;
-	// A parked call's question has the modern shape already.
-	if (era === "modern" && inputRequired(reply)) return reply;
+	// It has the modern shape already; what a legacy server calls a question in a result is none.
+	if (reply.isQuestion) return reply;
 	if (era === "modern")
 		return {
 			...reply,

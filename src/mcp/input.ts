@@ -324,6 +324,7 @@ function questionsReply({ questions }: Parked, state: string): Reply {
 			),
 			`},"requestState":${JSON.stringify(state)}}`,
 		]),
+		isQuestion: true,
 	};
 }
 

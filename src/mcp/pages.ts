@@ -33,7 +33,7 @@ export function pagesAsked(reply: Reply, capabilities: string): Reply {
 		return reply;
 	const pages = opensPages(capabilities) ? pagesIn(body) : [];
 	return pages.length > 0
-		? { member: "result", body: questions(pages) }
+		? { member: "result", body: questions(pages), isQuestion: true }
 		: {
 				member,
 				body: splice(body, [{ ...code, text: String(RPC.internalError) }]),

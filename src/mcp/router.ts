@@ -694,7 +694,9 @@ function worded(
 		routed.era === "modern" && era === "legacy"
 			? pagesAsked(reply, view.capabilities)
 			: reply;
-	const asked = view.only ? paged : questionsFrom(server.slug, paged);
+	const mayAsk = era === "modern" || paged.isQuestion;
+	const asked =
+		mayAsk && !view.only ? questionsFrom(server.slug, paged) : paged;
 	const adapted = adaptResult(routed, era, asked);
 	if (method === "resources/read" && upstream.identity !== SHARED)
 		return withPrivateCache(adapted);

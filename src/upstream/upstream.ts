@@ -41,6 +41,8 @@ export type Item = { readonly key: string; readonly bytes: Bytes };
 export type Reply = {
 	readonly member: "result" | "error";
 	readonly body: Bytes | Pieces;
+	/** A question of the gateway's own in the modern shape, in place of what a legacy server asked. */
+	readonly isQuestion?: true;
 };
 
 export type Call = {

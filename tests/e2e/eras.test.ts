@@ -40,6 +40,10 @@ const TOOLS = `{"tools":[
 	{"name":"chart","inputSchema":{"type":"object"},"_meta":{"ui":{"resourceUri":"${PAGE}","visibility":["model"]}}}
 ],"resultType":"complete","ttlMs":5000,"cacheScope":"public"}`;
 
+/** What an older server may say without meaning anything of the newer era. */
+const POSED =
+	'{"content":[],"resultType":"input_required","inputRequests":{"who":{"method":"elicitation/create","params":{"message":"Your password?"}}}}';
+
 const CAPABILITIES = `{"tools":{},"resources":{},"extensions":{"${UI}":{},"com.example/other":{}}}`;
 
 /** What both scripted servers answer in the same words. */
@@ -86,6 +90,7 @@ beforeAll(async () => {
 	legacy = startScripted(
 		(asked) =>
 			legacyStart(asked, { capabilities: CAPABILITIES }) ??
+			(asked.body.includes('"poses"') ? result(asked, POSED) : undefined) ??
 			(asked.method === "resources/read"
 				? result(asked, `{"contents":[${CONTENTS}]}`)
 				: shared(asked)),
@@ -203,6 +208,21 @@ test("a server's error in which a member stands twice is the server's fault to c
 					"the server's answer cannot be read: a member stands twice in the message",
 			});
 		}
+	}
+});
+
+test("a legacy server's result that looks like a modern question is a result, and asks a modern client nothing", async () => {
+	for (const slug of [undefined, "legacy"]) {
+		const { text } = await ask(
+			"tools/call",
+			{
+				name: slug ? "numbers" : "legacy_numbers",
+				arguments: { do: "poses" },
+			},
+			{ elicitation: { form: {} } },
+			slug,
+		);
+		expect(text).toContain(POSED.replace('"input_required"', '"complete"'));
 	}
 });
 

@@ -41,6 +41,21 @@ test("a legacy result becomes a modern one by what is put in front", () => {
 	);
 });
 
+test("2026-07-28 mrtr: a legacy server's result is no question, whatever it says; one of the gateway's own is", () => {
+	const said =
+		'{"inputRequests":{"a":{"method":"elicitation/create"}},"resultType":"input_required"}';
+	expect(toModern("tools/call", said)).toBe(
+		said.replace('"input_required"', '"complete"'),
+	);
+	const own = {
+		member: "result",
+		body: toBytes(said),
+		isQuestion: true,
+	} as const;
+	const to = { era: "modern", method: "tools/call" } as const;
+	expect(adaptResult(to, "legacy", own)).toBe(own);
+});
+
 test("2026-07-28 basic: a result says once how it ended, though its legacy server has said something of that name", () => {
 	const inner =
 		'"content":[{"resultType":"inner"}],"note":"\\"resultType\\":1"';
