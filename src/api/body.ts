@@ -35,9 +35,16 @@ export async function readBody<S extends z.ZodType>(
 			"send it with Content-Type: application/json",
 		);
 	const bytes = await readBytes(request);
-	const value = provenObject(bytes);
+	return { bytes, value: judgeBody(provenObject(bytes), schema) };
+}
+
+/** What the schema makes of a body. @throws SallyportError `invalid`, which names the field */
+export function judgeBody<S extends z.ZodType>(
+	value: unknown,
+	schema: S,
+): z.infer<S> {
 	const result = schema.safeParse(value);
-	if (result.success) return { bytes, value: result.data };
+	if (result.success) return result.data;
 	throw explainIssue(result.error.issues[0] as z.core.$ZodIssue, value, schema);
 }
 

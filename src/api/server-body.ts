@@ -169,3 +169,4 @@ export type ServerChanges = z.infer<typeof ServerChanges>;
 
 /** `POST /api/mcp/servers` */
 export const NewServer = ServerChanges.extend({ name: slugField });
+export type NewServer = z.infer<typeof NewServer>;

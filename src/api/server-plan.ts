@@ -40,15 +40,22 @@ export function planServer(
 	slug: string,
 	body: ServerChanges,
 ): ServerPlan {
-	const transport = transportOf(slug, body, body.transportType);
 	return {
-		transport,
-		slots: checkedSlots(body.slots ?? [], transport),
+		...planWay(slug, body),
 		access: body.access === undefined ? "everyone" : accessOf(db, body.access),
 		tools: body.tools ?? null,
 		enabled: body.enabled ?? true,
 		...rulesOf(body),
 	};
+}
+
+/** How a new server is reached and which secrets it takes: all that can be judged without a store. @throws SallyportError `invalid` */
+export function planWay(
+	slug: string,
+	body: ServerChanges,
+): Pick<ServerPlan, "transport" | "slots"> {
+	const transport = transportOf(slug, body, body.transportType);
+	return { transport, slots: checkedSlots(body.slots ?? [], transport) };
 }
 
 /** The settings of a server after these changes. Fields of another kind of transport replace the whole of it. */

@@ -3,7 +3,10 @@
 import { nearest } from "../config.ts";
 import { SallyportError } from "../errors.ts";
 import type { CatalogueEntry } from "../packages/catalogue.ts";
-import { settleDeclaration } from "../packages/declaration.ts";
+import {
+	type Declaration,
+	settleDeclaration,
+} from "../packages/declaration.ts";
 import type { Context } from "./command.ts";
 import { printJson, printTable } from "./output.ts";
 
@@ -42,12 +45,12 @@ export async function requireEntry(
 }
 
 /**
- * What `servers add` sends for an entry: its own settings, filled with what was given by `--env`, `--header` and after
+ * What `servers add` sends for an entry, or for what a `server.json` declares: its own settings, filled with what was given by `--env`, `--header` and after
  * `--`; secrets come later, by `secrets set`.
  * @throws SallyportError `invalid` when something that is no secret is missing
  */
 export function catalogueBody(
-	entry: CatalogueEntry,
+	entry: Declaration,
 	given: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
 	const { env = {}, headers = {}, args = [], slots: _, ...rest } = given;
@@ -82,7 +85,7 @@ export function catalogueBody(
 }
 
 function missing(
-	{ inputs }: CatalogueEntry,
+	{ inputs }: Declaration,
 	key: string,
 	problem: string,
 ): SallyportError {

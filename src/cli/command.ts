@@ -23,7 +23,7 @@ export type Command = {
 	/** Null for a noun that is a command by itself (`version`). */
 	readonly verb: string | null;
 	readonly summary: string;
-	/** The words that must follow, `SLUG SLOT`; one in brackets may be left out. */
+	/** The words that must follow, `SLUG SLOT`; one in brackets may be left out, one with `…` repeated. */
 	readonly words: readonly string[];
 	/** Whether everything after `--` belongs to someone else. */
 	readonly takesRest?: true;

@@ -40,9 +40,9 @@ export function processIo(env: Io["env"]): Io {
 	};
 }
 
-/** One JSON document. */
-export function printJson(io: Io, value: unknown): void {
-	io.stdout(`${JSON.stringify(value)}\n`);
+/** One JSON document. @param indent for one that people will read and change */
+export function printJson(io: Io, value: unknown, indent = 0): void {
+	io.stdout(`${JSON.stringify(value, null, indent)}\n`);
 }
 
 /**

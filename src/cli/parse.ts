@@ -197,8 +197,9 @@ function checkWords(command: Command, words: readonly string[]): void {
 		throw new SallyportError("invalid", `${nameOf(command)} needs ${missing}`, {
 			hint: helpOf(command),
 		});
+	const isOpen = command.words.at(-1)?.includes("…") === true;
 	// Never repeated: what stands where nothing is expected may be a secret.
-	if (words.length > command.words.length)
+	if (words.length > command.words.length && !isOpen)
 		throw new SallyportError(
 			"invalid",
 			`${nameOf(command)} was given a word too many`,

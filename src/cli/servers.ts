@@ -13,12 +13,14 @@ import {
 	printWarning,
 	showTime,
 } from "./output.ts";
+import { exportCommand } from "./server-export.ts";
 import {
 	ADD_FLAGS,
 	addBody,
 	UPDATE_FLAGS,
 	updateBody,
 } from "./server-flags.ts";
+import { importCommand } from "./server-import.ts";
 
 /** Commands about servers. */
 export const serverCommands: readonly Command[] = [
@@ -123,6 +125,8 @@ export const serverCommands: readonly Command[] = [
 		examples: ["sallyport servers logs memory"],
 		run: logs,
 	},
+	importCommand,
+	exportCommand,
 ];
 
 async function list({ io, json, client }: Context): Promise<void> {
