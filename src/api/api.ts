@@ -4,6 +4,7 @@
  */
 import { SallyportError } from "../errors.ts";
 import { mintId } from "../mint.ts";
+import { auditRoutes } from "./audit.ts";
 import { backupRoutes } from "./backups.ts";
 import { catalogueRoutes } from "./catalogue.ts";
 import { certificateRoutes } from "./certificate.ts";
@@ -77,6 +78,7 @@ const ROUTES: readonly Route[] = [
 	...grantRoutes,
 	...settingRoutes,
 	...certificateRoutes,
+	...auditRoutes,
 	...backupRoutes,
 	...catalogueRoutes,
 	...setupRoutes,

@@ -4,6 +4,7 @@
  */
 import { parseConfig } from "../config.ts";
 import { exitCode } from "../errors.ts";
+import { auditCommands } from "./audit.ts";
 import { backupCommands } from "./backups.ts";
 import { certificateCommands } from "./certificate.ts";
 import { createClient } from "./client.ts";
@@ -45,6 +46,7 @@ const COMMANDS: readonly Command[] = [
 	...clientCommands,
 	...grantCommands,
 	...keyCommands,
+	...auditCommands,
 	...certificateCommands,
 	...backupCommands,
 	...vaultCommands,

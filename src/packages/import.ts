@@ -134,11 +134,10 @@ function settingsOf(
 ): Readonly<Record<string, unknown>> {
 	if (way.kind === "remote")
 		return { url: filled(slug, way.url), mode: way.mode, headers: plain };
+	const program = filled(slug, way.kind === "npm" ? way.npm : way.command);
 	const args = way.args.map((word) => filled(slug, word));
-	refuseSecretArguments(slug, args);
-	return way.kind === "npm"
-		? { npm: way.npm, args, env: plain }
-		: { command: filled(slug, way.command), args, env: plain };
+	refuseSecretArguments(slug, [program, ...args]);
+	return { [way.kind]: program, args, env: plain };
 }
 
 /** Tells values, secrets and blanks apart. */
@@ -232,18 +231,30 @@ function filled(slug: string, text: string): string {
 	);
 }
 
-function refuseSecretArguments(slug: string, args: readonly string[]): void {
-	for (const [at, word] of args.entries()) {
-		const found = secretIn(word, args[at - 1] ?? "");
+/** @param argv with the program: whole command lines for a shell stand in either */
+function refuseSecretArguments(slug: string, argv: readonly string[]): void {
+	for (const [at, word] of argv.entries()) {
+		const found = secretIn(word, argv[at - 1] ?? "") ?? secretWithin(word);
 		if (found === null) continue;
 		throw new SallyportError(
 			"invalid",
-			`its argument ${at + 1} ${found}, and arguments are kept in clear`,
+			`its ${at === 0 ? "command" : `argument ${at}`} ${found}, and arguments are kept in clear`,
 			{
 				hint: `see whether it takes it from a variable: sallyport servers add ${slug} … --slot NAME=env:NAME`,
 			},
 		);
 	}
+}
+
+/** `sh -c "KEY=… npx …"`: an argument of several words. */
+function secretWithin(word: string): string | null {
+	const words = word.split(/\s+/).map((one) => one.replace(/^["']+/, ""));
+	if (words.length === 1) return null;
+	return (
+		words
+			.map((one, at) => secretIn(one, words[at - 1] ?? ""))
+			.find((found) => found !== null) ?? null
+	);
 }
 
 /** Why an argument seems to be secret; it is never repeated itself. */

@@ -30,6 +30,39 @@ export function recordAudit(
 	).run(now, entry.actor, entry.action, entry.object, entry.detail ?? null);
 }
 
+/** An entry as it was recorded; ids grow in the order of what was done. */
+export type RecordedEntry = Required<Omit<AuditEntry, "detail">> & {
+	readonly id: number;
+	readonly at: number;
+	readonly detail: string | null;
+};
+
+const COLUMNS = "SELECT id, at, actor, action, object, detail FROM audit";
+
+/** The first entries after an id, the oldest first. */
+export function listAuditAfter(
+	db: Database,
+	id: number,
+	limit: number,
+): readonly RecordedEntry[] {
+	return db
+		.query<RecordedEntry, [number, number]>(
+			`${COLUMNS} WHERE id > ? ORDER BY id LIMIT ? + 0`,
+		)
+		.all(id, limit);
+}
+
+/** The newest entries, the oldest of them first. */
+export function listNewestAudit(
+	db: Database,
+	limit: number,
+): readonly RecordedEntry[] {
+	return db
+		.query<RecordedEntry, [number]>(`${COLUMNS} ORDER BY id DESC LIMIT ? + 0`)
+		.all(limit)
+		.reverse();
+}
+
 /** Forgets the oldest of what the gateway did by itself. */
 export function trimGatewayEntries(db: Database): void {
 	db.query(

@@ -202,6 +202,8 @@ test.each([
 	[["postgresql://ada:hush@db/x"]],
 	[["https://a.example/mcp?api_key=hush"]],
 	[["-x", `sk-${"hush"}-0123456789`]],
+	[["-c", "export API_KEY='hush'; exec npx -y pkg"]],
+	[["-c", "pkg --token hush"]],
 ])("a secret among the arguments is refused and not repeated: %#", (args) => {
 	let message = "";
 	try {
