@@ -2,9 +2,10 @@
 import type { VNode } from "preact";
 import type { Notice as Known } from "../../ops/expiry.ts";
 import type { Overview } from "../../ops/overview.ts";
+import { Address } from "../address.tsx";
 import { Form } from "../form.tsx";
 import { Notice, page } from "../layout.tsx";
-import { Table } from "../table.tsx";
+import { RowHeading, Table } from "../table.tsx";
 
 export function homePage(fields: {
 	readonly issuer: string;
@@ -79,7 +80,7 @@ export function homePage(fields: {
 					columns={["Server", "Address"]}
 				>
 					{slugs.map((slug) => (
-						<Address key={slug} issuer={issuer} slug={slug} />
+						<AddressRow key={slug} issuer={issuer} slug={slug} />
 					))}
 				</Table>
 			)}
@@ -89,7 +90,7 @@ export function homePage(fields: {
 					columns={["Toolset", "Address"]}
 				>
 					{fields.toolsets.map(({ slug, title }) => (
-						<Address key={slug} issuer={issuer} slug={slug} title={title} />
+						<AddressRow key={slug} issuer={issuer} slug={slug} title={title} />
 					))}
 				</Table>
 			)}
@@ -110,7 +111,7 @@ export function homePage(fields: {
 	);
 }
 
-function Address(props: {
+function AddressRow(props: {
 	readonly issuer: string;
 	readonly slug: string;
 	readonly title?: string;
@@ -118,14 +119,9 @@ function Address(props: {
 	const { issuer, slug, title = "" } = props;
 	return (
 		<tr>
-			<th scope="row">
-				{slug}
-				{title === "" ? null : <p class="hint">{title}</p>}
-			</th>
+			<RowHeading hint={title}>{slug}</RowHeading>
 			<td>
-				<code class="copy">
-					{issuer}/mcp/{slug}
-				</code>
+				<Address issuer={issuer} slug={slug} />
 			</td>
 		</tr>
 	);

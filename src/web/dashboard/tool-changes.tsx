@@ -5,8 +5,7 @@ import { Form } from "../form.tsx";
 import { page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
 import { Time } from "../time.tsx";
-
-const NAV = { current: "/tools", administers: true } as const;
+import { NAV } from "./about-tools.tsx";
 
 export function changesPage(fields: {
 	readonly slug: string;

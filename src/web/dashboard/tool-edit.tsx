@@ -3,8 +3,7 @@ import type { ToolView } from "../../ops/tools.ts";
 import { Form } from "../form.tsx";
 import { Field, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
-
-const NAV = { current: "/tools", administers: true } as const;
+import { NAV } from "./about-tools.tsx";
 
 export function editPage(fields: {
 	readonly slug: string;

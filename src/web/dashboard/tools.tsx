@@ -12,9 +12,8 @@ import { countOf } from "../count.ts";
 import { Form } from "../form.tsx";
 import { Field, Notice, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
-import { Table } from "../table.tsx";
-
-const NAV = { current: "/tools", administers: true } as const;
+import { RowHeading, Table } from "../table.tsx";
+import { NAV, Trouble } from "./about-tools.tsx";
 
 export type ServerTools = {
 	readonly slug: string;
@@ -69,10 +68,9 @@ function ServerRow({ server }: { readonly server: ServerTools }): VNode {
 	const shown = tools.filter((tool) => tool.shown);
 	return (
 		<tr>
-			<th scope="row">
+			<RowHeading hint={trouble}>
 				<a href={`/tools/${slug}`}>{slug}</a>
-				{trouble === null ? null : <p class="hint">{trouble}</p>}
-			</th>
+			</RowHeading>
 			<td data-label="Tools shown">
 				{trouble === null ? `${shown.length} of ${tools.length}` : "not known"}
 			</td>
@@ -117,9 +115,7 @@ export function serverToolsPage(fields: {
 					What ran of it was ended. Each next call starts it anew.
 				</Notice>
 			) : null}
-			{trouble === null ? null : (
-				<Notice word="Cannot be asked now">{trouble}</Notice>
-			)}
+			<Trouble text={trouble} />
 			{held === 0 ? null : (
 				<Notice word="Held">
 					{held === 1

@@ -6,15 +6,15 @@ import type { VNode } from "preact";
 import { TOKEN_RULE } from "../../mcp/cost.ts";
 import type { ToolView } from "../../ops/tools.ts";
 import type { Selection, Toolset } from "../../store/toolsets.ts";
+import { Address } from "../address.tsx";
 import { countOf } from "../count.ts";
 import { Form } from "../form.tsx";
-import { Field, Notice, page } from "../layout.tsx";
+import { Field, page } from "../layout.tsx";
 import { NotDone, type Problem, problemOptions } from "../problem.tsx";
-import { Table } from "../table.tsx";
+import { RowHeading, Table } from "../table.tsx";
+import { NAV, Trouble } from "./about-tools.tsx";
 
 type Cost = { readonly toolCount: number; readonly tokens: number };
-
-const NAV = { current: "/tools", administers: true } as const;
 
 export function toolsetsPage(fields: {
 	readonly issuer: string;
@@ -39,14 +39,11 @@ export function toolsetsPage(fields: {
 				>
 					{toolsets.map(({ slug, title, toolCount, tokens }) => (
 						<tr key={slug}>
-							<th scope="row">
+							<RowHeading hint={title}>
 								<a href={`/toolsets/${slug}`}>{slug}</a>
-								{title === "" ? null : <p class="hint">{title}</p>}
-							</th>
+							</RowHeading>
 							<td>
-								<code class="copy">
-									{issuer}/mcp/{slug}
-								</code>
+								<Address issuer={issuer} slug={slug} />
 							</td>
 							<td data-label="Tools">{toolCount}</td>
 							<td data-label="Tokens">{tokens}</td>
@@ -102,9 +99,7 @@ export function toolsetPage(
 		<>
 			<h1>Toolset {slug}</h1>
 			<p>
-				<code class="copy">
-					{issuer}/mcp/{slug}
-				</code>
+				<Address issuer={issuer} slug={slug} />
 			</p>
 			<Form action={`/toolsets/${slug}`} csrf={csrf}>
 				<Table
@@ -217,9 +212,7 @@ export function toolsetServerPage(fields: {
 			<h1>
 				{server} in {slug}
 			</h1>
-			{trouble === null ? null : (
-				<Notice word="Cannot be asked now">{trouble}</Notice>
-			)}
+			<Trouble text={trouble} />
 			<Form action={`/toolsets/${slug}/${server}`} csrf={csrf}>
 				<Table
 					caption={
