@@ -6,6 +6,7 @@ import type { HttpClient } from "../../src/http1/client.ts";
 import { type AwaitedExchange, awaited } from "../../src/http1/exchange.ts";
 import { EgressError } from "../../src/http1/failure.ts";
 import type { Request1 } from "../../src/http1/request.ts";
+import { closeAll, opened } from "../support/opened.ts";
 import { until } from "../support/until.ts";
 import {
 	type RawConnection,
@@ -14,10 +15,7 @@ import {
 	whole,
 } from "./raw-server.ts";
 
-const open: { readonly close: () => void }[] = [];
-afterEach(() => {
-	for (const each of open.splice(0)) each.close();
-});
+afterEach(closeAll);
 
 const egress = createEgress({ allowPrivate: ["127.0.0.0/8"] });
 
@@ -28,7 +26,7 @@ function facing(
 ): Setting {
 	const server = startRaw(script);
 	const client = egress.openClient(server.url);
-	open.push(client, { close: server.stop });
+	opened.push(client, { close: server.stop });
 	return { server, client };
 }
 
@@ -318,7 +316,7 @@ test("a kept connection that the server closes is replaced before anybody notice
 	expect(await outcome(post(client))).toBe("fine");
 	// By the time another client was answered, the news of the end has arrived.
 	const other = egress.openClient(server.url);
-	open.push(other);
+	opened.push(other);
 	await outcome(post(other));
 	expect(await outcome(post(client))).toBe("fine");
 	expect(server.connections()).toBe(3);

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { createInput } from "../../src/mcp/input.ts";
 import { parseJson, toBytes } from "../../src/message.ts";
 import { wholeBody } from "../../src/upstream/reply.ts";
+import { closeAll, opened } from "../support/opened.ts";
 import {
 	modernStart,
 	result,
@@ -9,10 +10,7 @@ import {
 } from "../support/scripted-server.ts";
 import { overHttp, startPool } from "../support/upstreams.ts";
 
-const open: { close: () => Promise<void> | void }[] = [];
-afterEach(async () => {
-	for (const each of open.splice(0)) await each.close();
-});
+afterEach(closeAll);
 
 test("SEP-2322: a server's requestState is sealed for one call of one client, for ten minutes, and comes back byte for byte", async () => {
 	const inner = '"\\u0073tate 1.0"';
@@ -27,7 +25,7 @@ test("SEP-2322: a server's requestState is sealed for one call of one client, fo
 			),
 	);
 	const pool = startPool();
-	open.push(pool, { close: server.stop });
+	opened.push(pool, { close: server.stop });
 	const upstream = pool.upstream("asks", overHttp(server.url));
 	let now = 1_000_000;
 	const clock = { now: () => now, nowMs: () => now * 1000 };
@@ -67,7 +65,7 @@ test("a question in which a member stands twice is the server's fault to a legac
 			),
 	);
 	const pool = startPool();
-	open.push(pool, { close: server.stop });
+	opened.push(pool, { close: server.stop });
 	const clock = { now: () => 0, nowMs: () => 0 };
 	const { fulfil } = createInput({ vault: pool.vault, clock });
 	const call = {

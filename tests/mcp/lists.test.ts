@@ -2,7 +2,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { createLog } from "../../src/log.ts";
-import { NO_CAPABILITIES } from "../../src/mcp/capabilities.ts";
 import { createLists, type Lists } from "../../src/mcp/lists.ts";
 import { createShapes } from "../../src/mcp/shape.ts";
 import type { View } from "../../src/mcp/view.ts";
@@ -18,6 +17,7 @@ import {
 	startScripted,
 } from "../support/scripted-server.ts";
 import { ask, overHttp, type Pool, startPool } from "../support/upstreams.ts";
+import { viewOf } from "../support/views.ts";
 
 const KEY: Slot = {
 	name: "KEY",
@@ -77,21 +77,8 @@ function serve(toolOf: (key: string | null) => string): ScriptedServer {
 	return server;
 }
 
-function viewOf(servers: readonly Server[], user: 0 | 1 = 0): View {
-	return {
-		caller: {
-			userId: pool.userIds[user],
-			role: "member",
-			clientId: "cli_1",
-			grantId: null,
-			scopes: ["mcp"],
-		},
-		only: null,
-		toolset: null,
-		capabilities: NO_CAPABILITIES,
-		tasks: null,
-		servers,
-	};
+function seenBy(user: 0 | 1, servers: readonly Server[]): View {
+	return viewOf(servers, pool.userIds[user]);
 }
 
 async function toolsOf(view: View): Promise<readonly string[]> {
@@ -104,7 +91,7 @@ test("a warm list looks at no upstream, however many servers it is of", async ()
 	const servers = Array.from({ length: 20 }, (_, at) =>
 		pool.add(`s${at}`, overHttp(serve(() => "t").url)),
 	);
-	const view = viewOf(servers);
+	const view = seenBy(0, servers);
 	await toolsOf(view);
 	await toolsOf(view);
 	looks = 0;
@@ -121,7 +108,7 @@ test("a server that says its list has changed is asked anew; the others are not"
 		pool.add("a", overHttp(changing.url)),
 		pool.add("b", overHttp(steady.url)),
 	];
-	const view = viewOf(servers);
+	const view = seenBy(0, servers);
 	for (let round = 0; round < 3; round++)
 		expect(await toolsOf(view)).toEqual(["a_before", "b_same"]);
 	const asked = steady.asked.length;
@@ -149,7 +136,7 @@ test("a list holds as long as the part that holds the shortest, and says so", as
 				: undefined),
 	);
 	running.push(brief);
-	const view = viewOf([
+	const view = seenBy(0, [
 		pool.add("brief", overHttp(brief.url)),
 		pool.add("long", overHttp(serve(() => "same").url)),
 	]);
@@ -169,7 +156,7 @@ test("a user who gives a secret has the server's tools at once, and nobody else 
 	const server = pool.add("own", overHttp(serve((key) => `of_${key}`).url), [
 		KEY,
 	]);
-	const views = [viewOf([server]), viewOf([server], 1)] as const;
+	const views = [seenBy(0, [server]), seenBy(1, [server])] as const;
 	for (let round = 0; round < 3; round++)
 		for (const view of views) expect(await toolsOf(view)).toEqual([]);
 	const give = async (user: 0 | 1, value: string): Promise<void> => {
@@ -197,7 +184,7 @@ test("a server that is dead costs its own tools only, and has them again when it
 			: legacyStart(asked);
 	});
 	running.push(weak);
-	const view = viewOf([
+	const view = seenBy(0, [
 		pool.add("a", overHttp(serve(() => "there").url)),
 		pool.add("weak", overHttp(weak.url)),
 	]);
@@ -217,7 +204,7 @@ test("a server that an administrator changed is asked anew", async () => {
 	let tool = "before";
 	const server = serve(() => tool);
 	const row = pool.add("a", overHttp(server.url));
-	const view = viewOf([row]);
+	const view = seenBy(0, [row]);
 	for (let round = 0; round < 3; round++)
 		expect(await toolsOf(view)).toEqual(["a_before"]);
 	tool = "after";

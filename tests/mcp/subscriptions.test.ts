@@ -1,28 +1,12 @@
 import { expect, test } from "bun:test";
-import type { Caller } from "../../src/caller.ts";
 import { systemClock } from "../../src/clock.ts";
-import { NO_CAPABILITIES } from "../../src/mcp/capabilities.ts";
 import { createEventStream } from "../../src/mcp/stream.ts";
 import { createSubscriptions, type Wish } from "../../src/mcp/subscriptions.ts";
 import { createTies } from "../../src/mcp/ties.ts";
-import type { View } from "../../src/mcp/view.ts";
 import { readableOf } from "../../src/pieces.ts";
+import { viewOf } from "../support/views.ts";
 
-const caller: Caller = {
-	userId: "usr_1",
-	role: "member",
-	clientId: "cli_1",
-	grantId: "grt_1",
-	scopes: ["mcp"],
-};
-const view: View = {
-	caller,
-	only: null,
-	toolset: null,
-	capabilities: NO_CAPABILITIES,
-	tasks: null,
-	servers: [],
-};
+const view = viewOf([]);
 
 const tasks = { ownerOf: () => null, expose: () => "" };
 const ties = createTies({ clock: systemClock });

@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { NO_CAPABILITIES } from "../../src/mcp/capabilities.ts";
 import { RpcError } from "../../src/mcp/rpc.ts";
 import { createShapes, type Shape } from "../../src/mcp/shape.ts";
 import { targetOf } from "../../src/mcp/target.ts";
@@ -7,6 +6,7 @@ import type { View } from "../../src/mcp/view.ts";
 import { textOf, toBytes } from "../../src/message.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { createServer, type Server } from "../../src/store/servers.ts";
+import { viewOf } from "../support/views.ts";
 
 const LONG = "list_all_the_organisation_wide_deployment_environments";
 
@@ -22,20 +22,7 @@ const server = createServer(
 	},
 	1,
 );
-const view: View = {
-	caller: {
-		userId: "usr_1",
-		role: "member",
-		clientId: "cli_1",
-		grantId: null,
-		scopes: ["mcp"],
-	},
-	only: null,
-	toolset: null,
-	capabilities: NO_CAPABILITIES,
-	tasks: null,
-	servers: [server],
-};
+const view = viewOf([server]);
 
 function shapeOf(given: Server, kind: "tools" | "prompts"): Shape {
 	const keys = kind === "tools" ? ["read", "write", "gone", LONG] : ["ask"];

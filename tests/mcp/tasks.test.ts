@@ -6,6 +6,7 @@ import type { View } from "../../src/mcp/view.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { createServer } from "../../src/store/servers.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
+import { viewOf } from "../support/views.ts";
 
 const server = createServer(
 	openDatabase(":memory:"),
@@ -42,14 +43,7 @@ function fresh(): ReturnType<typeof createTasks> {
 }
 
 function seenBy(caller: Caller, servers: View["servers"] = [server]): View {
-	return {
-		caller,
-		only: null,
-		toolset: null,
-		capabilities: "{}",
-		tasks: "legacy",
-		servers,
-	};
+	return { ...viewOf(servers), caller, tasks: "legacy" };
 }
 
 const place: Place = { caller: ada, era: "legacy", upstream };

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { createTies, type End, type Ties } from "../../src/mcp/ties.ts";
 import { toBytes } from "../../src/message.ts";
 import type { Reply, Upstream } from "../../src/upstream/upstream.ts";
+import { closeAll, opened } from "../support/opened.ts";
 import {
 	events,
 	legacyStart,
@@ -9,10 +10,7 @@ import {
 } from "../support/scripted-server.ts";
 import { overHttp, startPool } from "../support/upstreams.ts";
 
-const open: { close: () => Promise<void> | void }[] = [];
-afterEach(async () => {
-	for (const each of open.splice(0)) await each.close();
-});
+afterEach(closeAll);
 
 const NEWS = toBytes('{"jsonrpc":"2.0","method":"it was visited"}');
 
@@ -37,7 +35,7 @@ function tied(): Setting {
 		return Response.json({ jsonrpc: "2.0", id: asked.id, error });
 	});
 	const pool = startPool();
-	open.push(pool, { close: server.stop });
+	opened.push(pool, { close: server.stop });
 	let now = 1_000_000;
 	const clock = { now: () => now, nowMs: () => now * 1000 };
 	return {

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import type { Server } from "../../src/store/servers.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { fixtureCommand as conformance } from "../conformance/fixtures.ts";
+import { closeAll, opened } from "../support/opened.ts";
 import { fixtureCommand } from "../support/processes.ts";
 import {
 	modernStart,
@@ -16,14 +17,11 @@ import {
 	startPool,
 } from "../support/upstreams.ts";
 
-const open: { close: () => Promise<void> | void }[] = [];
-afterEach(async () => {
-	for (const each of open.splice(0)) await each.close();
-});
+afterEach(closeAll);
 
 function pooled(): Pool {
 	const pool = startPool();
-	open.push(pool);
+	opened.push(pool);
 	return pool;
 }
 
@@ -31,7 +29,7 @@ test("a modern server is told with every request what this upstream's callers ca
 	const server = startScripted(
 		(asked) => modernStart(asked) ?? result(asked, "{}"),
 	);
-	open.push({ close: server.stop });
+	opened.push({ close: server.stop });
 	const pool = pooled();
 	const row = pool.add("modern", overHttp(server.url));
 	for (const capabilities of ["{}", '{"elicitation":{"form":{}}}']) {
@@ -48,7 +46,7 @@ test("a modern server is told the caller's log level, unless the params say anot
 	const server = startScripted(
 		(asked) => modernStart(asked) ?? result(asked, "{}"),
 	);
-	open.push({ close: server.stop });
+	opened.push({ close: server.stop });
 	const upstream = pooled().upstream("logs", overHttp(server.url));
 	const LEVEL = "io.modelcontextprotocol/logLevel";
 	for (const [params, level] of [

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Upstream } from "../../src/upstream/upstream.ts";
+import { closeAll, opened } from "../support/opened.ts";
 import {
 	type Asked,
 	events,
@@ -23,10 +24,7 @@ import {
 	startPool,
 } from "../support/upstreams.ts";
 
-const open: { close: () => Promise<void> | void }[] = [];
-afterEach(async () => {
-	for (const each of open.splice(0)) await each.close();
-});
+afterEach(closeAll);
 
 type Setting = {
 	readonly server: ScriptedServer;
@@ -42,7 +40,7 @@ function behind(
 ): Setting {
 	const server = startScripted(script);
 	const pool = startPool();
-	open.push(pool, { close: server.stop });
+	opened.push(pool, { close: server.stop });
 	return {
 		server,
 		pool,
@@ -170,7 +168,7 @@ test("a call whose connection breaks is not sent twice; a read is", async () => 
 	});
 	await once(server.listen(0, "127.0.0.1"), "listening");
 	const pool = startPool();
-	open.push(pool, { close: () => void server.close() });
+	opened.push(pool, { close: () => void server.close() });
 	const { port } = server.address() as AddressInfo;
 	const upstream = pool.upstream("it", overHttp(`http://127.0.0.1:${port}/`));
 	await expect(ask(upstream, "tools/call", '{"name":"x"}')).rejects.toThrow(
@@ -445,7 +443,7 @@ test("an administrator's header cannot say something else about the message", as
 			modernStart(asked) ?? result(asked, '{"content":[{"text":"ok"}]}'),
 	);
 	const pool = startPool();
-	open.push(pool, { close: server.stop });
+	opened.push(pool, { close: server.stop });
 	const upstream = pool.upstream("it", {
 		kind: "http",
 		url: server.url,

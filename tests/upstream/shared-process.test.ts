@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { listChildren } from "../../src/store/children.ts";
 import type { Upstream, UpstreamEvent } from "../../src/upstream/upstream.ts";
 import { fixtureCommand as conformance } from "../conformance/fixtures.ts";
+import { closeAll, opened } from "../support/opened.ts";
 import { fixtureCommand } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import {
@@ -12,10 +13,7 @@ import {
 	startPool,
 } from "../support/upstreams.ts";
 
-const open: { close: () => Promise<void> | void }[] = [];
-afterEach(async () => {
-	for (const each of open.splice(0)) await each.close();
-});
+afterEach(closeAll);
 
 const ABILITIES = [
 	"{}",
@@ -37,7 +35,7 @@ function variants(
 
 function pooled(idleStopMs?: number): Pool {
 	const pool = startPool(idleStopMs === undefined ? {} : { idleStopMs });
-	open.push(pool);
+	opened.push(pool);
 	return pool;
 }
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { toBytes } from "../../src/message.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { fixtureCommand, startFixture } from "../conformance/fixtures.ts";
+import { closeAll, opened } from "../support/opened.ts";
 import { startEverything } from "../support/processes.ts";
 import {
 	type Asked,
@@ -22,14 +23,11 @@ import {
 	startPool,
 } from "../support/upstreams.ts";
 
-const open: { close: () => Promise<void> | void }[] = [];
-afterEach(async () => {
-	for (const each of open.splice(0)) await each.close();
-});
+afterEach(closeAll);
 
 function pooled(options: Parameters<typeof startPool>[0] = {}): Pool {
 	const pool = startPool(options);
-	open.push(pool);
+	opened.push(pool);
 	return pool;
 }
 
@@ -51,7 +49,7 @@ function scripted(script: (asked: Asked) => Response | undefined): {
 	readonly paramsOf: (method: string) => readonly unknown[];
 } {
 	const server = startScripted(script);
-	open.push({ close: server.stop });
+	opened.push({ close: server.stop });
 	return {
 		server,
 		upstream: pooled().upstream("it", overHttp(server.url)),
@@ -67,7 +65,7 @@ function scripted(script: (asked: Asked) => Response | undefined): {
 
 test("server-everything tells of a watched resource", async () => {
 	const server = await startEverything("streamableHttp");
-	open.push({ close: server.stop });
+	opened.push({ close: server.stop });
 	const upstream = pooled().upstream("everything", overHttp(server.url));
 	const updates = updatesOf(upstream);
 	const [uri] = (await upstream.list("resources")).map(({ key }) => key);
@@ -286,7 +284,7 @@ describe("modern", () => {
 
 	test("the SDK's servers acknowledge, over HTTP and over stdio", async () => {
 		const server = await startFixture("http-modern");
-		open.push({ close: server.stop });
+		opened.push({ close: server.stop });
 		const pool = pooled();
 		for (const upstream of [
 			pool.upstream("http", overHttp(server.url)),
