@@ -1,5 +1,6 @@
 /** P1 calls over HTTP, P3 what one call adds, P2 calls over stdio. */
 import { join } from "node:path";
+import { stdioFlags } from "../support/processes.ts";
 import { QUICK, report, short } from "./bench.ts";
 import {
 	credentialsFor,
@@ -116,15 +117,7 @@ export async function measureStdioCalls(gateway: Gateway): Promise<void> {
 		"100",
 	] as const;
 	const opponent = await start(MEASURED, "sdk-gateway.ts", "0", ...command);
-	gateway.cli(
-		"servers",
-		"add",
-		"stdio",
-		"--command",
-		command[0],
-		"--",
-		...command.slice(1),
-	);
+	gateway.cli("servers", "add", "stdio", ...stdioFlags(command));
 	const endpoint = `${url}/mcp/stdio`;
 	const theirs = `http://127.0.0.1:${opponent.port}/`;
 	const targets: readonly Target[] = [

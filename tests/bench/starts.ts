@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { stdioFlags } from "../support/processes.ts";
 import { median, ROUNDS, report, skipped } from "./bench.ts";
 import { callOnce, openSession } from "./load.ts";
 import { createGateway, EXECUTABLE, type Gateway } from "./processes.ts";
@@ -27,15 +28,7 @@ export async function measureStarts(): Promise<void> {
 		"stdio",
 		"100",
 	] as const;
-	gateway.cli(
-		"servers",
-		"add",
-		"stdio",
-		"--command",
-		command[0],
-		"--",
-		...command.slice(1),
-	);
+	gateway.cli("servers", "add", "stdio", ...stdioFlags(command));
 	await gateway.stop();
 	fillAudit(gateway, AUDIT_ROWS);
 	const ready: number[] = [];

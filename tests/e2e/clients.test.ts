@@ -32,7 +32,7 @@ import { createOpenIdClient, PLAIN_OAUTH } from "../support/clients/openid.ts";
 import { createSdk1Client } from "../support/clients/sdk1.ts";
 import { createSdk2Client } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import { fixtureCommand } from "../support/processes.ts";
+import { fixtureCommand, stdioFlags } from "../support/processes.ts";
 import { describeWith, type Tool } from "../support/tools.ts";
 import { sendModern } from "../support/wire.ts";
 
@@ -43,15 +43,9 @@ let gateway: Gateway;
 beforeAll(async () => {
 	gateway = await startGateway();
 	for (const name of ["modern", "legacy"] as const) {
-		const [command, ...args] = fixtureCommand(name, "stdio");
 		await gateway.cli([
-			"servers",
-			"add",
-			name,
-			"--command",
-			command,
-			"--",
-			...args,
+			...["servers", "add", name],
+			...stdioFlags(fixtureCommand(name, "stdio")),
 		]);
 	}
 });

@@ -9,6 +9,7 @@ import {
 	descendantsOf,
 	fixtureCommand,
 	isAlive,
+	stdioFlags,
 } from "../support/processes.ts";
 import { describeWith, executable } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -23,9 +24,9 @@ describeWith([executable()], "told to stop in the middle of a call", () => {
 
 	beforeAll(async () => {
 		gateway = await startGateway({ compiled: true });
-		const [command, ...args] = fixtureCommand("modern", "stdio");
 		await gateway.cli([
-			...["servers", "add", "modern", "--command", command, "--", ...args],
+			...["servers", "add", "modern"],
+			...stdioFlags(fixtureCommand("modern", "stdio")),
 		]);
 		client = await signedIn(gateway.endpoint(), gateway.owner);
 	}, 120_000);

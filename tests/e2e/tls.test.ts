@@ -18,7 +18,12 @@ import { createBrowser } from "../support/browser.ts";
 import { createSdk2Client } from "../support/clients/sdk2.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
 import { type Pebble, pebbleTools, startPebble } from "../support/pebble.ts";
-import { fixtureCommand, freePort, runToEnd } from "../support/processes.ts";
+import {
+	fixtureCommand,
+	freePort,
+	runToEnd,
+	stdioFlags,
+} from "../support/processes.ts";
 import { reachHere } from "../support/reach.ts";
 import { describeWith, executable } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -63,15 +68,9 @@ async function certificate(
 }
 
 async function addModernServer(gateway: Gateway): Promise<void> {
-	const [command, ...args] = fixtureCommand("modern", "stdio");
 	await gateway.cli([
-		"servers",
-		"add",
-		"modern",
-		"--command",
-		command,
-		"--",
-		...args,
+		...["servers", "add", "modern"],
+		...stdioFlags(fixtureCommand("modern", "stdio")),
 	]);
 }
 

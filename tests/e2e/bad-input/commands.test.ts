@@ -10,24 +10,17 @@ import {
 	test,
 } from "bun:test";
 import { type Gateway, startGateway } from "../../support/gateway.ts";
-import { fixtureCommand } from "../../support/processes.ts";
+import { fixtureCommand, stdioFlags } from "../../support/processes.ts";
 
 setDefaultTimeout(60_000);
+
+const HOW = stdioFlags(fixtureCommand("modern", "stdio"));
 
 let gateway: Gateway;
 
 beforeAll(async () => {
 	gateway = await startGateway();
-	const [command, ...args] = fixtureCommand("modern", "stdio");
-	await gateway.cli([
-		"servers",
-		"add",
-		"good",
-		"--command",
-		command,
-		"--",
-		...args,
-	]);
+	await gateway.cli(["servers", "add", "good", ...HOW]);
 }, 120_000);
 
 afterAll(async () => {
@@ -35,8 +28,6 @@ afterAll(async () => {
 });
 
 describe("the command line refuses", () => {
-	const [command, ...args] = fixtureCommand("modern", "stdio");
-	const how = ["--command", command, "--", ...args];
 	const cases: readonly {
 		readonly what: string;
 		readonly args: readonly string[];
@@ -46,28 +37,28 @@ describe("the command line refuses", () => {
 	}[] = [
 		{
 			what: "a slug that is taken",
-			args: ["servers", "add", "good", ...how],
+			args: ["servers", "add", "good", ...HOW],
 			code: 5,
 			says: /good/,
 			hint: /hint: /,
 		},
 		{
 			what: "a slug with an underscore",
-			args: ["servers", "add", "not_good", ...how],
+			args: ["servers", "add", "not_good", ...HOW],
 			code: 2,
 			says: /a-z, 0-9 and -/,
 			hint: /hint: |letter/,
 		},
 		{
 			what: "a slug in capitals",
-			args: ["servers", "add", "GOOD", ...how],
+			args: ["servers", "add", "GOOD", ...HOW],
 			code: 2,
 			says: /a-z, 0-9 and -/,
 			hint: /hint: |letter/,
 		},
 		{
 			what: "a slug of 33 letters",
-			args: ["servers", "add", "a".repeat(33), ...how],
+			args: ["servers", "add", "a".repeat(33), ...HOW],
 			code: 2,
 			says: /1 to 32/,
 			hint: /hint: |letter/,

@@ -16,6 +16,7 @@ import {
 	fixtureCommand,
 	freePort,
 	startFixture,
+	stdioFlags,
 } from "../../support/processes.ts";
 import { sendModern } from "../../support/wire.ts";
 import { ECHO, type GoodServer, startGoodServer } from "./good-server.ts";
@@ -50,8 +51,7 @@ type BadServer = {
 };
 
 function hostileStdio(mode: string): () => Promise<readonly string[]> {
-	const [command, ...args] = fixtureCommand("hostile", "stdio", mode);
-	return async () => ["--command", command, "--", ...args];
+	return async () => stdioFlags(fixtureCommand("hostile", "stdio", mode));
 }
 
 function hostileHttp(path: string): () => Promise<readonly string[]> {
