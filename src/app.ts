@@ -488,6 +488,7 @@ function openService(base: Base): Service {
 		provider,
 		certificates: front.certificates,
 		address,
+		settings: config.settings,
 		approach,
 		backups,
 		doctor,

@@ -9,11 +9,20 @@ import ipaddr from "ipaddr.js";
 import { parse as parseToml } from "smol-toml";
 import { SallyportError } from "./errors.ts";
 import { type LogFormat, type LogLevel, parseLogLevel } from "./log.ts";
-import { parseServing, type Serving } from "./serving.ts";
+import { addressText, parseServing, type Serving } from "./serving.ts";
 
 /** The nearest first. */
 const ORIGINS = ["flag", "environment", "file", "database", "default"] as const;
 export type Origin = (typeof ORIGINS)[number];
+
+/** A setting as it is in force. */
+export type ShownSetting = {
+	/** Its name in the file. */
+	readonly name: string;
+	/** Null when there is none. What may be a secret is only said to be there. */
+	readonly value: string | readonly string[] | null;
+	readonly origin: Origin;
+};
 
 export type Config = Serving & {
 	readonly dataDir: string;
@@ -33,6 +42,8 @@ export type Config = Serving & {
 	readonly logFormat: LogFormat;
 	/** Where each setting came from, by its name in the file. */
 	readonly origins: Readonly<Record<string, Origin>>;
+	/** Every setting, for people to read. */
+	readonly settings: readonly ShownSetting[];
 	/**
 	 * The same with what people chose in the browser, wherever nothing else says otherwise.
 	 * @throws SallyportError `invalid` when that does not go together with the rest
@@ -226,6 +237,7 @@ const DEFAULTS: Readonly<Record<string, string | readonly string[]>> = {
 	log_format: "json",
 };
 
+const HIDDEN = "(set, and not shown)";
 const SYSTEM_FILE = "/etc/sallyport/sallyport.toml";
 const ENVIRONMENT_PREFIX = "SALLYPORT_";
 
@@ -339,19 +351,23 @@ function freeze(
 	const many = (name: string): readonly string[] =>
 		values.get(name)?.value ?? [];
 	const dataDir = resolve(one("data_dir") as string);
-	return Object.freeze({
-		...parseServing({ one, many }),
+	const serving = parseServing({ one, many });
+	const places = {
 		dataDir,
 		cacheDir: placed(values, "cache_dir") ?? join(dataDir, "cache"),
 		adminSocket: placed(values, "admin_socket") ?? join(dataDir, "admin.sock"),
-		trustedProxies: many("trusted_proxy").map(parseCidr),
-		allowPrivateUpstreams: many("allow_private_upstreams").map(parseCidr),
-		dnsServers: many("dns_server").map(parseDnsServer),
 		kekFile: kekFile(
 			dataDir,
 			one("kek_file"),
 			environment["CREDENTIALS_DIRECTORY"],
 		),
+	};
+	return Object.freeze({
+		...serving,
+		...places,
+		trustedProxies: many("trusted_proxy").map(parseCidr),
+		allowPrivateUpstreams: many("allow_private_upstreams").map(parseCidr),
+		dnsServers: many("dns_server").map(parseDnsServer),
 		alertWebhook: parseWebhook(one("alert_webhook")),
 		logLevel: requireOne(
 			"log level",
@@ -366,8 +382,34 @@ function freeze(
 		origins: Object.fromEntries(
 			[...values].map(([name, { origin }]) => [name, origin]),
 		),
+		settings: showSettings(values, {
+			data_dir: places.dataDir,
+			cache_dir: places.cacheDir,
+			admin_socket: places.adminSocket,
+			kek_file: places.kekFile,
+			listen: serving.listen.map(addressText),
+			http_listen: serving.httpListen && addressText(serving.httpListen),
+			tls: serving.tls.mode,
+			alert_webhook: many("alert_webhook").length > 0 ? HIDDEN : null,
+		}),
 		withDatabase: (stored: Readonly<Record<string, string>>) =>
 			freeze(addStored(values, stored), environment),
+	});
+}
+
+/** @param inForce what follows from the others where it was not given, or was given in another form */
+function showSettings(
+	values: Values,
+	inForce: Readonly<Record<string, ShownSetting["value"]>>,
+): readonly ShownSetting[] {
+	return SETTINGS.map(({ name, list }) => {
+		const given = values.get(name);
+		const value = (list ? given?.value : given?.value[0]) ?? null;
+		return {
+			name,
+			value: name in inForce ? (inForce[name] ?? null) : value,
+			origin: given?.origin ?? "default",
+		};
 	});
 }
 

@@ -7,6 +7,11 @@ import { SallyportError } from "./errors.ts";
 
 export type Address = { readonly host: string; readonly port: number };
 
+/** `localhost:8080`, `[::1]:8080` */
+export function addressText({ host, port }: Address): string {
+	return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 export type Tls =
 	/** In clear: on loopback, or behind a proxy that holds the certificate. */
 	| { readonly mode: "off" }

@@ -33,6 +33,29 @@ test("a flag wins over a variable, a variable over the file, the file over the d
 	}
 });
 
+test("every setting is shown as it is in force, with where it comes from, but for what may be a secret", () => {
+	const { settings } = parseConfig(["--data-dir", "/d", "--log-level=warn"], {
+		...NO_FILE,
+		SALLYPORT_ALERT_WEBHOOK: "https://hush.example.org/hush",
+		SALLYPORT_TRUSTED_PROXY: "10.0.0.1, 10.0.0.2",
+	});
+	const shown = new Map(
+		settings.map(({ name, value, origin }) => [name, [value, origin]]),
+	);
+	expect(Object.fromEntries(shown)).toMatchObject({
+		data_dir: ["/d", "flag"],
+		cache_dir: ["/d/cache", "default"],
+		kek_file: ["/d/master.key", "default"],
+		listen: [["localhost:8080"], "default"],
+		tls: ["off", "default"],
+		log_level: ["warn", "flag"],
+		trusted_proxy: [["10.0.0.1", "10.0.0.2"], "environment"],
+		alert_webhook: ["(set, and not shown)", "environment"],
+		acme_email: [null, "default"],
+	});
+	expect(JSON.stringify(settings)).not.toContain("hush");
+});
+
 test("the socket and the cache lie beside the data, unless they are placed as near as the data is", () => {
 	const folder = mkdtempSync(join(tmpdir(), "sallyport-config-"));
 	try {

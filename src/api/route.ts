@@ -35,6 +35,13 @@ export type Actor = {
 	readonly isFresh?: boolean;
 };
 
+/** A setting of the machine's configuration; what may be a secret is not in it. */
+export type SettingView = {
+	readonly name: string;
+	readonly value: string | readonly string[] | null;
+	readonly origin: string;
+};
+
 export type ApiDeps = {
 	readonly db: Database;
 	readonly vault: Vault;
@@ -52,6 +59,8 @@ export type ApiDeps = {
 	readonly timeline: Pick<TimelineRecorder, "flush">;
 	readonly certificates: Certificates;
 	readonly address: GatewayAddress;
+	/** The machine's configuration, as it is in force. */
+	readonly settings: readonly SettingView[];
 	readonly passwords: Pick<Passwords, "hash">;
 	readonly provider: Pick<Provider, "find" | "configure">;
 	/** Whoever keeps server rows in memory forgets them. */

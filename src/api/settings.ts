@@ -1,6 +1,6 @@
 /**
  * `/api/settings`: what the administrator chose for the whole gateway: which clients may come by themselves, and the
- * public URL.
+ * public URL; and the machine's configuration, which is changed where it stands.
  */
 import * as z from "zod";
 import {
@@ -13,7 +13,13 @@ import type { FixedBy } from "../ops/address.ts";
 import { recordAudit } from "../store/audit.ts";
 import { transaction } from "../store/database.ts";
 import { readBody } from "./body.ts";
-import { type Answer, type Ask, actorName, type Route } from "./route.ts";
+import {
+	type Answer,
+	type Ask,
+	actorName,
+	type Route,
+	type SettingView,
+} from "./route.ts";
 
 /** The settings as the API shows them. */
 export type SettingsView = {
@@ -23,6 +29,8 @@ export type SettingsView = {
 		/** Who sets it outside of the database, where it is changed then; null: it may be changed here. */
 		readonly fixedBy: FixedBy | null;
 	};
+	/** Every setting of `serve`, with where it comes from. */
+	readonly configuration: readonly SettingView[];
 };
 
 const Change = z.strictObject({
@@ -43,10 +51,18 @@ export const settingRoutes: readonly Route[] = [
 ];
 
 function show({ deps }: Ask): Answer {
-	const { origin, fixedBy } = deps.address;
+	const { origin, fixedBy, isNamed } = deps.address;
+	// It may have moved since the start.
+	const url: Omit<SettingView, "name"> =
+		fixedBy === null
+			? { value: origin(), origin: isNamed() ? "database" : "default" }
+			: { value: origin(), origin: fixedBy };
 	const view: SettingsView = {
 		clients: readClientPolicy(deps.db),
 		publicUrl: { value: origin(), fixedBy },
+		configuration: deps.settings.map((setting) =>
+			setting.name === "public_url" ? { ...setting, ...url } : setting,
+		),
 	};
 	return { body: view };
 }

@@ -11,6 +11,7 @@ import { createClient } from "./client.ts";
 import { clientCommands } from "./clients.ts";
 import type { Command, Program } from "./command.ts";
 import { completionCommand, completionScript } from "./completion.ts";
+import { configCommands } from "./config.ts";
 import { connectionCommands } from "./connections.ts";
 import { doctorCommands } from "./doctor.ts";
 import { grantCommands } from "./grants.ts";
@@ -47,6 +48,7 @@ const COMMANDS: readonly Command[] = [
 	...grantCommands,
 	...keyCommands,
 	...auditCommands,
+	...configCommands,
 	...certificateCommands,
 	...backupCommands,
 	...vaultCommands,

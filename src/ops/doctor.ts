@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { Egress } from "../egress.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import { readClientPolicy } from "../oauth/policy.ts";
+import { addressText } from "../serving.ts";
 import { listOrderFailures } from "../store/certificate-orders.ts";
 import type { Database } from "../store/database.ts";
 import { listServers } from "../store/servers.ts";
@@ -81,7 +82,7 @@ async function examine(patient: Patient): Promise<readonly Finding[]> {
 	]);
 	return worstFirst([
 		well("service", "the gateway runs and answers"),
-		well("ports", `it listens on ${place.listen.map(spell).join(", ")}`),
+		well("ports", `it listens on ${place.listen.map(addressText).join(", ")}`),
 		...judgeMachine(readMachine(place)),
 		...judgeStore(db, now),
 		...judgeCertificates(patient.certificates, now),
@@ -131,11 +132,11 @@ function judgePorts({ place, findObstacle }: Morgue): readonly Finding[] {
 	return place.listen.map(({ host, port }) => {
 		const obstacle = findObstacle(host, port);
 		return obstacle === null
-			? well("ports", `${spell({ host, port })} is free to listen on`)
+			? well("ports", `${addressText({ host, port })} is free to listen on`)
 			: ill(
 					"error",
 					"ports",
-					`${spell({ host, port })} cannot be listened on: ${obstacle}`,
+					`${addressText({ host, port })} cannot be listened on: ${obstacle}`,
 					port < 1024
 						? "end what has it; below 1024 a service needs AmbientCapabilities=CAP_NET_BIND_SERVICE, as the installer sets it"
 						: "end what has it, or choose another with --listen",
@@ -183,8 +184,4 @@ function judgeData(db: Database, now: number): readonly Finding[] {
 			),
 		),
 	];
-}
-
-function spell({ host, port }: GatewayPlace["listen"][number]): string {
-	return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -142,6 +142,7 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		timeline: createTimelineRecorder({ db, clock }),
 		certificates: noCertificates(),
 		address: ADDRESS,
+		settings: [{ name: "public_url", value: null, origin: "flag" }],
 		approach: {
 			certificates: noCertificates(),
 			address: ADDRESS,
