@@ -12,7 +12,7 @@ import { lookup as resolve } from "node:dns/promises";
 import { createJudge, isAddress } from "./addresses.ts";
 import { SallyportError } from "./errors.ts";
 import { createHttpClient, type HttpClient } from "./http1/client.ts";
-import { connect } from "./http1/connection.ts";
+import { connect } from "./http1/client-connection.ts";
 import { EgressError, late, unreachable } from "./http1/failure.ts";
 import { type HeaderLines, headerLines } from "./http1/request.ts";
 

@@ -141,7 +141,7 @@ const DOORS: readonly {
 	{
 		effect: "outgoing connections",
 		pattern: /Bun\.connect/,
-		allowed: ["src/http1/connection.ts"],
+		allowed: ["src/http1/client-connection.ts"],
 	},
 	{
 		effect: "listening",

@@ -6,10 +6,10 @@
 import { bufferOf, cut } from "../assembly.ts";
 import type { Bytes } from "../message.ts";
 import { type Pieces, wholePieces } from "../pieces.ts";
+import { AnswerHead } from "./answer-head.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { decoded } from "./coding.ts";
 import { brokenOff, Malformed } from "./failure.ts";
-import { Head } from "./head.ts";
 import { HeadReader } from "./head-reader.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 
@@ -18,11 +18,11 @@ export class Answer {
 	readonly status: number;
 	/** The whole body, when it was there together with the head; null while it arrives. */
 	readonly whole: Bytes | null;
-	readonly #head: Head;
+	readonly #head: AnswerHead;
 	#body: Pieces | null;
 
 	/** @param body all of it, or what it will arrive in */
-	constructor(head: Head, body: Bytes | Pieces) {
+	constructor(head: AnswerHead, body: Bytes | Pieces) {
 		const coding = head.get("content-encoding") ?? "identity";
 		const isPlain = coding === "identity";
 		this.status = head.status;
@@ -83,7 +83,7 @@ export function createReceiver(hooks: {
 	let held: Buffer | null = null;
 	let interim = 0;
 	let heard = false;
-	let head: Head | null = null;
+	let head: AnswerHead | null = null;
 	let inflow: Inflow | null = null;
 	let dechunker: Dechunker | null = null;
 	let left = 0;
@@ -103,7 +103,11 @@ export function createReceiver(hooks: {
 		hooks.onFailure(error);
 	};
 	/** Begins with the body, of which this much is there already. */
-	const beginBody = (found: Head, bytes: Buffer, start: number): boolean => {
+	const beginBody = (
+		found: AnswerHead,
+		bytes: Buffer,
+		start: number,
+	): boolean => {
 		head = found;
 		const { framing } = found;
 		if (typeof framing === "number" && bytes.length - start >= framing) {
@@ -115,7 +119,7 @@ export function createReceiver(hooks: {
 		return beginFlow(found, bytes.subarray(start));
 	};
 	/** Hands the body on while it arrives. */
-	const beginFlow = (found: Head, bytes: Bytes): boolean => {
+	const beginFlow = (found: AnswerHead, bytes: Bytes): boolean => {
 		const { framing } = found;
 		const flow = createInflow(
 			(on) => {
@@ -162,7 +166,7 @@ export function createReceiver(hooks: {
 					held = all.subarray(start);
 					return false;
 				}
-				const found = heads.head as Head;
+				const found = heads.head as AnswerHead;
 				start = end;
 				if (found.status >= 200) return beginBody(found, all, start);
 				if (found.status === 101)
@@ -181,6 +185,6 @@ export function createReceiver(hooks: {
 	};
 }
 
-function parseHead(bytes: Bytes): Head {
-	return new Head(bytes);
+function parseHead(bytes: Bytes): AnswerHead {
+	return new AnswerHead(bytes);
 }

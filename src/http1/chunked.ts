@@ -1,11 +1,12 @@
 /**
- * A body in chunks, each with its length in front.
+ * A body in chunks, each with its length in front, of a request or of an answer.
  *
  * @see RFC 9112 7.1
  */
 import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
 import { Malformed, Refused } from "./failure.ts";
+import { NAME_CHARACTERS, VALUE_CHARACTERS } from "./fields.ts";
 
 export type Dechunker = {
 	/**
@@ -23,11 +24,15 @@ export type Dechunker = {
 /** A chunk's length with its extensions, or one trailer. */
 const LINE_BYTES_MAX = 4096;
 const TRAILERS_MAX = 50;
-const SIZE =
-	/^([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t ]*[!#$%&'*+\-.^_`|~0-9A-Za-z][\t\x20-\x7e\x80-\xff]*)?$/;
-const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
+const SIZE = new RegExp(
+	`^([0-9A-Fa-f]{1,12})[\\t ]*(?:;[\\t ]*[${NAME_CHARACTERS}][${VALUE_CHARACTERS}]*)?$`,
+);
+const TRAILER = new RegExp(`^[${NAME_CHARACTERS}]+:[${VALUE_CHARACTERS}]*$`);
 
-/** @param bytesMax what is said to be more is refused before it comes */
+/**
+ * For one body.
+ * @param bytesMax what is said to be more is refused before it comes
+ */
 export function createDechunker(
 	bytesMax = Number.POSITIVE_INFINITY,
 ): Dechunker {

@@ -9,7 +9,7 @@
  */
 import { type Clock, systemClock } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
-import type { Connection } from "./connection.ts";
+import type { ClientConnection } from "./client-connection.ts";
 import { type AnswerTo, type Exchange, unsentExchange } from "./exchange.ts";
 import { abandoned, EgressError, late } from "./failure.ts";
 import { createSerializer, type Request1 } from "./request.ts";
@@ -32,16 +32,16 @@ const IDLE_MAX = 64;
 const IDLE_MS = { plain: 4000, tls: 55_000 } as const;
 
 /** Goes on with a connection, or with why there is none. */
-type Begin = (connection: Connection | Error) => void;
+type Begin = (connection: ClientConnection | Error) => void;
 
-type Kept = { readonly connection: Connection; readonly sinceMs: number };
+type Kept = { readonly connection: ClientConnection; readonly sinceMs: number };
 
 type ClientDeps = {
 	/** Opens a connection to the server. */
 	readonly dial: (hooks: {
-		readonly onFree: (connection: Connection) => void;
-		readonly onGone: (connection: Connection) => void;
-	}) => Promise<Connection>;
+		readonly onFree: (connection: ClientConnection) => void;
+		readonly onGone: (connection: ClientConnection) => void;
+	}) => Promise<ClientConnection>;
 	/** As the Host header says it. */
 	readonly host: string;
 	/** Where requests go that do not say. */
@@ -86,7 +86,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 	const { dial, clock = systemClock } = deps;
 	const serialize = createSerializer(deps.host, deps.path);
 	const idleMs = deps.secure ? IDLE_MS.tls : IDLE_MS.plain;
-	const all = new Set<Connection>();
+	const all = new Set<ClientConnection>();
 	/** The one that was used last is at the end, and is used first: the others may grow old. */
 	const kept: Kept[] = [];
 	const waiting = new Set<Begin>();
@@ -110,7 +110,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 		sweeping = setTimeout(sweep, Math.max(1, dueMs));
 		sweeping.unref?.();
 	};
-	const onFree = (connection: Connection): void => {
+	const onFree = (connection: ClientConnection): void => {
 		if (waiting.size > 0) {
 			const [next] = waiting;
 			waiting.delete(next as Begin);
@@ -121,7 +121,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 			sweepLater();
 		}
 	};
-	const onGone = (connection: Connection): void => {
+	const onGone = (connection: ClientConnection): void => {
 		all.delete(connection);
 		const at = kept.findIndex((each) => each.connection === connection);
 		if (at >= 0) kept.splice(at, 1);
@@ -129,7 +129,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 		if (waiting.size > 0) void dialFor();
 		else if (all.size === 0) sweepLater();
 	};
-	const takeKept = (): Connection | null => {
+	const takeKept = (): ClientConnection | null => {
 		const nowMs = clock.nowMs();
 		for (let last = kept.pop(); last; last = kept.pop()) {
 			if (nowMs - last.sinceMs < idleMs) return last.connection;
@@ -160,7 +160,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 	const sendLater = (request: Request1, to: AnswerTo): Exchange => {
 		if (waiting.size >= WAITING_MAX) return unsentExchange(to, tooMany());
 		let exchange: Exchange | null = null;
-		const begin = (connection: Connection | Error): void => {
+		const begin = (connection: ClientConnection | Error): void => {
 			if (connection instanceof Error) to.onFailure(connection);
 			else exchange = connection.send(serialize(request), to);
 		};
@@ -177,7 +177,7 @@ function openPool(deps: ClientDeps, onRest: () => void): HttpClient {
 
 	/** Sends on a kept connection, and once more on another if that was an old one. */
 	const sendTwice = (
-		connection: Connection,
+		connection: ClientConnection,
 		request: Request1,
 		to: AnswerTo,
 	): Exchange => {

@@ -1,6 +1,7 @@
 /**
- * A request that got no answer. The message does not say what was called: the caller knows, and where a server lives
- * may be nobody else's business.
+ * What goes wrong between two that speak HTTP/1.1: a request of ours that got no answer, and what arrives, on either
+ * side, and is no HTTP. No message says what was called: the caller knows, and where a server lives may be nobody else's
+ * business.
  */
 import { SallyportError } from "../errors.ts";
 

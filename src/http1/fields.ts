@@ -10,14 +10,20 @@ import { type Bytes, latin1In, standsAt } from "../message.ts";
 import { MEDIA } from "../protocol.ts";
 import { Malformed, Refused } from "./failure.ts";
 
-/** What may stand in a name, in a value, and in the target of a request: a bit of each character. */
+/** What may stand in a name and in a value, for the brackets of an expression (RFC 9110 5.5 and 5.6.2). */
+export const NAME_CHARACTERS = "!#$%&'*+\\-.^_`|~0-9A-Za-z";
+export const VALUE_CHARACTERS = "\\t\\x20-\\x7e\\x80-\\xff";
+const NAME = new RegExp(`[${NAME_CHARACTERS}]`);
+const VALUE = new RegExp(`[${VALUE_CHARACTERS}]`);
+
+/** The same and what may stand in the target of a request, a bit of each character. */
 export const IN_NAME = 1;
 export const IN_VALUE = 2;
 export const IN_TARGET = 4;
 const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
 	const character = String.fromCharCode(byte);
-	const name = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(character) ? IN_NAME : 0;
-	const value = /[\t\x20-\x7e\x80-\xff]/.test(character) ? IN_VALUE : 0;
+	const name = NAME.test(character) ? IN_NAME : 0;
+	const value = VALUE.test(character) ? IN_VALUE : 0;
 	const target = /[\x21\x22\x24-\x7e]/.test(character) ? IN_TARGET : 0;
 	return name | value | target;
 });

@@ -1,4 +1,9 @@
-/** A request as whoever answers it sees it: as much of the platform's `Request` as is needed, and its bytes at once. */
+/**
+ * A request as whoever answers it sees it: as much of the platform's `Request` as is needed, and its bytes at once. It
+ * knows nothing of the connection it came on, but that its client may go away.
+ *
+ * @see Fetch, "Request class"
+ */
 import { SallyportError } from "../errors.ts";
 import type { Bytes } from "../message.ts";
 import { mintId } from "../mint.ts";
@@ -14,7 +19,10 @@ export type HttpRequest = Pick<Request, "method" | "url" | "signal"> & {
 	readonly whole?: Bytes | null;
 };
 
-/** A class, because every call makes one. */
+/**
+ * A request as it arrived; the platform's own objects are made of it when they are asked for. A class, because every
+ * call makes one.
+ */
 export class IncomingRequest implements HttpRequest {
 	/** By which it is found in the log; its answer says it too. */
 	readonly id = mintId("req");
@@ -75,14 +83,14 @@ export class IncomingRequest implements HttpRequest {
 		return new Request(url, init as unknown as RequestInit);
 	}
 
-	/** The client has gone away. */
+	/** Says that the client has gone away: `signal` aborts, also one that is asked for later. */
 	leave(): void {
 		this.#isGone = true;
 		this.#gone?.abort();
 	}
 }
 
-/** A request in the platform's own kind. */
+/** A request in the platform's own kind; one that is of it already is given back. */
 export function asRequest(request: HttpRequest): Request {
 	return request instanceof IncomingRequest
 		? request.toRequest()

@@ -1,6 +1,6 @@
 /**
- * The body of an answer between the connection that receives it and whoever reads it. When more waits than the reader
- * takes, the connection is braked, and by that the server.
+ * The body of a request or an answer between the connection that receives it and whoever reads it. When more waits than
+ * the reader takes, the connection is braked, and by that whoever sends.
  */
 import type { Bytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";

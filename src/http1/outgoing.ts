@@ -13,7 +13,10 @@ import { type HeaderLines, headerLines } from "./request.ts";
 /** All parts of a body, one after another. */
 export type Parts = readonly (Bytes | string)[];
 
-/** A class, because every call makes one. */
+/**
+ * A response whose parts are written as they are: its header lines are checked, and how its body is framed is the
+ * connection's to say. A class, because every call makes one.
+ */
 export class PlainResponse {
 	readonly status: number;
 	readonly headers: HeaderLines;
@@ -35,6 +38,7 @@ export class PlainResponse {
 	}
 }
 
+/** Whether the whole body is there. */
 export function isParts(body: Parts | Pieces): body is Parts {
 	return Array.isArray(body);
 }
@@ -99,7 +103,7 @@ function resumed(ahead: Promise<Bytes | null>[], rest: Pieces): Pieces {
 	};
 }
 
-/** The headers of a response as lines. Who makes one checks its values: the platform does. */
+/** The headers of a response as lines, but for those that frame it. The platform has checked their values. */
 export function linesOf(headers: Headers): HeaderLines {
 	let lines = "";
 	for (const [name, value] of headers)
@@ -122,7 +126,7 @@ function pairsOf(lines: HeaderLines): [string, string][] {
 		.map((line) => line.split(/: (.*)/, 2) as [string, string]);
 }
 
-/** A short answer in plain words. */
+/** A short answer in plain words, which nobody keeps. */
 export function textResponse(status: number, text: string): PlainResponse {
 	return new PlainResponse(status, TEXT_HEADERS, [`${text}\n`]);
 }
@@ -133,7 +137,7 @@ const TEXT_HEADERS = headerLines({
 	"x-content-type-options": "nosniff",
 });
 
-/** The first line of an answer. */
+/** The first line of an answer, with its end. */
 export function statusLine(status: number): string {
 	STATUS_LINES[status] ??=
 		`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
@@ -142,7 +146,7 @@ export function statusLine(status: number): string {
 
 const STATUS_LINES: string[] = [];
 
-/** Whether an answer of this status never has a body. */
+/** Whether an answer of this status never has a body (RFC 9112 6.3). */
 export function isBodiless(status: number): boolean {
 	return status === 204 || status === 304 || status < 200;
 }

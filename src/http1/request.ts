@@ -1,6 +1,6 @@
 /**
- * A request as the bytes that are sent. Names and values that could end their line are refused, so that nothing that
- * was meant as a value becomes a header, or a request.
+ * A request as the bytes that are sent, and header lines as both sides send them. Names and values that could end their
+ * line are refused, so that nothing that was meant as a value becomes a header, or a request.
  *
  * @see RFC 9112 3, RFC 9110 5.5
  */
@@ -16,6 +16,7 @@ import {
 } from "../assembly.ts";
 import { SallyportError } from "../errors.ts";
 import { type Bytes, toBytes } from "../message.ts";
+import { NAME_CHARACTERS, VALUE_CHARACTERS } from "./fields.ts";
 
 /** Checked header lines, each with its end. */
 export type HeaderLines = string & { readonly __lines: true };
@@ -33,8 +34,8 @@ export type Request1 = {
 	readonly repeatable: boolean;
 };
 
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const NAME = new RegExp(`^[${NAME_CHARACTERS}]+$`);
+const VALUE = new RegExp(`^[${VALUE_CHARACTERS}]*$`);
 /** What frames a message is ours to say. */
 const OWN =
 	/^(host|connection|content-length|transfer-encoding|te|upgrade|expect|trailer)$/i;

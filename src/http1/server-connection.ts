@@ -33,6 +33,7 @@ export type Connection = {
 	readonly address: string;
 };
 
+/** What a handler may answer with. */
 export type Answered = Response | PlainResponse;
 
 /** What all connections of a server share. */
@@ -59,6 +60,10 @@ const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 /** How far a connection is: what is waited for, and how long, follows from it. */
 type Phase = "fresh" | "idle" | "head" | "body" | "answer" | "linger" | "gone";
 
+/**
+ * A connection that a server admitted: it is told what happens on its socket, and that seconds pass. A class, because
+ * there may be ten thousand, which share all that is not their own.
+ */
 export class ServerConnection implements Connection {
 	/** Asked for at once: of a connection that was reset the kernel knows nothing any more. */
 	readonly address: string;

@@ -1,5 +1,5 @@
 /**
- * One connection to a server: a socket that carries one exchange at a time, and another after it where both sides
+ * One connection of ours to a server: a socket that carries one exchange at a time, and another after it where both sides
  * can. It knows addresses and bytes; names, judgements and limits are the pool's and the egress's.
  */
 import type { Bytes } from "../message.ts";
@@ -14,7 +14,8 @@ import {
 	unreachable,
 } from "./failure.ts";
 
-export type Connection = {
+/** A connection that is open, or was. */
+export type ClientConnection = {
 	/** Sends a request. One at a time. */
 	readonly send: (request: Bytes, to: AnswerTo) => Exchange;
 	readonly isOpen: () => boolean;
@@ -47,10 +48,10 @@ const DRAIN_MS = 1000;
 export async function connect(
 	{ address, port, tls }: Peer,
 	hooks: {
-		readonly onFree: (connection: Connection) => void;
-		readonly onGone: (connection: Connection) => void;
+		readonly onFree: (connection: ClientConnection) => void;
+		readonly onGone: (connection: ClientConnection) => void;
 	},
-): Promise<Connection> {
+): Promise<ClientConnection> {
 	const ready = Promise.withResolvers<void>();
 	let open = true;
 	let paused = false;
@@ -124,7 +125,7 @@ export async function connect(
 		letGo,
 	});
 
-	const send: Connection["send"] = (request, to) => {
+	const send: ClientConnection["send"] = (request, to) => {
 		if (!open) return unsentExchange(to, unsent());
 		const sent = new Sent(wire, to);
 		current = sent;
@@ -137,7 +138,7 @@ export async function connect(
 	};
 
 	const wire: Wire = { stop, heard: receiver.heard };
-	const connection: Connection = {
+	const connection: ClientConnection = {
 		send,
 		isOpen: () => open,
 		destroy: () => destroy(brokenOff()),

@@ -23,7 +23,7 @@ const VERSION = "HTTP/1.";
 const STATUS_LINE = "HTTP/1.x 000";
 
 /** A class, because every call reads one. */
-export class Head extends Fields {
+export class AnswerHead extends Fields {
 	readonly status: number;
 	readonly framing: Framing;
 	/** Another request may follow on the connection. */
