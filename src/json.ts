@@ -62,11 +62,11 @@ function endOf(bytes: Bytes, start: number, depth: number): number {
 			return objectEnd(bytes, start, depth + 1);
 		case OPEN_ARRAY:
 			return arrayEnd(bytes, start, depth + 1);
-		case 0x74:
+		case SMALL_T:
 			return wordEnd(bytes, start, "true");
-		case 0x66:
+		case SMALL_F:
 			return wordEnd(bytes, start, "false");
-		case 0x6e:
+		case SMALL_N:
 			return wordEnd(bytes, start, "null");
 		default:
 			return numberEnd(bytes, start);
@@ -137,6 +137,9 @@ const MINUS = 0x2d;
 const POINT = 0x2e;
 const CAPITAL_E = 0x45;
 const SMALL_E = 0x65;
+const SMALL_F = 0x66;
+const SMALL_N = 0x6e;
+const SMALL_T = 0x74;
 const SMALL_U = 0x75;
 
 /** Where a byte may stand: in a string as itself, after a backslash, in a number, in `\u0000`. */

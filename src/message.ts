@@ -21,8 +21,11 @@ import {
 	QUOTE,
 	ZERO,
 } from "./bytes.ts";
-import * as json from "./json.ts";
-import { skipSpace } from "./json.ts";
+import {
+	valueEnd as provenEnd,
+	stringEnd as provenStringEnd,
+	skipSpace,
+} from "./json.ts";
 import { DEPTH_MAX, MalformedMessage, notJson, tooDeep } from "./malformed.ts";
 
 export type Bytes = Uint8Array;
@@ -157,7 +160,7 @@ export function proveMessage(bytes: Bytes): Message {
 	if (!isUtf8(bytes)) throw notUtf8();
 	const start = skipSpace(bytes, 0);
 	// What is no object is refused in any case, and what is no JSON as that.
-	if (bytes[start] !== OPEN_OBJECT) json.valueEnd(bytes, start);
+	if (bytes[start] !== OPEN_OBJECT) provenEnd(bytes, start);
 	return readMessage(bytes, true);
 }
 
@@ -322,14 +325,14 @@ class ObjectReader {
 		this.#isFirst = false;
 		if (bytes[at] !== QUOTE) throw notJson();
 		const keyEnd = this.#isProof
-			? json.stringEnd(bytes, at)
+			? provenStringEnd(bytes, at)
 			: stringEnd(bytes, at);
 		const colon = skipSpace(bytes, keyEnd);
 		if (bytes[colon] !== COLON) throw notJson();
 		this.keyStart = at;
 		this.start = skipSpace(bytes, colon + 1);
 		this.end = this.#isProof
-			? json.valueEnd(bytes, this.start)
+			? provenEnd(bytes, this.start)
 			: endOf(bytes, this.start);
 		this.#take(at, keyEnd);
 		return true;
