@@ -44,6 +44,7 @@ import { type Backups, createBackups } from "./ops/backup-schedule.ts";
 import { createDoctor } from "./ops/doctor.ts";
 import { listNotices, watchExpiry } from "./ops/expiry.ts";
 import { createLease } from "./ops/leases.ts";
+import { createPanic, type Panic } from "./ops/panic.ts";
 import { reinstallPackages } from "./ops/reinstall.ts";
 import { applyRestore, receiveRestore } from "./ops/restore.ts";
 import { isClaimed } from "./ops/setup.ts";
@@ -281,6 +282,7 @@ export async function startApp(
 	const base: Base = {
 		...{ config, options, db, vault, clock, log },
 		...{ front, address, approach, backups, npm, desk },
+		panic: createPanic({ db, clock }),
 	};
 	service = openService(base);
 	const admin = listenSocket(config.adminSocket, (request) => {
@@ -352,6 +354,7 @@ type Base = {
 	readonly approach: Approach;
 	readonly backups: Backups;
 	readonly npm: Npm;
+	readonly panic: Panic;
 	/** What the wizard acts on, but for the API, which is the service's. */
 	readonly desk: Omit<Desk, "callApi" | "listHealth">;
 };
@@ -369,7 +372,7 @@ type Service = {
 
 function openService(base: Base): Service {
 	const { config, db, vault, clock, log } = base;
-	const { front, address, approach, backups, npm, desk } = base;
+	const { front, address, approach, backups, npm, desk, panic } = base;
 	const origin = front.origin();
 
 	const passwords = createPasswords();
@@ -397,7 +400,7 @@ function openService(base: Base): Service {
 			subscriptions.everythingChanged();
 		},
 	});
-	const upstreams = createUpstreams({
+	const pool = createUpstreams({
 		...{ db, vault, clock, log, connections },
 		egress: createEgress({
 			allowPrivate: config.allowPrivateUpstreams,
@@ -408,12 +411,20 @@ function openService(base: Base): Service {
 		version: VERSION,
 	});
 
+	// Clients are refused at the door; this is for whoever comes another way, a page or the command line.
+	const upstreams: Upstreams = {
+		...pool,
+		forUser: (server, userId, capabilities) => {
+			panic.refuse();
+			return pool.forUser(server, userId, capabilities);
+		},
+	};
 	const directory = createDirectory(db);
 	const bearer = createBearer({ db, vault, clock });
 	const tasks = createTasks({ mac: vault.mac, clock });
 	const ties = createTies({ clock });
 	const subscriptions = createSubscriptions({
-		isAlive: bearer.isAlive,
+		isAlive: (caller) => !panic.isOn() && bearer.isAlive(caller),
 		tasks,
 		ties,
 	});
@@ -424,7 +435,7 @@ function openService(base: Base): Service {
 	const shapes = createShapes(pins);
 	const results = createResults({ clock });
 	const router = createRouter({
-		upstreams,
+		upstreams: pool,
 		tasks,
 		onUpstream: subscriptions.hear,
 		pins,
@@ -488,6 +499,7 @@ function openService(base: Base): Service {
 		provider,
 		certificates: front.certificates,
 		address,
+		panic,
 		settings: config.settings,
 		approach,
 		backups,
@@ -584,6 +596,7 @@ function openService(base: Base): Service {
 				];
 			},
 			isReady: () => ready,
+			isPanic: panic.isOn,
 			timeline,
 			clock,
 			log,

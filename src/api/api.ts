@@ -16,6 +16,7 @@ import { grantRoutes } from "./grants.ts";
 import { identityProviderRoutes } from "./identity-provider.ts";
 import { actorOfKey } from "./key-holder.ts";
 import { keyRoutes } from "./keys.ts";
+import { panicRoutes } from "./panic.ts";
 import {
 	type Actor,
 	type ApiDeps,
@@ -79,6 +80,7 @@ const ROUTES: readonly Route[] = [
 	...settingRoutes,
 	...certificateRoutes,
 	...auditRoutes,
+	...panicRoutes,
 	...backupRoutes,
 	...catalogueRoutes,
 	...setupRoutes,
@@ -127,7 +129,15 @@ export function createApi(deps: ApiDeps): Api {
 		handle: (request, actor, requestId) =>
 			guarded(request, () => actor, requestId),
 		handleKeyed: (request, requestId) =>
-			guarded(request, () => actorOfKey(deps, request), requestId),
+			guarded(
+				request,
+				() => {
+					const actor = actorOfKey(deps, request);
+					deps.panic.refuse();
+					return actor;
+				},
+				requestId,
+			),
 		handleVisitor: (request, visitor, requestId) =>
 			guarded(request, () => actorOfVisitor(request, visitor), requestId),
 	};

@@ -13,6 +13,7 @@ import type { GatewayAddress } from "../ops/address.ts";
 import type { Backups } from "../ops/backup-schedule.ts";
 import type { Doctor } from "../ops/doctor.ts";
 import type { Lease } from "../ops/leases.ts";
+import type { Panic } from "../ops/panic.ts";
 import type { Approach } from "../ops/setup-link.ts";
 import type { Npm } from "../packages/npm.ts";
 import type { Passwords } from "../people/passwords.ts";
@@ -59,6 +60,7 @@ export type ApiDeps = {
 	readonly timeline: Pick<TimelineRecorder, "flush">;
 	readonly certificates: Certificates;
 	readonly address: GatewayAddress;
+	readonly panic: Panic;
 	/** The machine's configuration, as it is in force. */
 	readonly settings: readonly SettingView[];
 	readonly passwords: Pick<Passwords, "hash">;

@@ -19,6 +19,7 @@ import { helpText } from "./help.ts";
 import { identityProviderCommands } from "./identity-provider.ts";
 import { keyCommands } from "./keys.ts";
 import { asFailure, type Io, printError } from "./output.ts";
+import { panicCommands } from "./panic.ts";
 import { type Parsed, parseWords } from "./parse.ts";
 import { secretCommands } from "./secrets.ts";
 import { serverCommands } from "./servers.ts";
@@ -53,6 +54,7 @@ const COMMANDS: readonly Command[] = [
 	...backupCommands,
 	...vaultCommands,
 	...doctorCommands,
+	...panicCommands,
 	...ABOUT,
 	completionCommand,
 ];

@@ -40,6 +40,8 @@ export type HttpDeps = {
 		note: (request: Request, step: Step) => void,
 	) => readonly Route[];
 	readonly isReady: () => boolean;
+	/** Whether every client is refused. */
+	readonly isPanic: () => boolean;
 	readonly timeline: TimelineRecorder;
 	readonly clock: Clock;
 	readonly log: Log;
@@ -101,6 +103,7 @@ export function createHttpServer(deps: HttpDeps): Handler {
 			isOurHost: deps.admission.isOurHost(request),
 			isOurOrigin: deps.admission.isOurOrigin(request),
 			slug,
+			isForClients: slug !== undefined || FOR_CLIENTS.test(request.url),
 			resource: slug ? `${deps.origin}/mcp/${slug}` : `${deps.origin}/mcp`,
 		};
 		destinations.set(request.headers, found);
@@ -111,6 +114,8 @@ export function createHttpServer(deps: HttpDeps): Handler {
 		const destination = destinationOf(request);
 		if (!destination.isOurHost)
 			return problemText(421, "this host is not served here");
+		if (deps.isPanic() && destination.isForClients)
+			return problemText(503, "everything was stopped by an administrator");
 		const arrival = new Arrival(request, connection, deps.admission);
 		if (destination.slug === undefined) return route(arrival);
 		try {
@@ -155,6 +160,10 @@ function endpointOf({
 
 const BELOW = "/mcp/";
 
+/** Where clients get what they come with: nobody allows or renews anything there during a panic. */
+const FOR_CLIENTS =
+	/^[^/]*\/\/[^/]+\/(?:authorize|token|register|introspect|device)\b/;
+
 /** Answers at an MCP endpoint. */
 function answerMcp(
 	deps: HttpDeps,
@@ -186,6 +195,8 @@ type Destination = {
 	readonly isOurOrigin: boolean;
 	/** The endpoint's slug, null at `/mcp`; undefined where something else is. */
 	readonly slug: string | null | undefined;
+	/** Whether it is a client that comes here, for a tool or for a token. */
+	readonly isForClients: boolean;
 	/** The endpoint as tokens name it. */
 	readonly resource: string;
 };

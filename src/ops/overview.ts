@@ -13,6 +13,8 @@ export type OverviewFacts = {
 		readonly error: string | null;
 	}[];
 	readonly backupFailure: string | null;
+	/** Everything was stopped. */
+	readonly isPanic: boolean;
 	/** A server that is not as it was approved, and how many of its definitions wait. */
 	readonly held: { readonly slug: string; readonly count: number } | null;
 	readonly hasClient: boolean;
@@ -31,6 +33,11 @@ export function summarise(facts: OverviewFacts): Overview {
 	const { setup, servers, backupFailure } = facts;
 	const failing = servers.filter(({ error }) => error !== null);
 	const [first] = failing;
+	if (facts.isPanic)
+		return attention(
+			"Everything was stopped, and every client is refused: on the gateway's machine, sallyport resume lets them in again",
+			null,
+		);
 	if (first)
 		return attention(
 			failing.length === 1

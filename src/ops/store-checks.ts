@@ -8,6 +8,7 @@ import { newestStepAt } from "../store/timeline.ts";
 import { hasOwner, listUsers } from "../store/users.ts";
 import { identityFor, missingSlots } from "../upstream/credentials.ts";
 import { type Finding, ill, well } from "./finding.ts";
+import { panicSince } from "./panic.ts";
 
 /** A row from further ahead than this means that the clock has gone back. */
 const AHEAD_SECONDS = 300;
@@ -18,6 +19,7 @@ export function judgeStore(db: Database, now: number): readonly Finding[] {
 		judgeIntegrity(db),
 		...judgeTime(db, now),
 		judgeOwner(db),
+		...judgePanic(db),
 		judgeWaiting(db),
 		...judgeHeld(db),
 		...judgeSecrets(db),
@@ -44,6 +46,19 @@ function judgeTime(db: Database, now: number): readonly Finding[] {
 					"clock-back",
 					`the clock has gone back: the store knows of things that happen in ${Math.ceil((newest - now) / 60)} minutes`,
 					"set the clock right; until then certificates and tokens may be judged wrongly",
+				),
+			];
+}
+
+function judgePanic(db: Database): readonly Finding[] {
+	return panicSince(db) === null
+		? []
+		: [
+				ill(
+					"error",
+					"panic",
+					"every client is refused since an administrator stopped everything",
+					"when it is safe: sallyport resume",
 				),
 			];
 }

@@ -5,6 +5,7 @@ import {
 	type OverviewFacts,
 	summarise,
 } from "../ops/overview.ts";
+import { panicSince } from "../ops/panic.ts";
 import { isClaimed } from "../ops/setup.ts";
 import { nextSetupStep, readSetupFacts } from "../ops/setup-steps.ts";
 import { may } from "../rights.ts";
@@ -65,6 +66,7 @@ function overviewOf(site: Site): Overview {
 		servers: desk.listHealth(),
 		held: heldAt(site),
 		backupFailure: desk.backups.failure()?.message ?? null,
+		isPanic: panicSince(db) !== null,
 		hasClient: hasAnyGrant(db),
 	});
 }

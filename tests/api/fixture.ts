@@ -20,6 +20,7 @@ import { createDirectory } from "../../src/mcp/view.ts";
 import { textOf, toBytes } from "../../src/message.ts";
 import { createBackups } from "../../src/ops/backup-schedule.ts";
 import { createLease } from "../../src/ops/leases.ts";
+import { createPanic } from "../../src/ops/panic.ts";
 import { createNpm } from "../../src/packages/npm.ts";
 import { createPasswords } from "../../src/people/passwords.ts";
 import { createProvider } from "../../src/people/provider.ts";
@@ -142,6 +143,7 @@ export function createFixture(more: Partial<ApiDeps> = {}): Fixture {
 		timeline: createTimelineRecorder({ db, clock }),
 		certificates: noCertificates(),
 		address: ADDRESS,
+		panic: createPanic({ db, clock }),
 		settings: [{ name: "public_url", value: null, origin: "flag" }],
 		approach: {
 			certificates: noCertificates(),

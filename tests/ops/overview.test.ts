@@ -9,6 +9,7 @@ const GOOD: OverviewFacts = {
 	],
 	backupFailure: null,
 	held: null,
+	isPanic: false,
 	hasClient: true,
 };
 
@@ -28,6 +29,12 @@ test.each<[string, Partial<OverviewFacts>, string, string | undefined]>([
 		"/setup/client",
 	],
 	["setting up is not over", { setup: "client" }, "not finished", "/setup"],
+	[
+		"a panic",
+		{ isPanic: true, servers: [] },
+		"every client is refused",
+		undefined,
+	],
 	["no server", { servers: [] }, "no server yet", "/setup/server"],
 	[
 		"a failing server",
