@@ -14,7 +14,7 @@ import { SallyportError } from "./errors.ts";
 import { createHttpClient, type HttpClient } from "./http1/client.ts";
 import { connect } from "./http1/client-connection.ts";
 import { EgressError, late, unreachable } from "./http1/failure.ts";
-import { type HeaderLines, headerLines } from "./http1/request.ts";
+import { type HeaderLines, headerLines } from "./http1/header-lines.ts";
 
 export type EgressInit = {
 	readonly method?: string;

@@ -5,7 +5,7 @@
  */
 import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
-import { Malformed, Refused } from "./failure.ts";
+import { Malformed } from "./failure.ts";
 import { NAME_CHARACTERS, VALUE_CHARACTERS } from "./fields.ts";
 
 export type Dechunker = {
@@ -63,7 +63,7 @@ export function createDechunker(
 			throw new Malformed("a chunk does not say its length");
 		left = Number.parseInt(size, 16);
 		announced += left;
-		if (announced > bytesMax) throw new Refused(413, "its body is too large");
+		if (announced > bytesMax) throw new Malformed("its body is too large", 413);
 		state = left === 0 ? "trailer" : "data";
 		return false;
 	};

@@ -50,20 +50,14 @@ export class Malformed extends Error {
 	/** Whose it is depends on who reads. */
 	readonly fault: string;
 
+	/** What a client is answered with. */
+	readonly status: number;
+
 	/** @param fault in our words: what was written is never quoted */
-	constructor(fault: string) {
+	constructor(fault: string, status = 400) {
 		super(fault);
 		this.name = "Malformed";
 		this.fault = fault;
-	}
-}
-
-/** The same where a request is answered with a status of its own, and not with 400. */
-export class Refused extends Malformed {
-	readonly status: number;
-
-	constructor(status: number, fault: string) {
-		super(fault);
 		this.status = status;
 	}
 }

@@ -8,7 +8,7 @@
 import { COLON, CR, LF, SPACE, TAB, ZERO } from "../bytes.ts";
 import { type Bytes, latin1In, standsAt } from "../message.ts";
 import { MEDIA } from "../protocol.ts";
-import { Malformed, Refused } from "./failure.ts";
+import { Malformed } from "./failure.ts";
 
 /** What may stand in a name and in a value, for the brackets of an expression (RFC 9110 5.5 and 5.6.2). */
 export const NAME_CHARACTERS = "!#$%&'*+\\-.^_`|~0-9A-Za-z";
@@ -65,7 +65,7 @@ export class Fields {
 		let at = start;
 		while (at < end) {
 			if (++count > FIELDS_MAX)
-				throw new Refused(431, "it has too many headers");
+				throw new Malformed("it has too many headers", 431);
 			const name = at + 2;
 			const colon = stretchEnd(bytes, name, end, IN_NAME);
 			// White space before a colon, and lines that continue another, are how heads are smuggled.

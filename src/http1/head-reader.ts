@@ -4,7 +4,7 @@
  */
 import { cut } from "../assembly.ts";
 import type { Bytes } from "../message.ts";
-import { Refused } from "./failure.ts";
+import { Malformed } from "./failure.ts";
 
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 
@@ -35,7 +35,7 @@ export class HeadReader<Head> {
 		}
 		const found = bytes.indexOf(END_OF_HEAD, start);
 		if ((found < 0 ? bytes.length : found) - start > this.#bytesMax)
-			throw new Refused(431, "its head is too large");
+			throw new Malformed("its head is too large", 431);
 		if (found < 0) return -1;
 		const end = found + END_OF_HEAD.length;
 		// A copy, because what arrived with it is not to be kept for as long.

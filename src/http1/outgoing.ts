@@ -8,7 +8,7 @@ import { STATUS_CODES } from "node:http";
 import { delay } from "../clock.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import { type Pieces, piecesOf, readableOf } from "../pieces.ts";
-import { type HeaderLines, headerLines } from "./request.ts";
+import { type HeaderLines, headerLines } from "./header-lines.ts";
 
 /** All parts of a body, one after another. */
 export type Parts = readonly (Bytes | string)[];

@@ -5,7 +5,7 @@
  */
 import { SPACE, ZERO } from "../bytes.ts";
 import { type Bytes, latin1In, standsAt } from "../message.ts";
-import { Malformed, Refused } from "./failure.ts";
+import { Malformed } from "./failure.ts";
 import {
 	Fields,
 	IN_NAME,
@@ -75,7 +75,7 @@ export class RequestHead extends Fields {
 		this.method = latin1In(bytes, 0, methodEnd);
 		// The platform takes what it does not know for GET.
 		if (!METHODS.has(this.method))
-			throw new Refused(501, "its method is not known");
+			throw new Malformed("its method is not known", 501);
 		this.framing = framingOf(this.isModern, this.length, this.encoding);
 		this.persistent = this.isModern
 			? !saysClose(this.connection)
@@ -87,7 +87,7 @@ export class RequestHead extends Fields {
 		this.url = settled(`${scheme}://${host}${pathOf(target, host)}`);
 		const expects = this.get("expect")?.toLowerCase();
 		if (expects !== undefined && expects !== "100-continue")
-			throw new Refused(417, "what it expects is not known");
+			throw new Malformed("what it expects is not known", 417);
 		this.awaitsContinue = expects !== undefined && this.isModern;
 	}
 }
@@ -101,7 +101,7 @@ function framingOf(
 	if (length >= 0 || !isModern)
 		throw new Malformed("it says its length in two ways");
 	if (encoding !== "chunked")
-		throw new Refused(501, "its transfer coding is not known");
+		throw new Malformed("its transfer coding is not known", 501);
 	return "chunked";
 }
 
@@ -111,7 +111,7 @@ function minorVersion(bytes: Bytes, start: number): number {
 	if (standsAt(bytes, start, VERSION) && (minor === 0 || minor === 1))
 		return minor;
 	if (/^HTTP\/\d\.\d$/.test(latin1In(bytes, start, start + VERSION_LENGTH)))
-		throw new Refused(505, "its version is not spoken here");
+		throw new Malformed("its version is not spoken here", 505);
 	throw new Malformed("its first line is no request line");
 }
 

@@ -1,10 +1,8 @@
 /**
- * A request as the bytes that are sent, and header lines as both sides send them. Names and values that could end their
- * line are refused, so that nothing that was meant as a value becomes a header, or a request.
+ * A request as the bytes that are sent.
  *
- * @see RFC 9112 3, RFC 9110 5.5
+ * @see RFC 9112 3
  */
-
 import {
 	allocate,
 	digitsIn,
@@ -14,12 +12,8 @@ import {
 	type Writable,
 	write,
 } from "../assembly.ts";
-import { SallyportError } from "../errors.ts";
 import { type Bytes, toBytes } from "../message.ts";
-import { NAME_CHARACTERS, VALUE_CHARACTERS } from "./fields.ts";
-
-/** Checked header lines, each with its end. */
-export type HeaderLines = string & { readonly __lines: true };
+import type { HeaderLines } from "./header-lines.ts";
 
 export type Request1 = {
 	readonly method: "GET" | "POST" | "DELETE";
@@ -33,31 +27,6 @@ export type Request1 = {
 	/** It changes nothing that was not changed by sending it once. */
 	readonly repeatable: boolean;
 };
-
-const NAME = new RegExp(`^[${NAME_CHARACTERS}]+$`);
-const VALUE = new RegExp(`^[${VALUE_CHARACTERS}]*$`);
-/** What frames a message is ours to say. */
-const OWN =
-	/^(host|connection|content-length|transfer-encoding|te|upgrade|expect|trailer)$/i;
-
-/** @throws SallyportError `invalid` for a header that cannot be sent; its value is not quoted */
-export function headerLines(
-	headers: Readonly<Record<string, string>>,
-): HeaderLines {
-	const lines: string[] = [];
-	for (const [name, value] of Object.entries(headers)) {
-		if (!NAME.test(name) || OWN.test(name) || !VALUE.test(value))
-			throw new SallyportError("invalid", "a header cannot be sent", {
-				hint: `check the header ${JSON.stringify(name.slice(0, 100))} of the server`,
-			});
-		lines.push(name, ": ", value.trim(), "\r\n");
-	}
-	// Joined, not added up: that would be a tree of strings, kept for as long as the connection.
-	return lines.join("") as HeaderLines;
-}
-
-/** No headers at all. */
-export const NO_HEADERS = "" as HeaderLines;
 
 /** Writes requests to one server. */
 export type Serializer = (request: Request1) => Bytes;

@@ -10,7 +10,7 @@ import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
-import { Malformed, Refused } from "./failure.ts";
+import { Malformed } from "./failure.ts";
 import { HeadReader } from "./head-reader.ts";
 import { arrivedInPart, IncomingRequest } from "./incoming.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
@@ -241,8 +241,7 @@ export class ServerConnection implements Connection {
 			while (this.#held && this.#begin(this.#held));
 		} catch (error) {
 			if (!(error instanceof Malformed)) throw error;
-			const status = error instanceof Refused ? error.status : 400;
-			this.#refuse(status, `this is no request: ${error.fault}`);
+			this.#refuseMalformed(error);
 		} finally {
 			this.#isReading = false;
 		}
@@ -268,7 +267,7 @@ export class ServerConnection implements Connection {
 		if (typeof framing === "number") {
 			const bodyEnd = end + framing;
 			if (framing > this.#shared.limits.bodyBytes)
-				throw new Refused(413, "its body is too large");
+				throw new Malformed("its body is too large", 413);
 			if (bodyEnd <= bytes.length) {
 				this.#held = bodyEnd < bytes.length ? bytes.subarray(bodyEnd) : null;
 				this.#enter("answer");
@@ -339,8 +338,7 @@ export class ServerConnection implements Connection {
 		} catch (error) {
 			if (!(error instanceof Malformed)) throw error;
 			flow.fail(arrivedInPart());
-			const status = error instanceof Refused ? error.status : 400;
-			this.#refuse(status, `this is no request: ${error.fault}`);
+			this.#refuseMalformed(error);
 			return;
 		}
 		// It may have been given up on the way.
@@ -367,7 +365,7 @@ export class ServerConnection implements Connection {
 		this.#unread += piece.length;
 		this.#recent += piece.length;
 		if (this.#unread > bodyBytes)
-			throw new Refused(413, "its body is too large");
+			throw new Malformed("its body is too large", 413);
 		if (this.#request) flow.push(piece);
 		// Its answer went out before it was read.
 		else if (this.#unread > unreadBytes && this.#phase === "body") this.#end();
@@ -377,6 +375,10 @@ export class ServerConnection implements Connection {
 	#fail(): void {
 		if (this.#outgoing) this.destroy();
 		else this.#answer(textResponse(500, "internal error"));
+	}
+
+	#refuseMalformed({ status, fault }: Malformed): void {
+		this.#refuse(status, `this is no request: ${fault}`);
 	}
 
 	/** Answers in our own words, and reads nothing more. */

@@ -6,8 +6,8 @@
 import { join } from "../assembly.ts";
 import { Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
+import { type HeaderLines, headerLines } from "../http1/header-lines.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
-import { type HeaderLines, headerLines } from "../http1/request.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import { around } from "../pieces.ts";
 import { wholeBody } from "../upstream/reply.ts";

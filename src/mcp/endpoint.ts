@@ -7,9 +7,9 @@
  * @see specification, basic/transports, "Streamable HTTP"
  */
 import type { Caller } from "../caller.ts";
+import { headerLines, NO_HEADERS } from "../http1/header-lines.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
-import { headerLines, NO_HEADERS } from "../http1/request.ts";
 import type { Log } from "../log.ts";
 import type { Bytes } from "../message.ts";
 import { MEDIA, RPC } from "../protocol.ts";

@@ -6,9 +6,9 @@
  */
 import { Abort, type Abortable } from "../abort.ts";
 import { cut, join } from "../assembly.ts";
+import { headerLines, NO_HEADERS } from "../http1/header-lines.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
-import { headerLines, NO_HEADERS } from "../http1/request.ts";
 import type { Bytes } from "../message.ts";
 import { mintNonce } from "../mint.ts";
 import {

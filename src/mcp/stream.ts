@@ -5,8 +5,8 @@
 
 import { join, oneLine } from "../assembly.ts";
 import { every } from "../clock.ts";
+import { headerLines } from "../http1/header-lines.ts";
 import { PlainResponse } from "../http1/outgoing.ts";
-import { headerLines } from "../http1/request.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 

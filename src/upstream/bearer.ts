@@ -13,11 +13,8 @@ import type { Answer } from "../http1/answer.ts";
 import type { HttpClient } from "../http1/client.ts";
 import { type AnswerTo, awaited, type Exchange } from "../http1/exchange.ts";
 import { abandoned } from "../http1/failure.ts";
-import {
-	type HeaderLines,
-	headerLines,
-	type Request1,
-} from "../http1/request.ts";
+import { type HeaderLines, headerLines } from "../http1/header-lines.ts";
+import type { Request1 } from "../http1/request.ts";
 import {
 	type Connection,
 	findConnection,

@@ -12,7 +12,8 @@ import {
 	awaited,
 	type Exchange,
 } from "../http1/exchange.ts";
-import type { HeaderLines, Request1 } from "../http1/request.ts";
+import type { HeaderLines } from "../http1/header-lines.ts";
+import type { Request1 } from "../http1/request.ts";
 import type { Bytes } from "../message.ts";
 import { HEADER } from "../protocol.ts";
 import { discard } from "./http-reply.ts";
