@@ -552,7 +552,7 @@ export class ServerConnection implements Connection {
 	#finish(): void {
 		if (this.#phase === "gone") return;
 		this.#request = null;
-		if (this.#isLast) {
+		if (this.#isLast || this.#shared.isClosing) {
 			this.#end();
 			return;
 		}

@@ -379,6 +379,27 @@ describe("a server that closes", () => {
 		await closed;
 	});
 
+	test("keeps no connection whose stream had begun before, once it has ended", async () => {
+		const sinks: ReadableStreamDefaultController[] = [];
+		const server = facing(
+			() =>
+				new Response(
+					new ReadableStream({ start: (sink) => void sinks.push(sink) }),
+				),
+		);
+		const client = await server.dial();
+		client.send(get("/"));
+		await until("it is asked", () => sinks.length === 1);
+		sinks[0]?.enqueue(Buffer.from("begun"));
+		await client.take("begun");
+		const closed = server.close(10_000);
+		sinks[0]?.close();
+		const started = performance.now();
+		await client.take("0\r\n\r\n");
+		await closed;
+		expect(performance.now() - started).toBeLessThan(2000);
+	});
+
 	test("cuts what does not end, so that nobody takes it for whole", async () => {
 		const cancelled = Promise.withResolvers<void>();
 		const aborted = Promise.withResolvers<void>();
