@@ -4,7 +4,6 @@
  *
  * @see RFC 9112 6 and 7, RFC 9110 6.6.1
  */
-import { STATUS_CODES } from "node:http";
 import { delay } from "../clock.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import { type Pieces, piecesOf, readableOf } from "../pieces.ts";
@@ -139,12 +138,44 @@ const TEXT_HEADERS = headerLines({
 
 /** The first line of an answer, with its end. */
 export function statusLine(status: number): string {
-	STATUS_LINES[status] ??=
-		`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+	STATUS_LINES[status] ??= `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n`;
 	return STATUS_LINES[status];
 }
 
 const STATUS_LINES: string[] = [];
+
+/** What people read in a status; to a client they mean nothing, and may be missing (RFC 9112 4). */
+const REASONS: Readonly<Record<number, string>> = {
+	200: "OK",
+	201: "Created",
+	202: "Accepted",
+	204: "No Content",
+	302: "Found",
+	303: "See Other",
+	304: "Not Modified",
+	307: "Temporary Redirect",
+	308: "Permanent Redirect",
+	400: "Bad Request",
+	401: "Unauthorized",
+	403: "Forbidden",
+	404: "Not Found",
+	405: "Method Not Allowed",
+	406: "Not Acceptable",
+	408: "Request Timeout",
+	409: "Conflict",
+	413: "Content Too Large",
+	415: "Unsupported Media Type",
+	417: "Expectation Failed",
+	421: "Misdirected Request",
+	422: "Unprocessable Content",
+	429: "Too Many Requests",
+	431: "Request Header Fields Too Large",
+	500: "Internal Server Error",
+	501: "Not Implemented",
+	502: "Bad Gateway",
+	503: "Service Unavailable",
+	505: "HTTP Version Not Supported",
+};
 
 /** Whether an answer of this status never has a body (RFC 9112 6.3). */
 export function isBodiless(status: number): boolean {
