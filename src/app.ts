@@ -15,7 +15,6 @@ import { describeError, parseErrorCode, SallyportError } from "./errors.ts";
 import { createAdmission } from "./http/admission.ts";
 import { withDoors } from "./http/doors.ts";
 import { createHttpServer } from "./http/server.ts";
-import { asRequest } from "./http1/incoming.ts";
 import { createLog, type Log } from "./log.ts";
 import { createEndpoint } from "./mcp/endpoint.ts";
 import { createInput } from "./mcp/input.ts";
@@ -286,7 +285,7 @@ export async function startApp(
 	};
 	service = openService(base);
 	const admin = listenSocket(config.adminSocket, (request) => {
-		return (service as Service).api.handle(asRequest(request), {
+		return (service as Service).api.handle(request.toRequest(), {
 			userId: null,
 			role: "owner",
 			via: "socket",

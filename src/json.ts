@@ -44,14 +44,13 @@ export function stringEnd(bytes: Bytes, start: number): number {
 
 export function skipSpace(bytes: Bytes, start: number): number {
 	let at = start;
-	while (
-		bytes[at] === SPACE ||
-		bytes[at] === LF ||
-		bytes[at] === CR ||
-		bytes[at] === TAB
-	)
-		at++;
+	while (isSpace(bytes[at])) at++;
 	return at;
+}
+
+/** White space between tokens (RFC 8259 2). */
+export function isSpace(byte: number | undefined): boolean {
+	return byte === SPACE || byte === LF || byte === CR || byte === TAB;
 }
 
 function endOf(bytes: Bytes, start: number, depth: number): number {

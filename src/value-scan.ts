@@ -9,14 +9,11 @@ import {
 	CLOSE_ARRAY,
 	CLOSE_OBJECT,
 	COMMA,
-	CR,
-	LF,
 	OPEN_ARRAY,
 	OPEN_OBJECT,
 	QUOTE,
-	SPACE,
-	TAB,
 } from "./bytes.ts";
+import { isSpace } from "./json.ts";
 import { DEPTH_MAX, MalformedMessage } from "./malformed.ts";
 import { type Bytes, LOOKED_THROUGH } from "./message.ts";
 
@@ -118,10 +115,6 @@ export function createValueScan(): ValueScan {
 			throw broken("the message is nested too deeply");
 	};
 	return { started: () => started, ended: () => ended, push };
-}
-
-export function isSpace(byte: number): boolean {
-	return byte === SPACE || byte === LF || byte === CR || byte === TAB;
 }
 
 function isScalar(byte: number): boolean {

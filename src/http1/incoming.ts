@@ -57,9 +57,7 @@ export class IncomingRequest implements HttpRequest {
 
 	get body(): ReadableStream<Bytes> | null {
 		if (this.whole?.length === 0) return null;
-		this.#body ??= this.#pieces
-			? readableOf(this.#pieces)
-			: readableOf(wholePieces(this.whole as Bytes));
+		this.#body ??= readableOf(this.#pieces ?? wholePieces(this.whole as Bytes));
 		return this.#body;
 	}
 
@@ -88,13 +86,6 @@ export class IncomingRequest implements HttpRequest {
 		this.#isGone = true;
 		this.#gone?.abort();
 	}
-}
-
-/** A request in the platform's own kind; one that is of it already is given back. */
-export function asRequest(request: HttpRequest): Request {
-	return request instanceof IncomingRequest
-		? request.toRequest()
-		: (request as Request);
 }
 
 /** What whoever reads a body learns when there is no more of it. */

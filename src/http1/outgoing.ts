@@ -6,7 +6,7 @@
  */
 import { delay } from "../clock.ts";
 import { type Bytes, toBytes } from "../message.ts";
-import { type Pieces, piecesOf, readableOf } from "../pieces.ts";
+import { type Pieces, piecesOf } from "../pieces.ts";
 import { type HeaderLines, headerLines } from "./header-lines.ts";
 
 /** All parts of a body, one after another. */
@@ -25,15 +25,6 @@ export class PlainResponse {
 		this.status = status;
 		this.headers = headers;
 		this.body = body;
-	}
-
-	/** The same in the platform's own kind. */
-	toResponse(): Response {
-		const { status, headers, body } = this;
-		return new Response(
-			isParts(body) ? new Blob(body as BlobPart[]) : readableOf(body),
-			{ status, headers: pairsOf(headers) },
-		);
 	}
 }
 
@@ -103,7 +94,7 @@ function resumed(ahead: Promise<Bytes | null>[], rest: Pieces): Pieces {
 }
 
 /** The headers of a response as lines, but for those that frame it. The platform has checked their values. */
-export function linesOf(headers: Headers): HeaderLines {
+function linesOf(headers: Headers): HeaderLines {
 	let lines = "";
 	for (const [name, value] of headers)
 		if (!FRAMING.has(name)) lines += `${name}: ${value}\r\n`;
@@ -117,13 +108,6 @@ const FRAMING: ReadonlySet<string> = new Set([
 	"transfer-encoding",
 	"keep-alive",
 ]);
-
-function pairsOf(lines: HeaderLines): [string, string][] {
-	return lines
-		.split("\r\n")
-		.filter((line) => line !== "")
-		.map((line) => line.split(/: (.*)/, 2) as [string, string]);
-}
 
 /** A short answer in plain words, which nobody keeps. */
 export function textResponse(status: number, text: string): PlainResponse {

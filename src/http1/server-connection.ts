@@ -5,7 +5,7 @@
  * @see RFC 9112 6.3, 9.3 and 9.6, RFC 9110 10.1.1
  */
 
-import { cut, sizeOf } from "../assembly.ts";
+import { cut, put, sizeOf } from "../assembly.ts";
 import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
@@ -464,7 +464,7 @@ export class ServerConnection implements Connection {
 		}
 	}
 
-	/** Head and body in one write, or in two when the body is long. */
+	/** Head and body in one write. */
 	#writeWhole(
 		status: number,
 		headers: string,
@@ -479,13 +479,7 @@ export class ServerConnection implements Connection {
 		const size = hasBody && !isBodiless(status) ? length : 0;
 		const bytes = Buffer.allocUnsafe(head.length + size);
 		let at = bytes.write(head, 0, "latin1");
-		if (size > 0)
-			for (const part of parts)
-				if (typeof part === "string") at += bytes.write(part, at);
-				else {
-					bytes.set(part, at);
-					at += part.length;
-				}
+		if (size > 0) for (const part of parts) at += put(bytes, at, part);
 		this.#outflow.write(bytes);
 	}
 

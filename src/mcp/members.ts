@@ -5,11 +5,11 @@
 
 import { join, splice } from "../assembly.ts";
 import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
-import { skipSpace } from "../json.ts";
+import { isSpace, skipSpace } from "../json.ts";
 import { type Bytes, holds, membersOf, parseJson } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import type { Reply } from "../upstream/upstream.ts";
-import { createValueScan, isSpace, type ValueScan } from "../value-scan.ts";
+import { createValueScan, type ValueScan } from "../value-scan.ts";
 
 /** Raw JSON by key. */
 export type Members = Readonly<Record<string, string>>;

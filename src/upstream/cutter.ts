@@ -11,9 +11,10 @@
 
 import { join } from "../assembly.ts";
 import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
+import { isSpace } from "../json.ts";
 import { MalformedMessage } from "../malformed.ts";
 import { type Bytes, parseJson } from "../message.ts";
-import { createValueScan, isSpace, type ValueScan } from "../value-scan.ts";
+import { createValueScan, type ValueScan } from "../value-scan.ts";
 
 export type Cutter = {
 	/** Which member it is, once that is known. */

@@ -1,6 +1,5 @@
 /** Requests that are well-formed, in every form that HTTP/1.1 knows, and what a handler sees of them. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { asRequest } from "../../src/http1/incoming.ts";
 import type { Handler } from "../../src/tls/listeners.ts";
 import { until } from "../support/until.ts";
 import {
@@ -268,7 +267,7 @@ test("whoever wishes to speak another protocol is answered in this one", async (
 describe("a request in the platform's own kind", () => {
 	/** What the platform's request says, in one line. */
 	const platform: Handler = async (given) => {
-		const request = asRequest(given);
+		const request = given.toRequest();
 		const headers = [...request.headers].filter(([name]) => name !== "host");
 		return new Response(
 			JSON.stringify([
@@ -323,7 +322,7 @@ describe("a request in the platform's own kind", () => {
 	test("has the same method, or none: what the platform does not know it would take for GET", async () => {
 		const asked: string[] = [];
 		const server = facing((given) => {
-			asked.push(`${given.method} ${asRequest(given).method}`);
+			asked.push(`${given.method} ${given.toRequest().method}`);
 			return new Response("handled");
 		});
 		for (const method of [
@@ -358,7 +357,7 @@ describe("a request in the platform's own kind", () => {
 		const aborted = Promise.withResolvers<void>();
 		const read = Promise.withResolvers<string>();
 		const server = facing((given) => {
-			const request = asRequest(given);
+			const request = given.toRequest();
 			request.signal.addEventListener("abort", () => aborted.resolve());
 			request.text().then(
 				(text) => read.resolve(text),

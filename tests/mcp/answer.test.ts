@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import { isParts, type PlainResponse } from "../../src/http1/outgoing.ts";
 import { answer as answerIn } from "../../src/mcp/answer.ts";
 import { toBytes } from "../../src/message.ts";
-import { piecesOf } from "../../src/pieces.ts";
+import { piecesOf, readableOf } from "../../src/pieces.ts";
 import type { Reply } from "../../src/upstream/upstream.ts";
 
 const OK: Reply = { member: "result", body: toBytes('{"n":1}') };
@@ -24,7 +25,21 @@ async function answer(
 		onGone,
 		trackOn: (connection) => connection,
 	});
-	return answered.toResponse();
+	return asResponse(answered);
+}
+
+/** What is answered as a client of the platform would see it. */
+function asResponse({ status, headers, body }: PlainResponse): Response {
+	return new Response(
+		isParts(body) ? new Blob(body as BlobPart[]) : readableOf(body),
+		{
+			status,
+			headers: headers
+				.split("\r\n")
+				.filter((line) => line !== "")
+				.map((line) => line.split(/: (.*)/, 2) as [string, string]),
+		},
+	);
 }
 
 test("an answer that is all there is comes as JSON under the client's own id", async () => {
