@@ -8,6 +8,7 @@ import { Elysia } from "elysia";
 import type { Caller } from "../caller.ts";
 import type { Clock } from "../clock.ts";
 import type { HttpRequest, IncomingRequest } from "../http1/incoming.ts";
+import type { Later } from "../http1/outgoing.ts";
 import type { Answered, Connection } from "../http1/server-connection.ts";
 import type { Log } from "../log.ts";
 import type { Endpoint, Place } from "../mcp/endpoint.ts";
@@ -170,7 +171,7 @@ function answerMcp(
 	witness: Witness,
 	arrival: Arrival,
 	{ slug = null, resource, isOurOrigin }: Destination,
-): Answered | Promise<Answered> {
+): Answered | Later<Answered> {
 	const { request } = arrival;
 	if (request.method === "OPTIONS")
 		return new Response(null, {

@@ -5,6 +5,7 @@
 import type { Caller } from "../caller.ts";
 import type { Clock } from "../clock.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
+import type { Later } from "../http1/outgoing.ts";
 import type { Answered } from "../http1/server-connection.ts";
 import { createLimiter, networkOf } from "../oauth/limits.ts";
 import type { Step, TimelineRecorder } from "../store/timeline.ts";
@@ -24,8 +25,8 @@ export type Witness = {
 	readonly heard: (
 		seen: Seen,
 		caller: Caller,
-		answered: Answered | Promise<Answered>,
-	) => Answered | Promise<Answered>;
+		answered: Answered | Later<Answered>,
+	) => Answered | Later<Answered>;
 };
 
 /** A witness for one listener. */
@@ -46,7 +47,7 @@ export function createWitness(deps: {
 	const heardFirst = async (
 		seen: Seen,
 		{ clientId, userId, grantId }: Caller,
-		answered: Answered | Promise<Answered>,
+		answered: Answered | Later<Answered>,
 	): Promise<Answered> => {
 		const response = await answered;
 		const { status } = response;

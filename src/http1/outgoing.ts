@@ -28,6 +28,16 @@ export class PlainResponse {
 	}
 }
 
+/**
+ * What is there sooner or later, as a promise is: `await` takes it, and so does whoever is to be called back at once.
+ */
+export type Later<T> = {
+	then(
+		onThere: (value: T) => void,
+		onFailure: (error: unknown) => void,
+	): unknown;
+};
+
 /** Whether the whole body is there. */
 export function isParts(body: Parts | Pieces): body is Parts {
 	return Array.isArray(body);

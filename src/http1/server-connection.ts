@@ -7,11 +7,13 @@
 
 import { cut, put, sizeOf } from "../assembly.ts";
 import { CR, LF } from "../bytes.ts";
-import type { Bytes } from "../message.ts";
+import { type Bytes, latin1In } from "../message.ts";
 import type { Pieces } from "../pieces.ts";
 import { createDechunker, type Dechunker } from "./chunked.ts";
 import { Malformed } from "./failure.ts";
 import { HeadReader } from "./head-reader.ts";
+import type { HeadWriter, OutgoingHead } from "./head-writer.ts";
+import type { HeaderLines } from "./header-lines.ts";
 import { arrivedInPart, IncomingRequest } from "./incoming.ts";
 import { createInflow, type Inflow } from "./inflow.ts";
 import type { Limits } from "./limits.ts";
@@ -19,10 +21,10 @@ import { Outflow } from "./outflow.ts";
 import {
 	isBodiless,
 	isParts,
+	type Later,
 	type Parts,
 	PlainResponse,
 	plainOf,
-	statusLine,
 	textResponse,
 } from "./outgoing.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -41,11 +43,10 @@ export type Shared = {
 	readonly handler: (
 		request: IncomingRequest,
 		connection: Connection,
-	) => Answered | Promise<Answered>;
+	) => Answered | Later<Answered>;
 	readonly parseHead: (bytes: Bytes) => RequestHead;
 	readonly limits: Limits;
-	/** The date header of this second. */
-	dateLine: string;
+	readonly heads: HeadWriter;
 	/** Nothing new is begun any more. */
 	isClosing: boolean;
 	readonly onGone: (connection: ServerConnection) => void;
@@ -305,9 +306,8 @@ export class ServerConnection implements Connection {
 		this.#request = request;
 		try {
 			const answered = this.#shared.handler(request, this);
-			if (answered instanceof Promise)
-				answered.then(this.#onAnswer, this.#onFailure);
-			else this.#answer(answered);
+			if (isThere(answered)) this.#answer(answered);
+			else answered.then(this.#onAnswer, this.#onFailure);
 		} catch {
 			this.#fail();
 		}
@@ -467,51 +467,57 @@ export class ServerConnection implements Connection {
 	/** Head and body in one write. */
 	#writeWhole(
 		status: number,
-		headers: string,
+		headers: HeaderLines,
 		parts: Parts,
 		id: string,
 		hasBody: boolean,
 	): void {
 		let length = 0;
 		for (const part of parts) length += sizeOf(part);
-		const framing = isBodiless(status) ? "" : `content-length: ${length}\r\n`;
-		const head = this.#headOf(status, headers, id, framing);
-		const size = hasBody && !isBodiless(status) ? length : 0;
-		const bytes = Buffer.allocUnsafe(head.length + size);
-		let at = bytes.write(head, 0, "latin1");
-		if (size > 0) for (const part of parts) at += put(bytes, at, part);
+		const framing = isBodiless(status) ? null : length;
+		const size = hasBody && framing !== null ? length : 0;
+		const bytes = this.#headOf(status, headers, id, framing, size);
+		if (size > 0) {
+			let at = bytes.length - size;
+			for (const part of parts) at += put(bytes, at, part);
+		}
 		this.#outflow.write(bytes);
 	}
 
+	/** The head of the answer, with room for `size` bytes of its body. */
 	#headOf(
 		status: number,
-		headers: string,
+		headers: HeaderLines,
 		id: string,
-		framing: string,
-	): string {
-		const stamp = id === "" ? "" : `x-request-id: ${id}\r\n`;
+		framing: OutgoingHead["framing"],
+		size: number,
+	): Bytes {
 		this.#hasBegun = true;
 		this.#isLast ||= this.#shared.isClosing;
-		const kept = this.#isLast
-			? "connection: close\r\n"
+		const isKept = this.#isLast
+			? false
 			: this.#heads.head?.isModern
-				? ""
-				: "connection: keep-alive\r\n";
-		return `${statusLine(status)}${headers}${stamp}${this.#shared.dateLine}${kept}${framing}\r\n`;
+				? null
+				: true;
+		return this.#shared.heads.write(
+			{ status, headers, id, framing, isKept },
+			size,
+		);
 	}
 
 	/** An answer that comes in pieces; one that breaks ends the connection, so that nobody takes it for whole. */
 	async #stream(
 		request: IncomingRequest,
 		status: number,
-		headers: string,
+		headers: HeaderLines,
 		pieces: Pieces,
 	): Promise<void> {
 		const isChunked = this.#heads.head?.isModern === true;
 		if (!isChunked) this.#isLast = true;
-		const framing = isChunked ? "transfer-encoding: chunked\r\n" : "";
+		const framing = isChunked ? "chunked" : null;
 		this.#outgoing = pieces;
-		this.#outflow.hold(this.#headOf(status, headers, request.id, framing));
+		const head = this.#headOf(status, headers, request.id, framing, 0);
+		this.#outflow.hold(latin1In(head, 0, head.length));
 		if (request.method === "HEAD" || isBodiless(status)) {
 			this.#outflow.flush();
 			pieces.cancel();
@@ -587,4 +593,8 @@ function blankEnd(bytes: Buffer): number {
 	while (at < EMPTY_LINES_MAX * 2 && bytes[at] === CR && bytes[at + 1] === LF)
 		at += 2;
 	return at;
+}
+
+function isThere(answered: Answered | Later<Answered>): answered is Answered {
+	return answered instanceof PlainResponse || answered instanceof Response;
 }

@@ -5,7 +5,8 @@
  * ones are shown from the next connection on, and nobody else notices.
  */
 import type { SecureContext } from "node:tls";
-import { every, httpDate, systemClock } from "../clock.ts";
+import { every } from "../clock.ts";
+import { HeadWriter } from "./head-writer.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { RequestHead } from "./request-head.ts";
 import { ServerConnection, type Shared } from "./server-connection.ts";
@@ -48,7 +49,7 @@ export function serve(
 		handler,
 		limits,
 		parseHead: (bytes) => new RequestHead(bytes, scheme),
-		dateLine: dateLine(),
+		heads: new HeadWriter(),
 		isClosing: false,
 		onGone: (connection) => {
 			all.delete(connection);
@@ -59,7 +60,7 @@ export function serve(
 		},
 	};
 	const tick = (): void => {
-		shared.dateLine = dateLine();
+		shared.heads.renewDate();
 		for (const connection of all) connection.tick();
 	};
 	const admit = (socket: Bun.Socket<ServerConnection>): void => {
@@ -71,7 +72,7 @@ export function serve(
 		socket.data = connection;
 		all.add(connection);
 		if (stopTicking) return;
-		shared.dateLine = dateLine();
+		shared.heads.renewDate();
 		stopTicking = every(1000, tick);
 	};
 	const listening = Bun.listen<ServerConnection>({
@@ -139,8 +140,4 @@ function securedBy(
 		},
 		data: () => {}, // what is encrypted is the other socket's
 	};
-}
-
-function dateLine(): string {
-	return `date: ${httpDate(systemClock.now())}\r\n`;
 }

@@ -3,13 +3,18 @@
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
 
-import { join } from "../assembly.ts";
 import { Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { type HeaderLines, headerLines } from "../http1/header-lines.ts";
-import { PlainResponse } from "../http1/outgoing.ts";
-import { type Bytes, toBytes } from "../message.ts";
+import { type Later, PlainResponse } from "../http1/outgoing.ts";
+import type { Bytes } from "../message.ts";
 import { around } from "../pieces.ts";
+import {
+	ANSWER_END,
+	answerParts,
+	answerStart,
+	wrapAnswer,
+} from "../upstream/envelope.ts";
 import { wholeBody } from "../upstream/reply.ts";
 import { type ReplyTo, tell } from "../upstream/reply-to.ts";
 import type { Reply } from "../upstream/upstream.ts";
@@ -54,17 +59,17 @@ export type Manner = {
 export type Client = ReplyTo & { notify(message: Bytes): void };
 
 /** Answers a request: at once, or as soon as anything can be sent. Never rejects. */
-export function answer(manner: Manner): PlainResponse | Promise<PlainResponse> {
+export function answer(manner: Manner): PlainResponse | Later<PlainResponse> {
 	return new Answering(manner).run();
 }
 
 /** An answer in the making. A class, because every call makes one. */
-class Answering extends Deadline implements Client {
+class Answering extends Deadline implements Client, Later<PlainResponse> {
 	readonly #manner: Manner;
-	#response: PromiseWithResolvers<PlainResponse> | null = null;
 	#stream: EventSink | null = null;
-	/** The answer, when it was there before anybody waited. */
-	#whole: PlainResponse | null = null;
+	/** The answer, until whoever sends it is told. */
+	#response: PlainResponse | null = null;
+	#tell: ((response: PlainResponse) => void) | null = null;
 	#isOver = false;
 
 	constructor(manner: Manner) {
@@ -72,7 +77,7 @@ class Answering extends Deadline implements Client {
 		this.#manner = manner;
 	}
 
-	run(): PlainResponse | Promise<PlainResponse> {
+	run(): PlainResponse | Later<PlainResponse> {
 		try {
 			const reply = this.#manner.reply(this);
 			if (reply instanceof Promise) tell(reply, this);
@@ -80,10 +85,14 @@ class Answering extends Deadline implements Client {
 		} catch (error) {
 			this.onFailure(error);
 		}
-		if (this.#whole) return this.#whole;
 		if (!this.#isOver) deadlines.add(this, PATIENCE_MS);
-		this.#response ??= Promise.withResolvers();
-		return this.#response.promise;
+		return this.#response ?? this;
+	}
+
+	// biome-ignore lint/suspicious/noThenProperty: a promise is five objects and a wait, and every call would make one
+	then(onResponse: (response: PlainResponse) => void): void {
+		if (this.#response) onResponse(this.#response);
+		else this.#tell = onResponse;
 	}
 
 	onReply(reply: Reply): void {
@@ -91,12 +100,16 @@ class Answering extends Deadline implements Client {
 		this.#isOver = true;
 		this.#manner.onEnd();
 		if (this.#stream) void sendLast(this.#stream, this.#manner.id, reply);
-		else if (this.#response) this.#response.resolve(this.#json(reply));
-		else this.#whole = this.#json(reply);
+		else this.#respond(this.#json(reply));
 	}
 
 	onFailure(error: unknown): void {
 		this.onReply(this.#manner.failed(error));
+	}
+
+	#respond(response: PlainResponse): void {
+		if (this.#tell) this.#tell(response);
+		else this.#response = response;
 	}
 
 	/** Only a client that takes streams hears anything before the reply. */
@@ -120,8 +133,7 @@ class Answering extends Deadline implements Client {
 			if (!this.#isOver) this.#manner.onGone();
 		});
 		this.#stream = this.#manner.trackOn(connection);
-		this.#response ??= Promise.withResolvers();
-		this.#response.resolve(streamResponse(connection));
+		this.#respond(streamResponse(connection));
 		return this.#stream;
 	}
 }
@@ -133,7 +145,7 @@ async function sendLast(
 	{ member, body }: Reply,
 ): Promise<void> {
 	try {
-		stream.send(join([wrap(id, member), await wholeBody(body), "}"]));
+		stream.send(wrapAnswer(id, member, await wholeBody(body)));
 	} catch (error) {
 		if (!(error instanceof SallyportError)) throw error;
 	} finally {
@@ -148,18 +160,11 @@ export function jsonResponse(
 	status = 200,
 	headers: HeaderLines = JSON_LINES,
 ): PlainResponse {
-	const head = wrap(id, member);
 	return new PlainResponse(
 		status,
 		headers,
 		body instanceof Uint8Array
-			? [head, body, "}"]
-			: around(toBytes(head), body, TAIL),
+			? answerParts(id, member, body)
+			: around(answerStart(id, member), body, ANSWER_END),
 	);
-}
-
-const TAIL = toBytes("}");
-
-function wrap(id: string, member: "result" | "error"): string {
-	return `{"jsonrpc":"2.0","id":${id},"${member}":`;
 }

@@ -9,7 +9,7 @@
 import type { Caller } from "../caller.ts";
 import { headerLines, NO_HEADERS } from "../http1/header-lines.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
-import { PlainResponse } from "../http1/outgoing.ts";
+import { type Later, PlainResponse } from "../http1/outgoing.ts";
 import type { Log } from "../log.ts";
 import type { Bytes } from "../message.ts";
 import { MEDIA, RPC } from "../protocol.ts";
@@ -70,7 +70,7 @@ export type McpDeps = {
 export type Endpoint = (
 	request: HttpRequest,
 	place: Place,
-) => PlainResponse | Promise<PlainResponse>;
+) => PlainResponse | Later<PlainResponse>;
 
 /** The endpoint over its living parts. */
 export function createEndpoint(
@@ -99,7 +99,7 @@ export function createEndpoint(
 		view: View,
 		accept: string,
 		body: Bytes,
-	): PlainResponse | Promise<PlainResponse> => {
+	): PlainResponse | Later<PlainResponse> => {
 		let id = "null";
 		try {
 			const incoming = parseIncoming(body);

@@ -8,7 +8,7 @@ import { Abort, type Abortable } from "../abort.ts";
 import { cut, join } from "../assembly.ts";
 import { headerLines, NO_HEADERS } from "../http1/header-lines.ts";
 import type { HttpRequest } from "../http1/incoming.ts";
-import { PlainResponse } from "../http1/outgoing.ts";
+import { type Later, PlainResponse } from "../http1/outgoing.ts";
 import type { Bytes } from "../message.ts";
 import { mintNonce } from "../mint.ts";
 import {
@@ -59,7 +59,7 @@ const STREAMS_MAX = 4;
 export function legacy(
 	deps: McpDeps,
 	exchange: Exchange,
-): PlainResponse | Promise<PlainResponse> {
+): PlainResponse | Later<PlainResponse> {
 	const { envelope, id, place } = exchange;
 	if (envelope.method === "initialize")
 		return deps.settled(exchange, initialize(deps, exchange));

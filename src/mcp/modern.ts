@@ -7,7 +7,7 @@
 import { Abort } from "../abort.ts";
 import { splice } from "../assembly.ts";
 import { Deadline, deadlines } from "../clock.ts";
-import type { PlainResponse } from "../http1/outgoing.ts";
+import type { Later, PlainResponse } from "../http1/outgoing.ts";
 import { objectOf } from "../message.ts";
 import { EXTENSION, isModernErrorCode, META, RPC } from "../protocol.ts";
 import { LISTS, type ListKind, type Reply } from "../upstream/upstream.ts";
@@ -53,7 +53,7 @@ export const LIST_OF: ReadonlyMap<string, ListKind> = new Map(
 export function modern(
 	deps: McpDeps,
 	exchange: Exchange,
-): PlainResponse | Promise<PlainResponse> {
+): PlainResponse | Later<PlainResponse> {
 	const { method } = exchange.envelope;
 	if (GONE.has(method))
 		throw new RpcError(RPC.methodNotFound, `unknown method: ${method}`, {

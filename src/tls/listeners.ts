@@ -8,6 +8,7 @@ import { networkInterfaces } from "node:os";
 import { connect, createSecureContext, type SecureContext } from "node:tls";
 import { describeError, SallyportError } from "../errors.ts";
 import type { IncomingRequest } from "../http1/incoming.ts";
+import type { Later } from "../http1/outgoing.ts";
 import { textResponse } from "../http1/outgoing.ts";
 import { type Certificates, type HttpServer, serve } from "../http1/server.ts";
 import type { Answered, Connection } from "../http1/server-connection.ts";
@@ -15,7 +16,7 @@ import type { Answered, Connection } from "../http1/server-connection.ts";
 export type Handler = (
 	request: IncomingRequest,
 	connection: Connection,
-) => Answered | Promise<Answered>;
+) => Answered | Later<Answered>;
 
 export type Listener = HttpServer;
 

@@ -137,8 +137,29 @@ export function wrapAnswer(
 	member: "result" | "error",
 	body: Bytes | string,
 ): Bytes {
-	return join([`{"jsonrpc":"2.0","id":${id},"${member}":`, body, "}"]);
+	return join(answerParts(id, member, body));
 }
+
+/** The same as parts, which are put together where they are sent. */
+export function answerParts(
+	id: string,
+	member: "result" | "error",
+	body: Bytes | string,
+): readonly (Bytes | string)[] {
+	return [START, id, ANSWER_MIDDLES[member], body, ANSWER_END];
+}
+
+/** What stands in front of the body of an answer. */
+export function answerStart(id: string, member: "result" | "error"): Bytes {
+	return join([START, id, ANSWER_MIDDLES[member]]);
+}
+
+const ANSWER_MIDDLES = {
+	result: toBytes(',"result":'),
+	error: toBytes(',"error":'),
+};
+/** What stands behind it. */
+export const ANSWER_END = toBytes("}");
 
 /** A progress notification with the client's own token in place of ours; null when it is not about `id`. */
 export function restoreProgressToken(
