@@ -2,7 +2,7 @@
  * A connection: a link on which an era was agreed. It gives each request our own id and progress token, hands what the
  * server says about a request to the call it belongs to, and watches resources in the words of the era.
  */
-import type { Abortable } from "../abort.ts";
+import { Abort, type Abortable } from "../abort.ts";
 import { SallyportError } from "../errors.ts";
 import { type Bytes, toBytes } from "../message.ts";
 import {
@@ -11,8 +11,9 @@ import {
 	wrapNotification,
 	wrapRequest,
 } from "./envelope.ts";
-import { type CallHearing, changesOf } from "./hearing.ts";
+import { changesOf } from "./hearing.ts";
 import {
+	type Hearing,
 	type Link,
 	type Notification,
 	type Outgoing,
@@ -26,56 +27,16 @@ import {
 } from "./mirror.ts";
 import { Patience } from "./patience.ts";
 import { type ReplyTo, replied } from "./reply-to.ts";
-import { createSubscription, LISTEN } from "./subscription.ts";
+import type { Running, RunningCalls } from "./running.ts";
+import { LISTEN, Subscription } from "./subscription.ts";
 import { type Topic, topicOf } from "./topic.ts";
 import type { Call, Reply, ServerFacts } from "./upstream.ts";
-
-export type Connection = {
-	readonly facts: ServerFacts;
-	/** @throws LinkError */
-	readonly request: (call: Call, timeoutMs: number) => Promise<Reply>;
-	/** The same, for whoever does not wait but hears. */
-	readonly send: (
-		call: Call,
-		timeoutMs: number,
-		paramHeaders: ParamHeaders,
-		to: ReplyTo,
-	) => void;
-	readonly notify: (method: string, params: Bytes | null) => Promise<void>;
-	/** Hears of changes until the connection ends, where the server tells of any. Returns at once. */
-	readonly listen: () => void;
-	/** Has the server tell of changes of one resource. @throws LinkError when it refuses */
-	readonly watch: (topic: Topic) => Promise<void>;
-	/** Nobody wants to know of it any more. */
-	readonly unwatch: (topic: Topic) => void;
-	readonly close: () => Promise<void>;
-	readonly closed: Promise<string>;
-};
 
 /** What we say of ourselves. */
 export type Self = {
 	readonly version: string;
 	/** Canonical JSON of what our callers can be asked. */
 	readonly capabilities: string;
-};
-
-/** A link on which nothing was agreed yet: what finding out the era needs. */
-export type Talk = {
-	readonly link: Link;
-	readonly self: Self;
-	readonly request: (
-		call: Call,
-		speaking: Speaking,
-		timeoutMs: number,
-	) => Promise<Reply>;
-	/** The same, for whoever does not wait but hears. */
-	readonly send: (
-		call: Call,
-		speaking: Speaking,
-		timeoutMs: number,
-		paramHeaders: ParamHeaders,
-		to: ReplyTo,
-	) => void;
 };
 
 const WATCH_TIMEOUT_MS = 30_000;
@@ -86,47 +47,51 @@ const OWN_HOP = new Set([
 	"notifications/subscriptions/acknowledged",
 ]);
 
-/** The ids of requests on one link: none is given twice, whoever talks there. */
-export type Ids = { last: number };
+/** A link on which nothing was agreed yet: what finding out the era needs. A class, because every server has one. */
+export class Talk {
+	readonly link: Link;
+	readonly hearing: Hearing;
+	readonly calls: RunningCalls;
+	readonly self: Self;
 
-/** Begins to talk on a link. */
-export function createTalk(
-	link: Link,
-	hearing: CallHearing,
-	self: Self,
-	ids: Ids = { last: 0 },
-): Talk {
-	const on: Sender = { hearing, self, ids };
-	const send: Talk["send"] = (call, speaking, timeoutMs, paramHeaders, to) => {
+	/** @param calls what runs on the link, which others may talk on too */
+	constructor(link: Link, hearing: Hearing, calls: RunningCalls, self: Self) {
+		this.link = link;
+		this.hearing = hearing;
+		this.calls = calls;
+		this.self = self;
+	}
+
+	/** @throws LinkError */
+	request(call: Call, speaking: Speaking, timeoutMs: number): Promise<Reply> {
+		return replied((to) =>
+			this.send(call, speaking, timeoutMs, NO_PARAM_HEADERS, to),
+		);
+	}
+
+	/** The same, for whoever does not wait but hears. */
+	send(
+		call: Call,
+		speaking: Speaking,
+		timeoutMs: number,
+		paramHeaders: ParamHeaders,
+		to: ReplyTo,
+	): void {
 		const sending = new Sending(
-			on,
+			this,
 			call,
 			speaking,
 			timeoutMs,
 			paramHeaders,
 			to,
 		);
-		if (!sending.isListen) hearing.join(sending.id, sending);
-		link.send(sending);
-	};
-	return {
-		link,
-		self,
-		send,
-		request: (call, speaking, timeoutMs) =>
-			replied((to) => send(call, speaking, timeoutMs, NO_PARAM_HEADERS, to)),
-	};
+		if (!sending.isListen) this.calls.add(sending);
+		this.link.send(sending);
+	}
 }
 
-/** What all calls of a talk have in common. */
-type Sender = {
-	readonly hearing: CallHearing;
-	readonly self: Self;
-	readonly ids: Ids;
-};
-
 /** One call with our own id. A class, because every call makes one. */
-class Sending implements Outgoing {
+class Sending implements Outgoing, Running {
 	readonly id: number;
 	readonly call: Call;
 	readonly method: string;
@@ -136,11 +101,14 @@ class Sending implements Outgoing {
 	readonly signal: Abortable;
 	readonly patience: Patience;
 	readonly isListen: boolean;
-	readonly #hearing: CallHearing;
+	ends: Set<() => void> | null = null;
+	before: Running | null = null;
+	after: Running | null = null;
+	readonly #talk: Talk;
 	readonly #to: ReplyTo;
 
 	constructor(
-		{ hearing, self, ids }: Sender,
+		talk: Talk,
 		call: Call,
 		speaking: Speaking,
 		timeoutMs: number,
@@ -148,7 +116,8 @@ class Sending implements Outgoing {
 		to: ReplyTo,
 	) {
 		const { method, params, logLevel, signal } = call;
-		const id = ++ids.last;
+		const { self } = talk;
+		const id = talk.calls.nextId();
 		const message = wrapRequest({
 			id,
 			method,
@@ -170,7 +139,7 @@ class Sending implements Outgoing {
 		this.signal = signal;
 		this.patience = new Patience(timeoutMs);
 		this.isListen = method === LISTEN;
-		this.#hearing = hearing;
+		this.#talk = talk;
 		this.#to = to;
 	}
 
@@ -184,7 +153,7 @@ class Sending implements Outgoing {
 			(isListen && method === "notifications/message") ||
 			changesOf(notification).length > 0
 		)
-			this.#hearing.onNotification(notification);
+			this.#talk.hearing.onNotification(notification);
 		else {
 			const message = relayed(
 				notification,
@@ -196,90 +165,126 @@ class Sending implements Outgoing {
 	}
 
 	onReply(reply: Reply): void {
-		this.#hearing.leave(this.id);
+		this.#talk.calls.delete(this);
 		this.#to.onReply(reply);
 	}
 
 	onFailure(error: unknown): void {
-		this.#hearing.leave(this.id);
+		this.#talk.calls.delete(this);
 		this.#to.onFailure(error);
 	}
 }
 
-/** The connection that a talk has become. */
-export function createConnection(talk: Talk, facts: ServerFacts): Connection {
-	const { link } = talk;
-	const speaking: Speaking = {
-		era: facts.era,
-		protocolVersion: facts.protocolVersion,
-	};
-	const changes =
-		facts.era === "modern"
-			? createSubscription(talk, speaking, changingLists(facts.capabilities))
-			: legacyChanges(talk, speaking, facts.capabilities);
-	return {
-		facts,
-		request: (call, timeoutMs) => talk.request(call, speaking, timeoutMs),
-		send: (call, timeoutMs, paramHeaders, to) =>
-			talk.send(call, speaking, timeoutMs, paramHeaders, to),
-		notify: (method, params) =>
-			link.notify(wrapNotification(method, params), speaking),
-		listen: changes.open,
-		watch: changes.watch,
-		unwatch: changes.unwatch,
-		close: link.close,
-		closed: link.closed,
-	};
+/** The connection that a talk has become. A class, because every server has one, also when nobody asks it anything. */
+export class Connection {
+	/** What was agreed, and so what is spoken. */
+	readonly facts: ServerFacts;
+	readonly #talk: Talk;
+	readonly #changes: Changes;
+
+	constructor(talk: Talk, facts: ServerFacts) {
+		this.facts = facts;
+		this.#talk = talk;
+		this.#changes =
+			facts.era === "modern"
+				? new Subscription(talk, facts, changingLists(facts.capabilities))
+				: new LegacyChanges(talk, facts);
+	}
+
+	/** @throws LinkError */
+	request(call: Call, timeoutMs: number): Promise<Reply> {
+		return this.#talk.request(call, this.facts, timeoutMs);
+	}
+
+	/** The same, for whoever does not wait but hears. */
+	send(
+		call: Call,
+		timeoutMs: number,
+		paramHeaders: ParamHeaders,
+		to: ReplyTo,
+	): void {
+		this.#talk.send(call, this.facts, timeoutMs, paramHeaders, to);
+	}
+
+	notify(method: string, params: Bytes | null): Promise<void> {
+		return this.#talk.link.notify(wrapNotification(method, params), this.facts);
+	}
+
+	/** Hears of changes until the connection ends, where the server tells of any. Returns at once. */
+	listen(): void {
+		this.#changes.open();
+	}
+
+	/** Has the server tell of changes of one resource. @throws LinkError when it refuses */
+	watch(topic: Topic): Promise<void> {
+		return this.#changes.watch(topic);
+	}
+
+	/** Nobody wants to know of it any more. */
+	unwatch(topic: Topic): void {
+		this.#changes.unwatch(topic);
+	}
+
+	close(): Promise<void> {
+		return this.#talk.link.close();
+	}
+
+	/** Resolves when it is of no use any more, with the reason in our words. Never rejects. */
+	get closed(): Promise<string> {
+		return this.#talk.link.closed;
+	}
 }
 
 /** How a connection hears of changes, whatever its era. */
 export type Changes = {
-	readonly open: () => void;
-	readonly watch: (topic: Topic) => Promise<void>;
-	readonly unwatch: (topic: Topic) => void;
+	open(): void;
+	watch(topic: Topic): Promise<void>;
+	unwatch(topic: Topic): void;
 };
 
-function legacyChanges(
-	talk: Talk,
-	speaking: Speaking,
-	capabilities: ServerFacts["capabilities"],
-): Changes {
-	const say = (method: string, uri: string): Promise<Reply> =>
-		talk.request(
-			{
-				method,
-				params: toBytes(`{"uri":${JSON.stringify(uri)}}`),
-				signal: new AbortController().signal,
-			},
-			speaking,
-			WATCH_TIMEOUT_MS,
-		);
-	return {
-		open: () => {
-			const speaks =
-				changingLists(capabilities).length > 0 ||
-				"logging" in capabilities ||
-				flag(capabilities, "resources", "subscribe") ||
-				// Some servers ask there, and not on the stream of the call that they ask in.
-				talk.self.capabilities !== "{}";
-			if (speaks) talk.link.listen(speaking);
-		},
-		watch: async (topic) => {
-			const uri = topicOf("resource", topic);
-			// Of its tasks a legacy server tells unasked, if at all.
-			if (uri === null) throw unwatchable();
-			const { member } = await say("resources/subscribe", uri);
-			if (member === "error") throw unwatchable();
-		},
-		unwatch: (topic) => {
-			const uri = topicOf("resource", topic);
-			if (uri === null) return;
-			say("resources/unsubscribe", uri).catch((error: unknown) => {
-				// A server that is gone tells of nothing more either.
-				if (!(error instanceof SallyportError)) throw error;
-			});
-		},
-	};
+class LegacyChanges implements Changes {
+	readonly #talk: Talk;
+	readonly #facts: ServerFacts;
+
+	constructor(talk: Talk, facts: ServerFacts) {
+		this.#talk = talk;
+		this.#facts = facts;
+	}
+
+	open(): void {
+		const { capabilities } = this.#facts;
+		const { link, self } = this.#talk;
+		const speaks =
+			changingLists(capabilities).length > 0 ||
+			"logging" in capabilities ||
+			flag(capabilities, "resources", "subscribe") ||
+			// Some servers ask there, and not on the stream of the call that they ask in.
+			self.capabilities !== "{}";
+		if (speaks) link.listen(this.#facts);
+	}
+
+	async watch(topic: Topic): Promise<void> {
+		const uri = topicOf("resource", topic);
+		// Of its tasks a legacy server tells unasked, if at all.
+		if (uri === null) throw unwatchable();
+		const { member } = await this.#say("resources/subscribe", uri);
+		if (member === "error") throw unwatchable();
+	}
+
+	unwatch(topic: Topic): void {
+		const uri = topicOf("resource", topic);
+		if (uri === null) return;
+		this.#say("resources/unsubscribe", uri).catch((error: unknown) => {
+			// A server that is gone tells of nothing more either.
+			if (!(error instanceof SallyportError)) throw error;
+		});
+	}
+
+	#say(method: string, uri: string): Promise<Reply> {
+		const params = toBytes(`{"uri":${JSON.stringify(uri)}}`);
+		const call = { method, params, signal: new Abort() };
+		return this.#talk.request(call, this.#facts, WATCH_TIMEOUT_MS);
+	}
 }
 
 /** The lists that a server tells changes of. */

@@ -12,19 +12,13 @@ import { SHARED } from "../store/secrets.ts";
 import type { Server, Transport } from "../store/servers.ts";
 import type { Vault } from "../vault.ts";
 import { startChild } from "./child.ts";
-import {
-	type Connection,
-	createConnection,
-	createTalk,
-	type Ids,
-	type Self,
-} from "./connection.ts";
+import { Connection, type Self, Talk } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { type Credentials, credentialsFor } from "./credentials.ts";
 import { dialProcess, programOf, type Started } from "./dial-process.ts";
 import { discover, initialize, isEraEvidence } from "./era.ts";
-import { type CallHearing, createHearing } from "./hearing.ts";
-import { openHttpLink } from "./http.ts";
+import { LinkHearing } from "./hearing.ts";
+import { HttpLink } from "./http.ts";
 import type { HttpTarget } from "./http-target.ts";
 import { closeOnFailure, type LinkError, START_TIMEOUT_MS } from "./link.ts";
 import { NeedsPerson } from "./needs-person.ts";
@@ -55,7 +49,19 @@ export type DialDeps = {
 /** What earlier connections found out. */
 export type Memory = { legacy: boolean; sse: boolean };
 
+/** Whom a connection is for. */
+export type Dialled = {
+	readonly server: Server;
+	readonly identity: string;
+	/** Canonical JSON of what the callers can be asked. */
+	readonly capabilities: string;
+	/** What this server and identity share, where it is one. */
+	readonly process: SharedProcess;
+	readonly memory: Memory;
+};
+
 export type Dial = (
+	dialled: Dialled,
 	onEvent: (event: UpstreamEvent) => void,
 	signal: Abortable,
 ) => Promise<Connection>;
@@ -64,24 +70,10 @@ type Http = Extract<Transport, { kind: "http" }>;
 
 const HTTP_PROBE_TIMEOUT_MS = 15_000;
 
-/**
- * A dial for one server and identity.
- * @param capabilities canonical JSON of what the callers can be asked
- * @param process what this server and identity share, where it is one
- */
-export function createDial(
-	deps: DialDeps,
-	server: Server,
-	identity: string,
-	capabilities: string,
-	process: SharedProcess,
-): Dial {
-	const self: Self = { version: deps.version, capabilities };
-	let memory: Memory = { legacy: false, sse: false };
-	const { transport } = server;
-	return async (onEvent, signal) => {
-		const hear = (): CallHearing =>
-			createHearing({ onEvent, shared: identity === SHARED });
+/** How all servers are reached. */
+export function createDial(deps: DialDeps): Dial {
+	return async (dialled, onEvent, signal) => {
+		const { server, identity, memory } = dialled;
 		deps.connections.requireConnected(server, identity);
 		const token = server.signsIn
 			? await deps.connections.slotToken(server, identity)
@@ -97,44 +89,67 @@ export function createDial(
 			throw missingSecrets(deps, server, credentials.missing);
 		if (token?.refreshAt) deps.retire(server.id, identity, token.refreshAt);
 		try {
-			if (transport.kind === "http")
-				return await dialHttp(
-					{
-						...deps,
-						egress: isSigned(transport, server, token !== null)
-							? deps.connections.signing(deps.egress, server, identity)
-							: deps.egress,
-					},
-					transport,
-					credentials,
-					self,
-					hear,
-					memory,
-					signal,
-				);
-			const program = programOf(deps, server, credentials);
-			const shared = identity === SHARED;
-			const start = (onEvent: (event: UpstreamEvent) => void): Started => {
-				const child = startChild(deps.db, server.id, program);
-				void collectLines(
-					child.stderr,
-					Object.values(credentials.env),
-					process.lines,
-				);
-				const hearing = createHearing({ onEvent, shared });
-				const link = openStdioLink(child, hearing);
-				const ids: Ids = { last: 0 };
-				const talk = createTalk(link, hearing, self, ids);
-				return { link, hearing, ids, talk };
-			};
-			return await process.join({ self, onEvent, shared, signal }, (hear) =>
-				dialProcess(() => start(hear), memory, signal),
-			);
+			return server.transport.kind === "http"
+				? await dialHttp(
+						deps,
+						dialled,
+						targetOf(deps, dialled, server.transport, credentials, token),
+						server.transport.mode,
+						onEvent,
+						signal,
+					)
+				: await joinProcess(deps, dialled, credentials, onEvent, signal);
 		} catch (error) {
-			memory = { legacy: false, sse: false };
+			memory.legacy = false;
+			memory.sse = false;
 			throw error;
 		}
 	};
+}
+
+/** Where an HTTP server is, and what goes along with everything that it is sent. */
+function targetOf(
+	{ egress, connections, version, takeStream }: DialDeps,
+	{ server, identity }: Dialled,
+	transport: Http,
+	credentials: Credentials,
+	token: object | null,
+): HttpTarget {
+	return {
+		egress: isSigned(transport, server, token !== null)
+			? connections.signing(egress, server, identity)
+			: egress,
+		url: transport.url,
+		headers: { ...transport.headers, ...credentials.headers },
+		version,
+		takeStream,
+	};
+}
+
+function joinProcess(
+	deps: DialDeps,
+	{ server, identity, capabilities, process, memory }: Dialled,
+	credentials: Credentials,
+	onEvent: (event: UpstreamEvent) => void,
+	signal: Abortable,
+): Promise<Connection> {
+	const self: Self = { version: deps.version, capabilities };
+	const shared = identity === SHARED;
+	const program = programOf(deps, server, credentials);
+	const start = (onEvent: (event: UpstreamEvent) => void): Started => {
+		const child = startChild(deps.db, server.id, program);
+		void collectLines(
+			child.stderr,
+			Object.values(credentials.env),
+			process.lines,
+		);
+		const hearing = new LinkHearing({ onEvent, shared });
+		const link = openStdioLink(child, hearing);
+		return { link, talk: new Talk(link, hearing, hearing.calls, self) };
+	};
+	return process.join({ self, onEvent, shared, signal }, (hear) =>
+		dialProcess(() => start(hear), memory, signal),
+	);
 }
 
 /** Whether the token of a sign-in may go along: not where an administrator says what `Authorization` is. */
@@ -175,44 +190,39 @@ export function missingSecrets(
 }
 
 async function dialHttp(
-	deps: DialDeps,
-	{ url, mode, headers }: Http,
-	credentials: Credentials,
-	self: Self,
-	hear: () => CallHearing,
-	memory: Memory,
+	{ version }: DialDeps,
+	{ identity, capabilities, memory }: Dialled,
+	target: HttpTarget,
+	mode: Http["mode"],
+	onEvent: (event: UpstreamEvent) => void,
 	signal: Abortable,
 ): Promise<Connection> {
-	const target: HttpTarget = {
-		egress: deps.egress,
-		url,
-		headers: { ...headers, ...credentials.headers },
-		version: deps.version,
-		takeStream: deps.takeStream,
-	};
+	const self: Self = { version, capabilities };
+	const hear = (): LinkHearing =>
+		new LinkHearing({ onEvent, shared: identity === SHARED });
 	const dialSse = async (): Promise<Connection> => {
 		const hearing = hear();
 		const link = await openSseLink(target, hearing);
 		return closeOnFailure(link, async () => {
-			const talk = createTalk(link, hearing, self);
+			const talk = new Talk(link, hearing, hearing.calls, self);
 			const facts = await initialize(talk, signal, START_TIMEOUT_MS);
 			memory.sse = true;
-			return createConnection(talk, facts);
+			return new Connection(talk, facts);
 		});
 	};
 	if (mode === "sse" || memory.sse) return dialSse();
 	const hearing = hear();
-	const link = openHttpLink(target, hearing);
+	const link = new HttpLink(target, hearing);
 	try {
 		return await closeOnFailure(link, async () => {
-			const talk = createTalk(link, hearing, self);
+			const talk = new Talk(link, hearing, hearing.calls, self);
 			const modern = memory.legacy
 				? null
 				: await discover(talk, signal, HTTP_PROBE_TIMEOUT_MS);
-			if (modern) return createConnection(talk, modern);
+			if (modern) return new Connection(talk, modern);
 			const facts = await initialize(talk, signal, START_TIMEOUT_MS);
 			memory.legacy = true;
-			return createConnection(talk, facts);
+			return new Connection(talk, facts);
 		});
 	} catch (error) {
 		const old =

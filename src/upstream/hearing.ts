@@ -18,8 +18,8 @@ import {
 import { RPC } from "../protocol.ts";
 import { wrapAnswer } from "./envelope.ts";
 import type { Hearing, Notification, ServerRequest } from "./link.ts";
-import type { Patience } from "./patience.ts";
 import { READ_BYTES_MAX, wholeBody } from "./reply.ts";
+import { type Running, RunningCalls } from "./running.ts";
 import type {
 	Call,
 	ListKind,
@@ -27,22 +27,6 @@ import type {
 	Reply,
 	UpstreamEvent,
 } from "./upstream.ts";
-
-/** One of our requests while it runs. */
-export type Running = {
-	readonly call: Call;
-	readonly patience: Patience;
-	/** What to do when it ends before its questions are answered; absent while it was asked none. */
-	ends?: Set<() => void>;
-};
-
-/** A hearing, and the calls it can hand things to. */
-export type CallHearing = Hearing & {
-	/** Adds a call. */
-	readonly join: (id: number, running: Running) => void;
-	/** It has ended, and its open questions end with it. */
-	readonly leave: (id: number) => void;
-};
 
 /** Questions of one server that wait at once. */
 const QUESTIONS_MAX = 100;
@@ -56,46 +40,89 @@ const CHANGES: Readonly<Record<string, readonly ListKind[]>> = {
 	"notifications/resources/list_changed": ["resources", "resourceTemplates"],
 };
 
-export function createHearing(deps: {
-	readonly onEvent: (event: UpstreamEvent) => void;
-	/** Whether people share the identity that this link is of. */
-	readonly shared: boolean;
-}): CallHearing {
-	const running = new Map<number, Running>();
+/** What is heard on one link. A class, because every connection has one. */
+export class LinkHearing implements Hearing {
+	/** The calls that things can be handed to. */
+	readonly calls = new RunningCalls();
+	readonly #onEvent: (event: UpstreamEvent) => void;
+	readonly #shared: boolean;
 	/** How to withdraw a question, by the raw JSON of its id. */
-	const asked = new Map<string, () => void>();
+	readonly #asked = new Map<string, () => void>();
 	/** Questions outside any call that wait. */
-	let outside = 0;
+	#outside = 0;
 
-	const ask = async (
+	/** @param deps.shared whether people share the identity that this link is of */
+	constructor(deps: {
+		readonly onEvent: (event: UpstreamEvent) => void;
+		readonly shared: boolean;
+	}) {
+		this.#onEvent = deps.onEvent;
+		this.#shared = deps.shared;
+	}
+
+	async onRequest(
 		request: ServerRequest,
-		joined: Running,
-	): Promise<Bytes | null> => {
+		callId: number | null,
+	): Promise<Bytes | null> {
+		if (request.method === "ping")
+			return wrapAnswer(request.id, "result", "{}");
+		const able = this.calls
+			.list()
+			.filter(({ id, call }) => call.onQuestion && id === (callId ?? id));
+		const [newest] = able;
+		if (!newest)
+			return (
+				(await this.#askOutside(request)) ?? refusal(request.id, ...UNABLE)
+			);
+		if (!haveOneAsker(able)) return refusal(request.id, ...AMBIGUOUS);
+		if (this.#asked.size >= QUESTIONS_MAX)
+			return refusal(request.id, ...TOO_MANY);
+		return this.#ask(request, newest);
+	}
+
+	onNotification(notification: Notification): void {
+		const { method } = notification;
+		if (method === "notifications/message") {
+			this.#hearLog(notification);
+			return;
+		}
+		if (method === "notifications/cancelled")
+			this.#asked.get(paramOf(notification, "requestId") ?? "")?.();
+		if (method === "notifications/elicitation/complete") {
+			const elicitationId = stringIn(notification, "elicitationId");
+			const { bytes: message } = notification;
+			if (elicitationId !== null)
+				this.#onEvent({ type: "visited", elicitationId, message });
+		}
+		for (const event of changesOf(notification)) this.#onEvent(event);
+	}
+
+	async #ask(request: ServerRequest, running: Running): Promise<Bytes | null> {
 		const { id } = request;
-		const { call, patience } = joined;
-		joined.ends ??= new Set();
-		const { ends } = joined;
+		const { call, patience } = running;
+		running.ends ??= new Set();
+		const { ends } = running;
 		const end = Promise.withResolvers<Bytes | null>();
 		const onCallEnd = (): void => end.resolve(refusal(id, ...ENDED));
 		const withdraw = (): void => end.resolve(null);
 		ends.add(onCallEnd);
-		asked.set(id, withdraw);
+		this.#asked.set(id, withdraw);
 		const resume = patience.hold();
 		try {
 			return await Promise.race([end.promise, answerOf(call, request)]);
 		} finally {
 			resume();
 			ends.delete(onCallEnd);
-			if (asked.get(id) === withdraw) asked.delete(id);
+			if (this.#asked.get(id) === withdraw) this.#asked.delete(id);
 		}
-	};
+	}
 
 	/** Roots alone may be asked for outside any call: they are the only thing that a server is told has changed. */
-	const askOutside = async (request: ServerRequest): Promise<Bytes | null> => {
-		if (request.method !== "roots/list" || outside >= QUESTIONS_MAX)
+	async #askOutside(request: ServerRequest): Promise<Bytes | null> {
+		if (request.method !== "roots/list" || this.#outside >= QUESTIONS_MAX)
 			return null;
 		let given: Promise<Reply> | null = null;
-		deps.onEvent({
+		this.#onEvent({
 			type: "roots_asked",
 			question: questionOf(request),
 			answer: (reply) => {
@@ -104,62 +131,25 @@ export function createHearing(deps: {
 		});
 		const reply = given as Promise<Reply> | null;
 		if (!reply) return null;
-		outside++;
+		this.#outside++;
 		try {
 			return await answerWith(request, reply);
 		} finally {
-			outside--;
+			this.#outside--;
 		}
-	};
+	}
 
-	const hearLog = (notification: Notification): void => {
-		const open = [...running.values()];
-		const newest = open.at(-1);
+	#hearLog(notification: Notification): void {
+		const open = this.calls.list();
+		const [newest] = open;
 		if (newest && haveOneAsker(open)) {
 			newest.patience.touch();
 			newest.call.onNotification?.(notification.bytes);
 		}
 		// Of calls of several people the line tells of one, nobody knows which, and an event would be heard by all.
-		else if (!newest || !deps.shared)
-			deps.onEvent({ type: "log", message: notification.bytes });
-	};
-
-	return {
-		join: (id, joined) => void running.set(id, joined),
-		leave: (id) => {
-			const joined = running.get(id);
-			running.delete(id);
-			if (joined?.ends) for (const end of joined.ends) end();
-		},
-		onRequest: async (request, callId) => {
-			if (request.method === "ping")
-				return wrapAnswer(request.id, "result", "{}");
-			const able = [...running]
-				.filter(
-					([each, { call }]) => call.onQuestion && each === (callId ?? each),
-				)
-				.map(([, joined]) => joined);
-			const newest = able.at(-1);
-			if (!newest)
-				return (await askOutside(request)) ?? refusal(request.id, ...UNABLE);
-			if (!haveOneAsker(able)) return refusal(request.id, ...AMBIGUOUS);
-			if (asked.size >= QUESTIONS_MAX) return refusal(request.id, ...TOO_MANY);
-			return ask(request, newest);
-		},
-		onNotification: (notification) => {
-			const { method } = notification;
-			if (method === "notifications/message") return hearLog(notification);
-			if (method === "notifications/cancelled")
-				asked.get(paramOf(notification, "requestId") ?? "")?.();
-			if (method === "notifications/elicitation/complete") {
-				const elicitationId = stringIn(notification, "elicitationId");
-				const { bytes: message } = notification;
-				if (elicitationId !== null)
-					deps.onEvent({ type: "visited", elicitationId, message });
-			}
-			for (const event of changesOf(notification)) deps.onEvent(event);
-		},
-	};
+		else if (!newest || !this.#shared)
+			this.#onEvent({ type: "log", message: notification.bytes });
+	}
 }
 
 /** What a notification tells of the server itself. */

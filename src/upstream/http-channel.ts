@@ -3,6 +3,7 @@
  * the legacy session, which is kept, sent along, and given up when the server has forgotten it.
  */
 
+import { Abort, type Abortable } from "../abort.ts";
 import type { Writable } from "../assembly.ts";
 import type { Answer } from "../http1/answer.ts";
 import type { HttpClient } from "../http1/client.ts";
@@ -46,8 +47,8 @@ type Prepared = {
 	readonly speaking: Speaking;
 	readonly sessionId: string | null;
 	readonly lines: HeaderLines;
-	/** The same with those that mirror a message. */
-	readonly mirroring: WeakMap<Readonly<Record<string, string>>, HeaderLines>;
+	/** The same with those that mirror a message; null while there was none with such. */
+	mirroring: WeakMap<Readonly<Record<string, string>>, HeaderLines> | null;
 };
 
 /**
@@ -60,12 +61,11 @@ export class HttpChannel {
 	readonly #target: HttpTarget;
 	readonly #hearing: Hearing;
 	readonly #client: HttpClient;
-	readonly #base: Readonly<Record<string, string>>;
 	readonly #end: (reason: string) => void;
 	#sessionId: string | null = null;
 	#isEnded = false;
-	/** Made for who waits for it: a signal is heavy, and most channels have nobody. */
-	#ending: AbortController | null = null;
+	/** Made for who waits for it: most channels have nobody. */
+	#ending: Abort | null = null;
 	#prepared: Prepared | null = null;
 
 	/** @throws SallyportError `forbidden`, `invalid` for a URL that is not called */
@@ -76,7 +76,6 @@ export class HttpChannel {
 		this.#target = target;
 		this.#hearing = hearing;
 		this.#client = target.egress.openClient(target.url);
-		this.#base = baseHeaders(target);
 	}
 
 	post(
@@ -162,7 +161,10 @@ export class HttpChannel {
 		this.#client.close();
 		if (id === null) return;
 		this.#sessionId = null;
-		await endSession(this.#target, { ...this.#base, [HEADER.sessionId]: id });
+		await endSession(this.#target, {
+			...baseHeaders(this.#target),
+			[HEADER.sessionId]: id,
+		});
 	}
 
 	/** Nothing new may begin; what was asked before may still be answered. */
@@ -171,10 +173,10 @@ export class HttpChannel {
 	}
 
 	/** Aborted when that comes about. */
-	ended(): AbortSignal {
-		if (this.#isEnded) return AbortSignal.abort();
-		this.#ending ??= new AbortController();
-		return this.#ending.signal;
+	ended(): Abortable {
+		this.#ending ??= new Abort();
+		if (this.#isEnded) this.#ending.abort();
+		return this.#ending;
 	}
 
 	#finish(reason: string): void {
@@ -185,7 +187,7 @@ export class HttpChannel {
 
 	#headersFor({ era, protocolVersion }: Speaking): Record<string, string> {
 		return {
-			...this.#base,
+			...baseHeaders(this.#target),
 			...(protocolVersion !== null && {
 				[HEADER.protocolVersion]: protocolVersion,
 			}),
@@ -198,12 +200,14 @@ export class HttpChannel {
 		speaking: Speaking,
 		mirrored: Readonly<Record<string, string>> | undefined,
 	): HeaderLines {
-		const { lines, mirroring } = this.#preparedFor(speaking);
+		const prepared = this.#preparedFor(speaking);
+		const { lines } = prepared;
 		if (!mirrored) return lines;
-		const known = mirroring.get(mirrored);
+		const known = prepared.mirroring?.get(mirrored);
 		if (known) return known;
 		const all = lines + this.#target.egress.headers(mirrored);
-		mirroring.set(mirrored, all as HeaderLines);
+		prepared.mirroring ??= new WeakMap();
+		prepared.mirroring.set(mirrored, all as HeaderLines);
 		return all as HeaderLines;
 	}
 
@@ -220,7 +224,7 @@ export class HttpChannel {
 			speaking,
 			sessionId: this.#sessionId,
 			lines,
-			mirroring: new WeakMap(),
+			mirroring: null,
 		};
 		return this.#prepared;
 	}

@@ -99,7 +99,13 @@ export async function fetchList(
 		if (read.ttlMs !== undefined)
 			ttlMs = Math.min(ttlMs ?? read.ttlMs, read.ttlMs);
 		if (read.cursor === null)
-			return { items: [...items.values()], ttlMs, paramHeaders, faulty };
+			return {
+				items: [...items.values()],
+				ttlMs,
+				// What is kept for days is shared where it is empty.
+				paramHeaders: paramHeaders.size > 0 ? paramHeaders : EMPTY.paramHeaders,
+				faulty: faulty.length > 0 ? faulty : EMPTY.faulty,
+			};
 		if (read.cursor === cursor) throw endless(method);
 		cursor = read.cursor;
 	}

@@ -9,15 +9,8 @@
  * @see specification 2026-07-28, basic ("Statelessness")
  */
 import type { Abortable } from "../abort.ts";
-import {
-	type Connection,
-	createConnection,
-	createTalk,
-	type Ids,
-	type Self,
-	type Talk,
-} from "./connection.ts";
-import { type CallHearing, createHearing } from "./hearing.ts";
+import { Connection, type Self, Talk } from "./connection.ts";
+import { LinkHearing } from "./hearing.ts";
 import { type Link, unless } from "./link.ts";
 import { createLines, type Lines } from "./stderr.ts";
 import type { ServerFacts, UpstreamEvent } from "./upstream.ts";
@@ -26,8 +19,6 @@ import type { ServerFacts, UpstreamEvent } from "./upstream.ts";
 export type Met = {
 	readonly link: Link;
 	readonly talk: Talk;
-	readonly hearing: CallHearing;
-	readonly ids: Ids;
 	readonly facts: ServerFacts;
 };
 
@@ -67,7 +58,7 @@ export function createSharedProcess(): SharedProcess {
 	let isLegacy = false;
 
 	const open = (
-		{ link, hearing, ids, facts }: Met,
+		{ link, talk, facts }: Met,
 		guests: Map<object, Guest["onEvent"]>,
 	): House => {
 		const leavers = new Map<object, (reason: string) => void>();
@@ -85,15 +76,14 @@ export function createSharedProcess(): SharedProcess {
 					if (house === opened) house = null;
 					await link.close();
 				};
-				const own = createHearing(guest);
-				const talk = createTalk(
+				const own = new Talk(
 					{ ...link, close: leave, closed: left.promise },
-					// Calls are known to the one who hears the whole process; changes that a guest listens for are its own.
-					{ ...hearing, onNotification: own.onNotification },
+					// Changes that a guest listens for are its own; calls are known to the one who hears the whole process.
+					new LinkHearing(guest),
+					talk.calls,
 					guest.self,
-					ids,
 				);
-				return createConnection(talk, facts);
+				return new Connection(own, facts);
 			},
 		};
 		void link.closed.then((reason) => {
@@ -114,7 +104,7 @@ export function createSharedProcess(): SharedProcess {
 		isLegacy = met.facts.era === "legacy";
 		if (isLegacy) {
 			guests.set(guest, guest.onEvent);
-			return createConnection(met.talk, met.facts);
+			return new Connection(met.talk, met.facts);
 		}
 		house = open(met, guests);
 		return house.seat(guest);

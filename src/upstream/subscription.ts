@@ -7,6 +7,7 @@
  *
  * @see specification 2026-07-28, basic/utilities/subscriptions
  */
+import { Abort } from "../abort.ts";
 import { delay } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { type Bytes, objectOf, parseJson, toBytes } from "../message.ts";
@@ -29,145 +30,147 @@ const GATHER_MS = 20;
 const ACKNOWLEDGE_TIMEOUT_MS = 30_000;
 
 type Stream = {
-	readonly abort: AbortController;
+	readonly abort: Abort;
 	acknowledged: boolean;
 };
 
-/** @param lists what the server tells changes of: `tools`, `prompts`, `resources` */
-export function createSubscription(
-	talk: Talk,
-	speaking: Speaking,
-	lists: readonly string[],
-): Changes {
-	const watched = new Set<Topic>();
+/** A class, because every modern connection has one, and most watch nothing. */
+export class Subscription implements Changes {
+	readonly #talk: Talk;
+	readonly #speaking: Speaking;
+	readonly #lists: readonly string[];
+	readonly #watched = new Set<Topic>();
 	/** Watched, and not acknowledged yet. */
-	const waiting = new Map<Topic, PromiseWithResolvers<void>>();
+	readonly #waiting = new Map<Topic, PromiseWithResolvers<void>>();
 	/** Oldest first. */
-	const streams: Stream[] = [];
-	let release: (() => void) | null = null;
-	let ended = false;
-	let due: ReturnType<typeof setTimeout> | undefined;
+	readonly #streams: Stream[] = [];
+	#release: (() => void) | null = null;
+	#ended = false;
+	#due: ReturnType<typeof setTimeout> | undefined;
 
-	const wish = (): string =>
-		[
-			...lists.map((list) => `"${list}ListChanged":true`),
-			...listed("resourceSubscriptions", topicsOf("resource", watched)),
-			...listed("taskIds", topicsOf("task", watched)),
+	/** @param lists what the server tells changes of: `tools`, `prompts`, `resources` */
+	constructor(talk: Talk, speaking: Speaking, lists: readonly string[]) {
+		this.#talk = talk;
+		this.#speaking = speaking;
+		this.#lists = lists;
+		void talk.link.closed.then((reason) => this.#end(reason));
+	}
+
+	open(): void {
+		clearTimeout(this.#due);
+		this.#due = undefined;
+		if (this.#ended) return;
+		if (this.#wish() === "") {
+			for (const { abort } of this.#streams) abort.abort();
+			return;
+		}
+		this.#release ??= this.#talk.link.takeStream();
+		if (!this.#release) {
+			this.#refuse(this.#waiting.keys(), noPlace());
+			return;
+		}
+		const stream: Stream = { abort: new Abort(), acknowledged: false };
+		this.#streams.push(stream);
+		void this.#follow(stream).finally(() => this.#leave(stream));
+	}
+
+	async watch(topic: Topic): Promise<void> {
+		const known = this.#waiting.get(topic);
+		if (known) return known.promise;
+		if (this.#watched.has(topic)) return;
+		if (this.#ended) throw new LinkError("unsent", "the connection was closed");
+		const wanted = Promise.withResolvers<void>();
+		this.#watched.add(topic);
+		this.#waiting.set(topic, wanted);
+		this.#renew();
+		const timer = setTimeout(
+			() => this.#refuse([topic], silent()),
+			ACKNOWLEDGE_TIMEOUT_MS,
+		);
+		await wanted.promise.finally(() => clearTimeout(timer));
+	}
+
+	unwatch(topic: Topic): void {
+		this.#refuse([topic], cancelled());
+		if (this.#watched.delete(topic)) this.#renew();
+	}
+
+	#renew(): void {
+		this.#due ??= setTimeout(() => this.open(), GATHER_MS);
+	}
+
+	#end(reason: string): void {
+		this.#ended = true;
+		clearTimeout(this.#due);
+		for (const { abort } of this.#streams) abort.abort();
+		this.#refuse(this.#waiting.keys(), new LinkError("broken", reason));
+	}
+
+	#wish(): string {
+		return [
+			...this.#lists.map((list) => `"${list}ListChanged":true`),
+			...listed("resourceSubscriptions", topicsOf("resource", this.#watched)),
+			...listed("taskIds", topicsOf("task", this.#watched)),
 		].join(",");
+	}
 
-	const refuse = (topics: Iterable<Topic>, error: LinkError): void => {
+	#refuse(topics: Iterable<Topic>, error: LinkError): void {
 		for (const topic of [...topics]) {
-			const wanted = waiting.get(topic);
+			const wanted = this.#waiting.get(topic);
 			if (!wanted) continue;
-			waiting.delete(topic);
-			watched.delete(topic);
+			this.#waiting.delete(topic);
+			this.#watched.delete(topic);
 			wanted.reject(error);
 		}
-	};
+	}
 
-	const acknowledge = (
-		stream: Stream,
-		topics: readonly Topic[],
-		message: Bytes,
-	): void => {
+	#acknowledge(stream: Stream, topics: readonly Topic[], message: Bytes): void {
 		stream.acknowledged = true;
-		for (const older of streams.slice(0, Math.max(0, streams.indexOf(stream))))
-			older.abort.abort();
+		const olderCount = Math.max(0, this.#streams.indexOf(stream));
+		for (const older of this.#streams.slice(0, olderCount)) older.abort.abort();
 		const honoured = honouredIn(message);
-		refuse(
+		this.#refuse(
 			topics.filter((topic) => !honoured.has(topic)),
 			unwatchable(),
 		);
 		for (const topic of topics) {
-			waiting.get(topic)?.resolve();
-			waiting.delete(topic);
+			this.#waiting.get(topic)?.resolve();
+			this.#waiting.delete(topic);
 		}
-	};
+	}
 
 	/** Keeps one stream open until it is let go. */
-	const follow = async (stream: Stream): Promise<void> => {
-		const { signal } = stream.abort;
-		for (let attempt = 0; !signal.aborted && wish() !== ""; attempt++) {
-			const topics = [...watched];
+	async #follow(stream: Stream): Promise<void> {
+		const { abort: signal } = stream;
+		for (let attempt = 0; !signal.aborted && this.#wish() !== ""; attempt++) {
+			const topics = [...this.#watched];
 			try {
-				const reply = await talk.request(
+				const reply = await this.#talk.request(
 					{
 						method: LISTEN,
-						params: toBytes(`{"notifications":{${wish()}}}`),
+						params: toBytes(`{"notifications":{${this.#wish()}}}`),
 						signal,
-						onNotification: (message) => acknowledge(stream, topics, message),
+						onNotification: (message) =>
+							this.#acknowledge(stream, topics, message),
 					},
-					speaking,
+					this.#speaking,
 					FOREVER_MS,
 				);
 				if (reply.member === "error" && !stream.acknowledged)
-					return refuse(topics, unwatchable());
+					return this.#refuse(topics, unwatchable());
 			} catch (error) {
 				if (!(error instanceof SallyportError)) throw error;
 			}
 			await delay(pauseMs(attempt), signal);
 		}
-	};
+	}
 
-	const open = (): void => {
-		clearTimeout(due);
-		due = undefined;
-		if (ended) return;
-		if (wish() === "") {
-			for (const { abort } of streams) abort.abort();
-			return;
-		}
-		release ??= talk.link.takeStream();
-		if (!release) {
-			refuse(waiting.keys(), noPlace());
-			return;
-		}
-		const stream: Stream = {
-			abort: new AbortController(),
-			acknowledged: false,
-		};
-		streams.push(stream);
-		void follow(stream).finally(() => {
-			streams.splice(streams.indexOf(stream), 1);
-			if (streams.length > 0) return;
-			release?.();
-			release = null;
-		});
-	};
-
-	const renew = (): void => {
-		due ??= setTimeout(open, GATHER_MS);
-	};
-
-	void talk.link.closed.then((reason) => {
-		ended = true;
-		clearTimeout(due);
-		for (const { abort } of streams) abort.abort();
-		refuse(waiting.keys(), new LinkError("broken", reason));
-	});
-
-	return {
-		open,
-		watch: async (topic) => {
-			const known = waiting.get(topic);
-			if (known) return known.promise;
-			if (watched.has(topic)) return;
-			if (ended) throw new LinkError("unsent", "the connection was closed");
-			const wanted = Promise.withResolvers<void>();
-			watched.add(topic);
-			waiting.set(topic, wanted);
-			renew();
-			const timer = setTimeout(
-				() => refuse([topic], silent()),
-				ACKNOWLEDGE_TIMEOUT_MS,
-			);
-			await wanted.promise.finally(() => clearTimeout(timer));
-		},
-		unwatch: (topic) => {
-			refuse([topic], cancelled());
-			if (watched.delete(topic)) renew();
-		},
-	};
+	#leave(stream: Stream): void {
+		this.#streams.splice(this.#streams.indexOf(stream), 1);
+		if (this.#streams.length > 0) return;
+		this.#release?.();
+		this.#release = null;
+	}
 }
 
 /** What a server has agreed to tell of. */

@@ -11,7 +11,7 @@ import type { Log } from "../log.ts";
 import type { Server } from "../store/servers.ts";
 import { identityFor, missingSlots } from "./credentials.ts";
 import { createDial, type DialDeps, missingSecrets } from "./dial.ts";
-import { createUpstream, type LivingUpstream } from "./life.ts";
+import { createUpstream, type LifeDeps, type LivingUpstream } from "./life.ts";
 import { Pool } from "./pool.ts";
 import { createSharedProcess, type SharedProcess } from "./shared-process.ts";
 import type { Upstreams } from "./upstream.ts";
@@ -73,11 +73,6 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 			leaving.add(gone);
 		}
 	};
-	const dialDeps: DialDeps = {
-		...deps,
-		takeStream: createSlots(STREAMS_MAX),
-		retire: (serverId, identity, at) => void retire(serverId, identity, at),
-	};
 
 	/** The upstreams that have a process, by the process. */
 	const running = (): readonly (readonly LivingUpstream[])[] => {
@@ -128,6 +123,17 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		return process;
 	};
 
+	const life: LifeDeps = {
+		dial: createDial({
+			...deps,
+			takeStream: createSlots(STREAMS_MAX),
+			retire: (serverId, identity, at) => void retire(serverId, identity, at),
+		}),
+		clock,
+		log,
+		admit,
+		onChange: () => void pool.changes++,
+	};
 	const create = (
 		server: Server,
 		identity: string,
@@ -138,19 +144,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		if (missing.length > 0) throw missingSecrets(deps, server, missing);
 		const isProcess = server.transport.kind !== "http";
 		const process = isProcess ? processAt(server, identity) : NO_PROCESS;
-		return createUpstream({
-			server,
-			identity,
-			capabilities,
-			dial: createDial(dialDeps, server, identity, capabilities, process),
-			lines: process.lines,
-			clock,
-			log,
-			admit: async () => {
-				if (!process.runs()) await admit();
-			},
-			onChange: () => void pool.changes++,
-		});
+		return createUpstream(life, { server, identity, capabilities, process });
 	};
 
 	/** Makes room for one more variant; false when all that there are have work. */

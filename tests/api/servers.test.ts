@@ -259,8 +259,14 @@ test("a server that is disabled or not there is not restarted", async () => {
 test("the log of a process is there once, however many kinds of clients share it", async () => {
 	await fixture.send("POST", SERVERS, NOTES);
 	const { upstreams, db } = fixture.deps;
+	const { server, identity, capabilities } = upstreams.forUser(
+		requireServer(db, "notes"),
+		fixture.owner.id,
+	);
 	const upstream = {
-		...upstreams.forUser(requireServer(db, "notes"), fixture.owner.id),
+		server,
+		identity,
+		capabilities,
 		logs: () => ["it is up"],
 	};
 	Object.assign(upstreams, {

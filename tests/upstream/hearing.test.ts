@@ -1,29 +1,31 @@
 import { expect, test } from "bun:test";
 import { parseMessage, toBytes } from "../../src/message.ts";
-import { type CallHearing, createHearing } from "../../src/upstream/hearing.ts";
+import { LinkHearing } from "../../src/upstream/hearing.ts";
 import type { Notification, ServerRequest } from "../../src/upstream/link.ts";
 import { Patience } from "../../src/upstream/patience.ts";
+import type { Running } from "../../src/upstream/running.ts";
 import type { Call, UpstreamEvent } from "../../src/upstream/upstream.ts";
 
 const LOG = '{"jsonrpc":"2.0","method":"notifications/message","params":{}}';
 const QUESTION = '{"jsonrpc":"2.0","id":9,"method":"roots/list"}';
 
-type Setting = CallHearing & { readonly heard: string[] };
+type Setting = { readonly hearing: LinkHearing; readonly heard: string[] };
 
 /** A hearing that notes whom everything went to: a call's name, or `event`. */
 function setting(shared: boolean): Setting {
 	const heard: string[] = [];
 	const onEvent = ({ type }: UpstreamEvent): void => void heard.push(type);
-	return { ...createHearing({ onEvent, shared }), heard };
+	return { hearing: new LinkHearing({ onEvent, shared }), heard };
 }
 
 function begin(
-	{ join, leave, heard }: Setting,
+	{ hearing: { calls }, heard }: Setting,
 	id: number,
 	name: string,
 	about: Partial<Call> = {},
 ): () => void {
-	join(id, {
+	const running: Running = {
+		id,
 		patience: new Patience(1000),
 		call: {
 			method: "tools/call",
@@ -32,8 +34,12 @@ function begin(
 			onNotification: () => void heard.push(name),
 			...about,
 		},
-	});
-	return () => leave(id);
+		ends: null,
+		before: null,
+		after: null,
+	};
+	calls.add(running);
+	return () => calls.delete(running);
 }
 
 function asks(answer: string): Pick<Call, "onQuestion"> {
@@ -43,17 +49,17 @@ function asks(answer: string): Pick<Call, "onQuestion"> {
 }
 
 async function answerTo(
-	{ onRequest }: Setting,
+	{ hearing }: Setting,
 	callId: number | null = null,
 ): Promise<unknown> {
 	const request = parseMessage(toBytes(QUESTION)) as ServerRequest;
-	const bytes = await onRequest(request, callId);
+	const bytes = await hearing.onRequest(request, callId);
 	const { result, error } = JSON.parse(Buffer.from(bytes ?? "").toString());
 	return result ?? error.code;
 }
 
-function log({ onNotification }: Setting): void {
-	onNotification(parseMessage(toBytes(LOG)) as Notification);
+function log({ hearing }: Setting): void {
+	hearing.onNotification(parseMessage(toBytes(LOG)) as Notification);
 }
 
 test("a question that names no call goes to the newest that can be asked", async () => {
@@ -95,7 +101,7 @@ test("no more than 100 questions wait at once", async () => {
 	const it = setting(false);
 	begin(it, 1, "a", { onQuestion: () => new Promise(() => {}) });
 	for (let id = 0; id < 100; id++)
-		void it.onRequest(
+		void it.hearing.onRequest(
 			parseMessage(
 				toBytes(`{"jsonrpc":"2.0","id":${id + 100},"method":"roots/list"}`),
 			) as ServerRequest,
