@@ -159,12 +159,8 @@ async function call(ask: Ask): Promise<Answer> {
  * The server's own name of a tool, found by what it is called here: as its own endpoint has it, or what follows its
  * slug at the shared one. @throws SallyportError `not_found`, `forbidden` while it waits to be accepted
  */
-function requireTool(
-	{ slug }: Server,
-	{ named, exposed }: Shape,
-	name: string,
-): string {
-	const entry = named.get(name) ?? exposed.get(`${slug}_${name}`);
+function requireTool({ slug }: Server, shape: Shape, name: string): string {
+	const entry = shape.named.get(name) ?? shape.exposed.get(`${slug}_${name}`);
 	if (entry?.hidden === null) return entry.key;
 	const held = entry && heldReason(entry);
 	if (entry && held)

@@ -193,8 +193,8 @@ export function createLists(deps: {
 		if (!owner) return false;
 		const signal = AbortSignal.timeout(LIST_DEADLINE_MS);
 		try {
-			const { named, exposed } = await forCall(view, owner, "tools", signal);
-			return (view.only ? named : exposed).has(name);
+			const shape = await forCall(view, owner, "tools", signal);
+			return (view.only ? shape.named : shape.exposed).has(name);
 		} catch (error) {
 			skipped(owner, "tools", error);
 			return false;

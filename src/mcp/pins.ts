@@ -21,6 +21,8 @@ import {
 import type { Server } from "../store/servers.ts";
 import {
 	type Definition,
+	type Digests,
+	findDigests,
 	findPins,
 	type PinKind,
 	pinDefinitions,
@@ -52,35 +54,23 @@ export type Pins = {
 
 const NOTHING: Held = new Map();
 
-type Digests = Omit<Definition, "text">;
-
 export function createPins(deps: {
 	readonly db: Database;
 	readonly clock: Clock;
 	readonly log: Log;
 }): Pins {
 	const { db, clock, log } = deps;
-	/** Digests only: the texts are long, and wanted by nobody but people. */
+	/** Of instructions, by server: they are judged for every client that begins, lists only when they were fetched. */
 	const known = new Map<string, ReadonlyMap<string, Digests>>();
 
 	const approved = (
 		{ id }: Server,
 		kind: PinKind,
 	): ReadonlyMap<string, Digests> | null => {
-		const key = `${id} ${kind}`;
-		const last = known.get(key);
+		const last = kind === "instructions" ? known.get(id) : undefined;
 		if (last) return last;
-		const pins = findPins(db, id, kind);
-		if (!pins) return null;
-		const digests = new Map(
-			pins
-				.values()
-				.map(({ name, digest, likeness }) => [
-					name,
-					{ name, digest, likeness },
-				]),
-		);
-		known.set(key, digests);
+		const digests = findDigests(db, id, kind);
+		if (digests && kind === "instructions") known.set(id, digests);
 		return digests;
 	};
 
@@ -90,7 +80,7 @@ export function createPins(deps: {
 		definitions: readonly Definition[],
 	): void => {
 		pinDefinitions(db, server.id, kind, definitions, clock.now());
-		known.delete(`${server.id} ${kind}`);
+		if (kind === "instructions") known.delete(server.id);
 	};
 
 	/** Keeps what waits as it is now; what is as it was approved again waits no more. */

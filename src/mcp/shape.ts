@@ -56,14 +56,38 @@ export type Entry = {
 	readonly hidden: Reason | null;
 };
 
-export type Shape = {
+/** A class, because there is one of each list of each server; most are listed and not called. */
+export class Shape {
 	readonly all: readonly Entry[];
 	readonly shown: readonly Entry[];
+	/** Made for the first call. */
+	#named: ReadonlyMap<string, Entry> | null = null;
+	#exposed: ReadonlyMap<string, Entry> | null = null;
+
+	constructor(all: readonly Entry[]) {
+		const shown = all.filter(({ hidden }) => hidden === null);
+		this.all = all;
+		this.shown = shown.length === all.length ? all : shown;
+	}
+
 	/** Tools or prompts by their name at the server's own endpoint, the hidden ones too. */
-	readonly named: ReadonlyMap<string, Entry>;
+	get named(): ReadonlyMap<string, Entry> {
+		this.#named ??= new Map(this.#owners().map((entry) => [entry.name, entry]));
+		return this.#named;
+	}
+
 	/** The same by their name at an endpoint of several servers. */
-	readonly exposed: ReadonlyMap<string, Entry>;
-};
+	get exposed(): ReadonlyMap<string, Entry> {
+		this.#exposed ??= new Map(
+			this.#owners().map((entry) => [entry.exposed, entry]),
+		);
+		return this.#exposed;
+	}
+
+	#owners(): readonly Entry[] {
+		return this.all.filter(({ hidden }) => hidden !== "name_taken");
+	}
+}
 
 const HELD: Readonly<Partial<Record<Reason, string>>> = {
 	changed: "has changed since it was approved",
@@ -77,12 +101,7 @@ export function heldReason({ hidden }: Entry): string | null {
 }
 
 /** Nothing is listed. */
-export const EMPTY_SHAPE: Shape = {
-	all: [],
-	shown: [],
-	named: new Map(),
-	exposed: new Map(),
-};
+export const EMPTY_SHAPE = new Shape([]);
 
 export type Shapes = {
 	/** The same object as long as neither the list nor what was decided changes. */
@@ -126,7 +145,7 @@ function shapeOf(
 				hidden: null,
 			}),
 		);
-		return { ...EMPTY_SHAPE, all, shown: all };
+		return new Shape(all);
 	}
 	const isTools = kind === "tools";
 	const held = pins.judge(server, isTools ? "tool" : "prompt", items);
@@ -146,13 +165,7 @@ function shapeOf(
 			hidden: names.get(name) === item.key ? reasonFor(item) : "name_taken",
 		};
 	});
-	const owners = all.filter(({ hidden }) => hidden !== "name_taken");
-	return {
-		all,
-		shown: owners.filter(({ hidden }) => hidden === null),
-		named: new Map(owners.map((entry) => [entry.name, entry])),
-		exposed: new Map(owners.map((entry) => [entry.exposed, entry])),
-	};
+	return new Shape(all);
 }
 
 /**

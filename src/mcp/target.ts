@@ -184,11 +184,13 @@ function unlistable(
 function entryOf(
 	view: View,
 	{ slug }: Server,
-	{ named, exposed }: Shape,
+	shape: Shape,
 	asked: string,
 ): Entry | undefined {
-	if (view.only) return named.get(asked);
-	return exposed.get(asked) ?? named.get(asked.slice(slug.length + 1));
+	if (view.only) return shape.named.get(asked);
+	return (
+		shape.exposed.get(asked) ?? shape.named.get(asked.slice(slug.length + 1))
+	);
 }
 
 function targetAt(

@@ -18,6 +18,9 @@ export type Definition = {
 	readonly likeness: string;
 };
 
+/** What two definitions are compared by. The texts are long, and wanted by nobody but people. */
+export type Digests = Omit<Definition, "text">;
+
 type Row = {
 	name: string;
 	definition: string;
@@ -31,12 +34,7 @@ export function findPins(
 	serverId: string,
 	kind: PinKind,
 ): ReadonlyMap<string, Definition> | null {
-	const known = db
-		.query<{ pinned_at: number }, [string, string]>(
-			"SELECT pinned_at FROM pinned_lists WHERE server_id = ? AND kind = ?",
-		)
-		.get(serverId, kind);
-	if (!known) return null;
+	if (!isPinned(db, serverId, kind)) return null;
 	const rows = db
 		.query<Row, [string, string]>(
 			"SELECT name, definition, digest, likeness FROM tool_pins WHERE server_id = ? AND kind = ?",
@@ -47,6 +45,31 @@ export function findPins(
 			row.name,
 			{ ...row, text: definition },
 		]),
+	);
+}
+
+/** The same without the texts. */
+export function findDigests(
+	db: Database,
+	serverId: string,
+	kind: PinKind,
+): ReadonlyMap<string, Digests> | null {
+	if (!isPinned(db, serverId, kind)) return null;
+	const rows = db
+		.query<Digests, [string, string]>(
+			"SELECT name, digest, likeness FROM tool_pins WHERE server_id = ? AND kind = ?",
+		)
+		.all(serverId, kind);
+	return new Map(rows.map((row) => [row.name, row]));
+}
+
+function isPinned(db: Database, serverId: string, kind: PinKind): boolean {
+	return (
+		db
+			.query<{ pinned_at: number }, [string, string]>(
+				"SELECT pinned_at FROM pinned_lists WHERE server_id = ? AND kind = ?",
+			)
+			.get(serverId, kind) !== null
 	);
 }
 

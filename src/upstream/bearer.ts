@@ -42,84 +42,129 @@ const SILENT_SECONDS = 300;
 
 type Held = { readonly connection: Connection; readonly accessToken: string };
 
-/** An egress that signs what goes to this server for this user. */
-export function signEgress(
-	deps: BearerDeps,
-	egress: KeptEgress,
-	server: Server,
-	userId: string,
-): KeptEgress {
-	const { db, vault, clock } = deps;
-	const clearUrl =
-		server.transport.kind === "http" && !/^https:/i.test(server.transport.url)
-			? server.transport.url
-			: null;
-	let held: Held | null = null;
+/** An egress that signs what goes to this server for this user. A class, because every server has one. */
+export class SigningEgress implements KeptEgress {
+	readonly #deps: BearerDeps;
+	readonly #egress: KeptEgress;
+	readonly #server: Server;
+	readonly #userId: string;
+	#held: Held | null = null;
 	/** Until when a server that said nothing of a sign-in is not asked again. */
-	let silentUntil = 0;
+	#silentUntil = 0;
 
-	const hold = (connection: Connection): Held => {
-		held = {
-			connection,
-			accessToken: openTokens(vault, connection).accessToken,
-		};
-		return held;
-	};
-	const signIn = (
-		need: "sign in" | "sign in again" | "allow more",
-	): SallyportError =>
-		signInNeeded(server.slug, need, deps.linkTo(server.slug));
+	constructor(
+		deps: BearerDeps,
+		egress: KeptEgress,
+		server: Server,
+		userId: string,
+	) {
+		this.#deps = deps;
+		this.#egress = egress;
+		this.#server = server;
+		this.#userId = userId;
+	}
+
+	headers(headers: Readonly<Record<string, string>>): HeaderLines {
+		return this.#egress.headers(headers);
+	}
+
+	openClient(url: string): HttpClient {
+		const client = this.#egress.openClient(url);
+		// Whether anybody signs in here is known since this was dialled: when it changes, it is dialled anew.
+		return this.#server.signsIn
+			? new SignedClient(this, client)
+			: new UnsignedClient(this, client);
+	}
+
+	/** Looks at the answer to a request without a token. @throws NeedsPerson when it says where to get one */
+	async learnFrom(answer: Answer): Promise<void> {
+		await this.#judge(answer, null);
+	}
+
+	/** The answer that stands: the first, or that to the request with another token. */
+	async answerTo(exchange: Signed): Promise<Answer> {
+		const sent = await this.#current();
+		const { transport } = this.#server;
+		// Judged by the egress that sends credentials in clear to nobody.
+		if (transport.kind === "http" && !/^https:/i.test(transport.url))
+			await this.#deps.permit(transport.url);
+		const first = await exchange.send(sent);
+		if (first.status !== 401 && first.status !== 403) return first;
+		const other = await this.#judge(first, sent);
+		if (!other) return first;
+		const second = await exchange.send(other);
+		if (second.status === 401) this.#giveUp(second, other);
+		if (second.status === 403) await this.#judge(second, other);
+		return second;
+	}
+
+	#hold(connection: Connection): Held {
+		const { accessToken } = openTokens(this.#deps.vault, connection);
+		this.#held = { connection, accessToken };
+		return this.#held;
+	}
+
+	#signIn(need: "sign in" | "sign in again" | "allow more"): SallyportError {
+		const { slug } = this.#server;
+		return signInNeeded(slug, need, this.#deps.linkTo(slug));
+	}
 
 	/** The token to send now, renewed first when that is due. @throws NeedsPerson, SallyportError */
-	const current = async (): Promise<Held> => {
+	async #current(): Promise<Held> {
+		const { db, clock, refresher } = this.#deps;
+		const held = this.#held;
 		if (held && !isDue(held.connection, clock.now())) return held;
-		const connection = findConnection(db, server.id, userId);
-		if (!connection) throw signIn("sign in");
-		if (connection.lostAt !== null) throw signIn("sign in again");
-		if (!isDue(connection, clock.now())) return hold(connection);
-		const renewed = await deps.refresher
-			.renew(server, connection)
+		const connection = findConnection(db, this.#server.id, this.#userId);
+		if (!connection) throw this.#signIn("sign in");
+		if (connection.lostAt !== null) throw this.#signIn("sign in again");
+		if (!isDue(connection, clock.now())) return this.#hold(connection);
+		const renewed = await refresher
+			.renew(this.#server, connection)
 			.catch((error: unknown) => {
 				// What is still good for a while is used while it is.
 				if ((connection.expiresAt ?? 0) > clock.now()) return connection;
 				throw error;
 			});
-		if (!renewed || renewed.lostAt !== null) throw signIn("sign in again");
-		return hold(renewed);
-	};
+		if (!renewed || renewed.lostAt !== null)
+			throw this.#signIn("sign in again");
+		return this.#hold(renewed);
+	}
 
 	/** Another token in place of one that was refused. @throws NeedsPerson when there is none to be had */
-	const replace = async ({ connection }: Held): Promise<Held> => {
-		held = null;
-		const now = findConnection(db, server.id, userId);
+	async #replace({ connection }: Held): Promise<Held> {
+		const { db, refresher } = this.#deps;
+		this.#held = null;
+		const now = findConnection(db, this.#server.id, this.#userId);
 		if (now && now.lostAt === null && now.version !== connection.version)
-			return hold(now);
+			return this.#hold(now);
 		const renewed =
 			now?.refreshable === 1 && now.lostAt === null
-				? await deps.refresher.renew(server, now)
+				? await refresher.renew(this.#server, now)
 				: null;
-		if (renewed && renewed.lostAt === null) return hold(renewed);
-		if (now) deps.refresher.lose(server, now, "the server refused its token");
-		throw signIn("sign in again");
-	};
+		if (renewed && renewed.lostAt === null) return this.#hold(renewed);
+		if (now) refresher.lose(this.#server, now, "the server refused its token");
+		throw this.#signIn("sign in again");
+	}
 
-	const note = (challenge: Challenge | null): void =>
+	#note(challenge: Challenge | null): void {
 		noteService(
-			db,
-			server.id,
+			this.#deps.db,
+			this.#server.id,
 			{
 				metadataUrl: challenge?.resourceMetadata ?? null,
 				challengeScope: challenge?.scope ?? null,
 			},
-			clock.now(),
+			this.#deps.clock.now(),
 		);
+	}
 
 	/** A call without a token was refused. @throws NeedsPerson when the server says where to get one */
-	const learn = async (challenge: Challenge | null): Promise<void> => {
+	async #learn(challenge: Challenge | null): Promise<void> {
+		const { clock, locator, onService } = this.#deps;
 		const metadataUrl = challenge?.resourceMetadata ?? null;
-		if (metadataUrl === null && clock.now() < silentUntil) return;
-		const located = await deps.locator
-			.find(server, { fresh: true, metadataUrl })
+		if (metadataUrl === null && clock.now() < this.#silentUntil) return;
+		const located = await locator
+			.find(this.#server, { fresh: true, metadataUrl })
 			.catch((error: unknown) => {
 				if (!(error instanceof SallyportError)) throw error;
 				return error;
@@ -129,101 +174,110 @@ export function signEgress(
 			!located ||
 			(located instanceof SallyportError && metadataUrl === null)
 		) {
-			silentUntil = clock.now() + SILENT_SECONDS;
+			this.#silentUntil = clock.now() + SILENT_SECONDS;
 			return;
 		}
-		note(challenge);
-		deps.onService(server);
-		throw located instanceof SallyportError ? located : signIn("sign in");
-	};
+		this.#note(challenge);
+		onService(this.#server);
+		throw located instanceof SallyportError ? located : this.#signIn("sign in");
+	}
 
 	/** The server wants more than it was given. @throws always */
-	const stepUp = (connection: Connection, challenged: string): never => {
+	#stepUp(connection: Connection, challenged: string): never {
+		const { slug } = this.#server;
 		const wanted = parseScopes(challenged);
 		const requested = parseScopes(connection.requested);
 		if (!wantsMore(requested, wanted) || connection.stepUps >= STEP_UPS_MAX)
 			throw new SallyportError(
 				"forbidden",
-				`${server.slug} refuses: it wants more than its sign-in gives`,
+				`${slug} refuses: it wants more than its sign-in gives`,
 				{
-					hint: `if you declined something there, sign in again at ${deps.linkTo(server.slug)}`,
+					hint: `if you declined something there, sign in again at ${this.#deps.linkTo(slug)}`,
 				},
 			);
-		wantScope(db, connection.id, unionScopes(requested, wanted).join(" "));
-		throw signIn("allow more");
-	};
+		const all = unionScopes(requested, wanted).join(" ");
+		wantScope(this.#deps.db, connection.id, all);
+		throw this.#signIn("allow more");
+	}
 
 	/** @returns what to send the request again with; null when the answer stands */
-	const judge = async (
-		answer: Answer,
-		sent: Held | null,
-	): Promise<Held | null> => {
+	async #judge(answer: Answer, sent: Held | null): Promise<Held | null> {
 		const challenge = bearerChallenge(answer.header("www-authenticate"));
 		if (answer.status === 401) {
 			if (sent) {
 				discard(answer);
-				note(challenge);
-				return replace(sent);
+				this.#note(challenge);
+				return this.#replace(sent);
 			}
-			await learn(challenge);
+			await this.#learn(challenge);
 			return null;
 		}
 		if (sent && challenge?.error === "insufficient_scope" && challenge.scope) {
 			discard(answer);
-			return stepUp(sent.connection, challenge.scope);
+			return this.#stepUp(sent.connection, challenge.scope);
 		}
 		return null;
-	};
+	}
 
 	/** A fresh token is refused too: whoever issues it is not whom the server believes, or not any more. */
-	const giveUp = (answer: Answer, { connection }: Held): never => {
+	#giveUp(answer: Answer, { connection }: Held): never {
+		const { locator, refresher } = this.#deps;
 		discard(answer);
-		held = null;
-		deps.locator.forget(server.id);
-		deps.refresher.lose(server, connection, "the server refused a fresh token");
-		throw signIn("sign in again");
-	};
+		this.#held = null;
+		locator.forget(this.#server.id);
+		refresher.lose(
+			this.#server,
+			connection,
+			"the server refused a fresh token",
+		);
+		throw this.#signIn("sign in again");
+	}
+}
 
-	const withToken = (client: HttpClient): HttpClient => ({
-		close: () => client.close(),
-		// Whether anybody signs in here is known since this was dialled: when it changes, it is dialled anew.
-		send: server.signsIn
-			? (request, to) => new Signed(client, request, to, sendSigned)
-			: (request, to) => client.send(request, new Unsigned(to, learnFrom)),
-	});
-	const learnFrom = async (answer: Answer): Promise<Answer> => {
-		await judge(answer, null);
-		return answer;
-	};
-	/** The answer that stands: the first, or that to the request with another token. */
-	const sendSigned = async (exchange: Signed): Promise<Answer> => {
-		const sent = await current();
-		// Judged by the egress that sends credentials in clear to nobody.
-		if (clearUrl !== null) await deps.permit(clearUrl);
-		const first = await exchange.send(sent);
-		if (first.status !== 401 && first.status !== 403) return first;
-		const other = await judge(first, sent);
-		if (!other) return first;
-		const second = await exchange.send(other);
-		if (second.status === 401) giveUp(second, other);
-		if (second.status === 403) await judge(second, other);
-		return second;
-	};
+class SignedClient implements HttpClient {
+	readonly #by: SigningEgress;
+	readonly #client: HttpClient;
 
-	return {
-		headers: egress.headers,
-		openClient: (url) => withToken(egress.openClient(url)),
-	};
+	constructor(by: SigningEgress, client: HttpClient) {
+		this.#by = by;
+		this.#client = client;
+	}
+
+	send(request: Request1, to: AnswerTo): Exchange {
+		return new Signed(this.#by, this.#client, request, to);
+	}
+
+	close(): void {
+		this.#client.close();
+	}
+}
+
+class UnsignedClient implements HttpClient {
+	readonly #by: SigningEgress;
+	readonly #client: HttpClient;
+
+	constructor(by: SigningEgress, client: HttpClient) {
+		this.#by = by;
+		this.#client = client;
+	}
+
+	send(request: Request1, to: AnswerTo): Exchange {
+		return this.#client.send(request, new Unsigned(this.#by, to));
+	}
+
+	close(): void {
+		this.#client.close();
+	}
 }
 
 /** Hears of an answer to a request without a token, and learns from one that wants a token. */
 class Unsigned implements AnswerTo {
+	readonly #by: SigningEgress;
 	readonly #to: AnswerTo;
-	readonly #learnFrom: (answer: Answer) => Promise<Answer>;
 
-	constructor(to: AnswerTo, learnFrom: (answer: Answer) => Promise<Answer>) {
+	constructor(by: SigningEgress, to: AnswerTo) {
+		this.#by = by;
 		this.#to = to;
-		this.#learnFrom = learnFrom;
 	}
 
 	onAnswer(answer: Answer): void {
@@ -232,7 +286,7 @@ class Unsigned implements AnswerTo {
 	}
 
 	#learn(answer: Answer): void {
-		this.#learnFrom(answer).then(
+		this.#by.learnFrom(answer).then(
 			() => this.#to.onAnswer(answer),
 			(error: Error) => this.#to.onFailure(error),
 		);
@@ -252,15 +306,15 @@ class Signed implements Exchange {
 	#ended: Error | null = null;
 
 	constructor(
+		by: SigningEgress,
 		client: HttpClient,
 		request: Request1,
 		to: AnswerTo,
-		work: (exchange: Signed) => Promise<Answer>,
 	) {
 		this.#client = client;
 		this.#request = request;
 		this.#to = to;
-		work(this).then(
+		by.answerTo(this).then(
 			(answer) => this.#settle()?.onAnswer(answer),
 			(error: Error) => this.#settle()?.onFailure(error),
 		);

@@ -21,7 +21,7 @@ import {
 	setService,
 } from "../store/server-services.ts";
 import { requireServer, type Server } from "../store/servers.ts";
-import { type BearerDeps, signEgress } from "./bearer.ts";
+import { type BearerDeps, SigningEgress } from "./bearer.ts";
 import {
 	beginSignIn,
 	type ConnectDeps,
@@ -219,7 +219,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 			);
 		},
 		signing: (outgoing, server, userId) =>
-			signEgress(bearer, outgoing, server, userId),
+			new SigningEgress(bearer, outgoing, server, userId),
 		slotToken: async (server, userId) => {
 			const slot = findService(db, server.id)?.slot ?? null;
 			if (slot === null) return null;
