@@ -1,7 +1,8 @@
 /**
- * How a server that failed is left alone for a while: longer after each failure that follows on the last. It knows
- * nothing of what failed.
+ * How a server that failed is left alone for a while: longer after each failure that follows on the last.
  */
+import { SallyportError } from "../errors.ts";
+import type { Server } from "../store/servers.ts";
 
 /** Pauses after one failure, after two, …; the last one repeats. A first failure may be tried again at once. */
 const PAUSES_MS = [0, 1000, 2000, 5000, 15_000, 30_000, 60_000] as const;
@@ -29,4 +30,19 @@ export class BackOff {
 	waitMs(nowMs: number): number {
 		return Math.max(0, this.#retryAtMs - nowMs);
 	}
+}
+
+/** Whoever asks meanwhile is told what failed, and when it is tried again. */
+export function backingOff(
+	server: Server,
+	reason: string,
+	waitMs: number,
+): SallyportError {
+	return new SallyportError(
+		"unavailable",
+		`${server.slug} is not available: ${reason}`,
+		{
+			hint: `it is tried again in ${Math.ceil(waitMs / 1000)} s; see sallyport servers show ${server.slug}`,
+		},
+	);
 }

@@ -7,15 +7,15 @@ import { Abort, type Abortable } from "../abort.ts";
 import { type Clock, delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Bytes, memberOf, parseJson } from "../message.ts";
+import type { Bytes } from "../message.ts";
 import type { Server } from "../store/servers.ts";
 import { type Asked, Attempts, named } from "./attempts.ts";
-import { BackOff } from "./back-off.ts";
+import { BackOff, backingOff } from "./back-off.ts";
 import type { Connection } from "./connection.ts";
 import type { Dial, Dialled, Memory } from "./dial.ts";
 import { KeptList } from "./kept-list.ts";
 import { LinkError, unless } from "./link.ts";
-import { EMPTY, fetchList, type Listing } from "./lists.ts";
+import { EMPTY, fetchList, type Listing, markedIn } from "./lists.ts";
 import { NO_PARAM_HEADERS, type ParamHeaders } from "./mirror.ts";
 import { type ReplyTo, replied } from "./reply-to.ts";
 import type { SharedProcess } from "./shared-process.ts";
@@ -486,29 +486,6 @@ class Life implements LivingUpstream, Dialled, Asked {
 
 function timeoutOf({ method }: Call): number {
 	return method === "tasks/result" ? TASK_TIMEOUT_MS : CALL_TIMEOUT_MS;
-}
-
-function markedIn({ paramHeaders }: Listing, { params }: Call): ParamHeaders {
-	if (paramHeaders.size === 0 || !params) return NO_PARAM_HEADERS;
-	const name = memberOf(params, 0, "name");
-	return (
-		paramHeaders.get(String(name && parseJson(params, name))) ??
-		NO_PARAM_HEADERS
-	);
-}
-
-function backingOff(
-	server: Server,
-	reason: string,
-	waitMs: number,
-): SallyportError {
-	return new SallyportError(
-		"unavailable",
-		`${server.slug} is not available: ${reason}`,
-		{
-			hint: `it is tried again in ${Math.ceil(waitMs / 1000)} s; see sallyport servers show ${server.slug}`,
-		},
-	);
 }
 
 function closed(): LinkError {

@@ -11,6 +11,7 @@ import {
 	type Bytes,
 	elementsOf,
 	type Member,
+	memberOf,
 	membersOf,
 	parseJson,
 	textOf,
@@ -19,9 +20,13 @@ import {
 import { RPC } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
 import { LinkError } from "./link.ts";
-import { type ParamHeaders, paramHeadersOf } from "./mirror.ts";
+import {
+	NO_PARAM_HEADERS,
+	type ParamHeaders,
+	paramHeadersOf,
+} from "./mirror.ts";
 import { READ_BYTES_MAX, wholeBody } from "./reply.ts";
-import { type Item, LISTS, type ListKind } from "./upstream.ts";
+import { type Call, type Item, LISTS, type ListKind } from "./upstream.ts";
 
 export type Listing = {
 	readonly items: readonly Item[];
@@ -119,6 +124,19 @@ export function sameItems(a: Listing, b: Listing): boolean {
 		a.items.every((item, at) =>
 			Buffer.from(item.bytes).equals(b.items[at]?.bytes ?? new Uint8Array()),
 		)
+	);
+}
+
+/** What of a tool's arguments travels as headers, as its list says. */
+export function markedIn(
+	{ paramHeaders }: Listing,
+	{ params }: Call,
+): ParamHeaders {
+	if (paramHeaders.size === 0 || !params) return NO_PARAM_HEADERS;
+	const name = memberOf(params, 0, "name");
+	return (
+		paramHeaders.get(String(name && parseJson(params, name))) ??
+		NO_PARAM_HEADERS
 	);
 }
 

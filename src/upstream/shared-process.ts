@@ -12,7 +12,7 @@ import type { Abortable } from "../abort.ts";
 import { Connection, type Self, Talk } from "./connection.ts";
 import { LinkHearing } from "./hearing.ts";
 import { type Link, unless } from "./link.ts";
-import { createLines, type Lines } from "./stderr.ts";
+import { Lines } from "./stderr.ts";
 import type { ServerFacts, UpstreamEvent } from "./upstream.ts";
 
 /** A process that was started, and what was agreed with it. */
@@ -32,37 +32,70 @@ export type Guest = {
 	readonly signal: Abortable;
 };
 
-export type SharedProcess = {
+type Hear = Guest["onEvent"];
+
+/** Gives a guest a connection of its own. */
+type House = { readonly seat: (guest: Guest) => Connection };
+
+/** For the upstreams of one server and identity. A class, because every such server has one, and most sleep. */
+export class SharedProcess {
 	/** What it last wrote to its standard error, and those before it: whoever is a guest may ask. */
-	readonly lines: Lines;
+	readonly lines = new Lines();
+	#house: House | null = null;
+	/** Resolves when the guest who starts a process is done, well or not. */
+	#starting: Promise<void> | null = null;
+	#isLegacy = false;
+
 	/** Whether the next guest needs no process of its own. */
-	readonly runs: () => boolean;
+	runs(): boolean {
+		return this.#house !== null;
+	}
+
 	/**
 	 * A connection on the process that runs; `meet` starts one when there is none, and hands on what it says of itself.
 	 * Guests that come together wait for the first one's.
 	 * @throws LinkError
 	 */
-	readonly join: (
+	async join(
 		guest: Guest,
-		meet: (onEvent: Guest["onEvent"]) => Promise<Met>,
-	) => Promise<Connection>;
-};
+		meet: (onEvent: Hear) => Promise<Met>,
+	): Promise<Connection> {
+		while (!this.#house && this.#starting && !this.#isLegacy)
+			await unless(guest.signal, this.#starting);
+		if (this.#house) return this.#house.seat(guest);
+		const started = this.#start(guest, meet);
+		const done = started.then(
+			() => {},
+			() => {}, // whoever starts it hears of that
+		);
+		this.#starting = done;
+		try {
+			return await started;
+		} finally {
+			if (this.#starting === done) this.#starting = null;
+		}
+	}
 
-type House = { readonly seat: (guest: Guest) => Connection };
+	async #start(
+		guest: Guest,
+		meet: (onEvent: Hear) => Promise<Met>,
+	): Promise<Connection> {
+		const guests = new Map<object, Hear>();
+		const met = await meet((event) => {
+			for (const hear of [...guests.values()]) hear(event);
+		});
+		this.#isLegacy = met.facts.era === "legacy";
+		if (this.#isLegacy) {
+			guests.set(guest, guest.onEvent);
+			return new Connection(met.talk, met.facts);
+		}
+		this.#house = this.#open(met, guests);
+		return this.#house.seat(guest);
+	}
 
-/** For the upstreams of one server and identity. */
-export function createSharedProcess(): SharedProcess {
-	let house: House | null = null;
-	/** Resolves when the guest who starts a process is done, well or not. */
-	let starting: Promise<void> | null = null;
-	let isLegacy = false;
-
-	const open = (
-		{ link, talk, facts }: Met,
-		guests: Map<object, Guest["onEvent"]>,
-	): House => {
+	#open({ link, talk, facts }: Met, guests: Map<object, Hear>): House {
 		const leavers = new Map<object, (reason: string) => void>();
-		const opened: House = {
+		const house: House = {
 			seat: (guest) => {
 				const seat = {};
 				const left = Promise.withResolvers<string>();
@@ -73,7 +106,7 @@ export function createSharedProcess(): SharedProcess {
 					leavers.delete(seat);
 					left.resolve("the connection was closed");
 					if (guests.size > 0) return;
-					if (house === opened) house = null;
+					this.#shut(house);
 					await link.close();
 				};
 				const own = new Talk(
@@ -87,47 +120,13 @@ export function createSharedProcess(): SharedProcess {
 			},
 		};
 		void link.closed.then((reason) => {
-			if (house === opened) house = null;
+			this.#shut(house);
 			for (const end of leavers.values()) end(reason);
 		});
-		return opened;
-	};
+		return house;
+	}
 
-	const start = async (
-		guest: Guest,
-		meet: (onEvent: Guest["onEvent"]) => Promise<Met>,
-	): Promise<Connection> => {
-		const guests = new Map<object, Guest["onEvent"]>();
-		const met = await meet((event) => {
-			for (const hear of [...guests.values()]) hear(event);
-		});
-		isLegacy = met.facts.era === "legacy";
-		if (isLegacy) {
-			guests.set(guest, guest.onEvent);
-			return new Connection(met.talk, met.facts);
-		}
-		house = open(met, guests);
-		return house.seat(guest);
-	};
-
-	return {
-		lines: createLines(),
-		runs: () => house !== null,
-		join: async (guest, meet) => {
-			while (!house && starting && !isLegacy)
-				await unless(guest.signal, starting);
-			if (house) return house.seat(guest);
-			const started = start(guest, meet);
-			const done = started.then(
-				() => {},
-				() => {}, // whoever starts it hears of that
-			);
-			starting = done;
-			try {
-				return await started;
-			} finally {
-				if (starting === done) starting = null;
-			}
-		},
-	};
+	#shut(house: House): void {
+		if (this.#house === house) this.#house = null;
+	}
 }

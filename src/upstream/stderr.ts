@@ -5,27 +5,24 @@
 import type { Bytes } from "../message.ts";
 import { createLineSplitter } from "./lines.ts";
 
-export type Lines = {
-	readonly add: (line: string) => void;
-	/** Oldest first. */
-	readonly list: () => readonly string[];
-};
-
 const LINES_MAX = 500;
 const LINE_BYTES_MAX = 8 * 1024;
 /** Shorter ones would strike out half the text and hide little. */
 const REDACTED_LENGTH_MIN = 4;
 
 /** A ring of the last lines. It outlives the child, so that one that ended at once can be explained. */
-export function createLines(): Lines {
-	const lines: string[] = [];
-	return {
-		add: (line) => {
-			lines.push(line);
-			if (lines.length > LINES_MAX) lines.shift();
-		},
-		list: () => [...lines],
-	};
+export class Lines {
+	readonly #lines: string[] = [];
+
+	add(line: string): void {
+		this.#lines.push(line);
+		if (this.#lines.length > LINES_MAX) this.#lines.shift();
+	}
+
+	/** Oldest first. */
+	list(): readonly string[] {
+		return [...this.#lines];
+	}
 }
 
 /** Reads a stream to its end into the ring. */

@@ -13,7 +13,7 @@ import { identityFor, missingSlots } from "./credentials.ts";
 import { createDial, type DialDeps, missingSecrets } from "./dial.ts";
 import { createUpstream, type LifeDeps, type LivingUpstream } from "./life.ts";
 import { Pool } from "./pool.ts";
-import { createSharedProcess, type SharedProcess } from "./shared-process.ts";
+import { SharedProcess } from "./shared-process.ts";
 import type { Upstreams } from "./upstream.ts";
 
 const IDLE_STOP_MS = 10 * 60_000;
@@ -35,7 +35,7 @@ export type UpstreamsDeps = Omit<DialDeps, "takeStream" | "retire"> & {
 };
 
 /** What servers reached over HTTP have: nothing, which they can share. */
-const NO_PROCESS = createSharedProcess();
+const NO_PROCESS = new SharedProcess();
 
 /** All upstreams of the gateway. */
 export function createUpstreams(deps: UpstreamsDeps): Upstreams {
@@ -118,7 +118,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 
 	const processAt = ({ id }: Server, identity: string): SharedProcess => {
 		const place = `${id} ${identity}`;
-		const process = processes.get(place) ?? createSharedProcess();
+		const process = processes.get(place) ?? new SharedProcess();
 		processes.set(place, process);
 		return process;
 	};

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import {
 	collectLines,
-	createLines,
 	createRedactor,
+	Lines,
 } from "../../src/upstream/stderr.ts";
 
 test("a secret is struck out in every spelling", () => {
@@ -22,12 +22,12 @@ test("a secret is struck out in every spelling", () => {
 });
 
 test("the last lines are kept, and one that is too long is left out whole", async () => {
-	const lines = createLines();
+	const lines = new Lines();
 	const text = `${"x".repeat(9000)}secret\n${Array.from({ length: 600 }, (_, n) => n).join("\n")}`;
 	await collectLines(new Blob([text]).stream(), ["secret"], lines);
 	expect(lines.list().length).toBe(500);
 	expect(lines.list().at(-1)).toBe("599");
-	const short = createLines();
+	const short = new Lines();
 	await collectLines(
 		new Blob([`${"x".repeat(9000)}secret\nend`]).stream(),
 		["secret"],
