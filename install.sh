@@ -125,6 +125,8 @@ write_unit() {
 		ExecStart=$CURRENT/sallyport serve
 		User=$SERVICE_USER
 		Group=$SERVICE_USER
+		# Memory that was freed is kept for some seconds: given back at once, it costs a busy gateway a twentieth of its time.
+		Environment=MIMALLOC_PURGE_DELAY=5000
 		EnvironmentFile=-$CONFIG_DIR/sallyport.env
 		LoadCredential=master.key:$CONFIG_DIR/master.key
 		StateDirectory=sallyport

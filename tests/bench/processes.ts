@@ -73,6 +73,12 @@ export const OWNER = {
 	email: "bench@example.org",
 	password: "a password for a bench",
 };
+/** What systemd sets for the gateway, by the unit that `install.sh` writes. */
+const UNIT_ENVIRONMENT: Readonly<Record<string, string>> = Object.fromEntries(
+	readFileSync(join(ROOT, "install.sh"), "utf8")
+		.matchAll(/^\s*Environment=(\w+)=(\S+)$/gm)
+		.map(([, name, value]) => [name, value]),
+);
 let nextPort = 20_000 + (process.pid % 10_000);
 
 /** Makes a gateway and its key; it is stopped afterwards. */
@@ -111,7 +117,11 @@ export async function createGateway(): Promise<Gateway> {
 				// So that the sign-ins of many can come from here without being taken for one who tries too often.
 				...["--trusted-proxy", "127.0.0.0/8"],
 			],
-			{ stdout: "ignore", stderr: "inherit" },
+			{
+				stdout: "ignore",
+				stderr: "inherit",
+				env: { ...process.env, ...UNIT_ENVIRONMENT },
+			},
 		);
 		running.push(live);
 		for (;;) {
