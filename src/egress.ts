@@ -164,7 +164,11 @@ export function createEgress(options: {
 			}
 		},
 		openClient: (url) => {
-			const { protocol, host, address, port, path } = targetOf(url);
+			// Not remembered: the client is, for as long as its server.
+			const { protocol, host, address, port, path } = parseTarget(
+				url,
+				options.ownOrigins ?? [],
+			);
 			const secure = protocol === "https:";
 			// A certificate is for the name that was asked for, not for the address that was dialled.
 			const tls = secure
