@@ -126,7 +126,7 @@ export function createSubscriptions(deps: {
 		}
 	};
 
-	const tell = (upstream: Upstream, event: UpstreamEvent): void => {
+	const tell = (event: UpstreamEvent, upstream: Upstream): void => {
 		if (event.type === "task_status") {
 			tellOfTask(upstream, event.taskId, event.message);
 			return;
@@ -158,11 +158,6 @@ export function createSubscriptions(deps: {
 		}
 	};
 
-	const listenTo = (upstream: Upstream): void => {
-		heard.add(upstream);
-		upstream.subscribe((event) => tell(upstream, event));
-	};
-
 	return {
 		add: (stream, wish, view) => {
 			const bells = createBells(CHANGE_PAUSE_MS);
@@ -176,7 +171,9 @@ export function createSubscriptions(deps: {
 				(ears.values().next().value as Ear).stream.end();
 		},
 		hear: (upstream) => {
-			if (!heard.has(upstream)) listenTo(upstream);
+			if (heard.has(upstream)) return;
+			heard.add(upstream);
+			upstream.subscribe(tell);
 		},
 		everythingChanged: () => {
 			for (const ear of ears)

@@ -61,7 +61,7 @@ const CALLS_MAX = 512;
 /** Tools of one list that are named in the log for being left out. */
 const FAULTY_MAX = 20;
 
-type Listener = (event: UpstreamEvent) => void;
+type Listener = Parameters<Upstream["subscribe"]>[0];
 
 /** An upstream that sleeps until it is asked. */
 export function createUpstream(
@@ -392,7 +392,7 @@ class Life implements LivingUpstream, Dialled, Asked {
 	}
 
 	#tell(event: UpstreamEvent): void {
-		for (const listener of this.#listeners) listener(event);
+		for (const listener of this.#listeners) listener(event, this);
 	}
 
 	#kept(kind: ListKind): KeptList {

@@ -130,7 +130,10 @@ export type Upstream = {
 	/** The same for whoever waits for the reply. */
 	readonly request: (call: Call) => Promise<Reply>;
 	readonly notify: (method: string, params: Bytes | null) => Promise<void>;
-	readonly subscribe: (listener: (event: UpstreamEvent) => void) => () => void;
+	/** Has the listener called with every event, until the returned function is called. One may listen to many. */
+	readonly subscribe: (
+		listener: (event: UpstreamEvent, from: Upstream) => void,
+	) => () => void;
 	/**
 	 * Asks the server to tell of changes of a resource (`resource_updated`) or of a modern task (`task_status`), over
 	 * reconnects too, until the returned function is called. Several watchers of one are one subscription at the server.
