@@ -177,7 +177,7 @@ function readMessage(bytes: Bytes, isProof: boolean): Message {
 	let params: Range | null = null;
 	let member: "result" | "error" | null = null;
 	let body: Range | null = null;
-	const reader = new ObjectReader(bytes, start, isProof);
+	reader.begin(bytes, start, isProof);
 	while (reader.next())
 		switch (reader.key) {
 			case "jsonrpc":
@@ -246,7 +246,7 @@ export function membersOf(bytes: Bytes, start: number): readonly Member[] {
 				: null;
 	if (known) return known.members;
 	const members: Member[] = [];
-	const reader = new ObjectReader(bytes, start);
+	reader.begin(bytes, start, false);
 	while (reader.next()) members.push(reader.member());
 	if (bytes.length <= REMEMBERED_BYTES_MAX) {
 		earlier = last;
@@ -281,17 +281,17 @@ export function memberOf(
 /** Other keys up to this many are looked through one by one. */
 const FEW = 32;
 
-/** Reads an object, member by member. A class, because several read every message, and most members are not kept. */
+/** Reads an object, member by member. There is one for all: reading an object is one step, and no two are interleaved. */
 class ObjectReader {
 	/** The member that was read last. */
 	key = "";
 	keyStart = 0;
 	start = 0;
 	/** Where its value ends; after the last one, where the object does. */
-	end: number;
-	readonly #bytes: Bytes;
+	end = 0;
+	#bytes: Bytes = NO_BYTES;
 	/** Whether what is read is proven, too. */
-	readonly #isProof: boolean;
+	#isProof = false;
 	#isFirst = true;
 	/** Those of `KEYS` that were read, a bit for each. */
 	#known = 0;
@@ -299,7 +299,8 @@ class ObjectReader {
 	/** The others, when they are many. */
 	#many: Set<string> | null = null;
 
-	constructor(bytes: Bytes, start: number, isProof = false) {
+	/** Begins with the object that stands there. @throws MalformedMessage when there is none */
+	begin(bytes: Bytes, start: number, isProof: boolean): void {
 		if (bytes[start] !== OPEN_OBJECT)
 			throw new MalformedMessage(
 				start < bytes.length ? -32600 : -32700,
@@ -307,6 +308,10 @@ class ObjectReader {
 			);
 		this.#bytes = bytes;
 		this.#isProof = isProof;
+		this.#isFirst = true;
+		this.#known = 0;
+		this.#others = null;
+		this.#many = null;
 		this.end = start + 1;
 	}
 
@@ -316,6 +321,8 @@ class ObjectReader {
 		let at = skipSpace(bytes, this.end);
 		if (bytes[at] === CLOSE_OBJECT) {
 			this.end = at + 1;
+			// What was read is not kept for it.
+			this.#bytes = NO_BYTES;
 			return false;
 		}
 		if (!this.#isFirst) {
@@ -372,6 +379,9 @@ class ObjectReader {
 		return { start: this.start, end: this.end };
 	}
 }
+
+const NO_BYTES: Bytes = new Uint8Array();
+const reader = new ObjectReader();
 
 /** Which of `KEYS` it is, as it is spelled in the bytes; -1 for none. */
 function knownKey(bytes: Bytes, start: number, end: number): number {

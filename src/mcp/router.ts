@@ -178,8 +178,7 @@ export function createRouter(deps: {
 		to: ReplyTo,
 	): void => {
 		const { method, signal, onNotification, ask, logLevel } = routed;
-		const { userId, clientId } = view.caller;
-		const asker = `${userId} ${clientId} ${routed.session}`;
+		const asker = routed.session || callerOf(view);
 		const plain = { method, params, signal, onNotification, asker };
 		if (routed.end && ask && era === "legacy") {
 			tell(deps.ties.through(upstream, plain, ask, routed.end), to);
@@ -769,6 +768,11 @@ function purposeOf(
 	name: string | null,
 ): string {
 	return JSON.stringify([userId, clientId, server.id, method, name]);
+}
+
+/** Who asks, where no session says it. */
+function callerOf({ caller: { userId, clientId } }: View): string {
+	return `${userId} ${clientId}`;
 }
 
 function purposeLater(

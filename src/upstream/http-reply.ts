@@ -108,7 +108,7 @@ function replyOf(bytes: Bytes, id: number): Reply {
 export function answers(message: RpcResponse, id: number): boolean {
 	return message.id === null
 		? message.member === "error"
-		: message.id === String(id);
+		: Number(message.id) === id;
 }
 
 export function bodyOf({ bytes, body }: RpcResponse): Bytes {
