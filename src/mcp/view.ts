@@ -37,7 +37,7 @@ export type Directory = {
 	readonly server: (slug: string) => Server | null;
 	readonly toolset: (slug: string) => Selected | null;
 	/** Views by caller and slug, which are good until the rows change: with many servers one is work to make. */
-	readonly views: () => WeakMap<Caller, Map<string, View | null>>;
+	readonly views: () => WeakMap<Caller, Map<string, View>>;
 	/** Forgets what was read: the rows changed. */
 	readonly refresh: () => void;
 };
@@ -45,7 +45,7 @@ export type Directory = {
 export function createDirectory(db: Database): Directory {
 	let known: readonly Server[] | null = null;
 	let selected: readonly Selected[] | null = null;
-	let views: WeakMap<Caller, Map<string, View | null>> = new WeakMap();
+	let views: WeakMap<Caller, Map<string, View>> = new WeakMap();
 	const servers = (): readonly Server[] => {
 		known ??= [...listServers(db)].sort((a, b) => (a.slug < b.slug ? -1 : 1));
 		return known;
@@ -83,13 +83,13 @@ export function viewOf(
 	slug: string | null,
 ): View | null {
 	const views = directory.views();
-	const own = views.get(caller) ?? new Map<string, View | null>();
-	views.set(caller, own);
-	const known = own.get(slug ?? "");
-	if (known !== undefined) return known;
+	const own = views.get(caller);
+	const known = own?.get(slug ?? "");
+	if (known) return known;
 	const made = makeView(directory, caller, slug);
 	// Slugs that nobody has are not worth keeping, and there is no end of them.
-	if (made) own.set(slug ?? "", made);
+	if (made && own) own.set(slug ?? "", made);
+	else if (made) views.set(caller, new Map([[slug ?? "", made]]));
 	return made;
 }
 
