@@ -38,14 +38,20 @@ export function createLineSplitter(options: {
 			onTooLong();
 		} else parts.push(part);
 	};
-	const finish = (): void => {
-		const line = parts.length === 1 ? (parts[0] as Bytes) : join(parts);
-		const skipped = skipping;
+	const give = (line: Bytes): void =>
+		onLine(line[line.length - 1] === CR ? line.subarray(0, -1) : line);
+	/** Gives the line that this is the last part of; nearly always it is all of it. */
+	const finish = (last: Bytes): void => {
+		if (held === 0 && last.length <= bytesMax) {
+			give(last);
+			return;
+		}
+		keep(last);
+		const line = skipping ? null : join(parts);
 		parts = [];
 		held = 0;
 		skipping = false;
-		if (skipped) return;
-		onLine(line[line.length - 1] === CR ? line.subarray(0, -1) : line);
+		if (line) give(line);
 	};
 
 	return {
@@ -62,17 +68,18 @@ export function createLineSplitter(options: {
 				const isCr = cr >= 0 && (lf < 0 || cr < lf);
 				const end = isCr ? cr : lf;
 				if (end < 0) break;
-				keep(cut(chunk, at, end));
-				finish();
+				finish(cut(chunk, at, end));
 				at = end + 1;
 				if (!isCr) continue;
 				if (at === chunk.length) afterCr = true;
 				else if (chunk[at] === LF) at++;
 			}
-			keep(cut(chunk, at, chunk.length));
+			if (at < chunk.length) keep(cut(chunk, at, chunk.length));
 		},
 		end: () => {
-			if (held > 0) finish();
+			if (held > 0) finish(NOTHING);
 		},
 	};
 }
+
+const NOTHING = new Uint8Array();
