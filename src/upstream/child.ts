@@ -68,12 +68,12 @@ export function startChild(
 		if (said.length === 0) return;
 		const bytes = said.length === 1 ? (said[0] as Bytes) : join(said);
 		said = [];
-		void settled(async () => {
-			await child.stdin.write(bytes);
-			await child.stdin.flush();
-		}).then(() => {
-			waiting -= bytes.length;
-		});
+		const taken = written(child.stdin, bytes);
+		if (!taken) waiting -= bytes.length;
+		else
+			void settled(() => taken).then(() => {
+				waiting -= bytes.length;
+			});
 	};
 	const exited = child.exited.then((): Exit => {
 		// Grandchildren would hold its pipes, its ports and its memory.
@@ -190,6 +190,18 @@ function readText(path: string): string | null {
 		return readFileSync(path, "utf8");
 	} catch {
 		return null; // it has ended meanwhile, or this is not Linux
+	}
+}
+
+/** Writes to a pipe. @returns when it has taken all of it; null for at once, which next to every pipe does, or never */
+function written(pipe: Bun.FileSink, bytes: Bytes): Promise<unknown> | null {
+	try {
+		const all = [pipe.write(bytes), pipe.flush()];
+		return all.some((each) => each instanceof Promise)
+			? Promise.all(all)
+			: null;
+	} catch {
+		return null; // EPIPE
 	}
 }
 
