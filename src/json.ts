@@ -53,6 +53,18 @@ export function isSpace(byte: number | undefined): boolean {
 	return byte === SPACE || byte === LF || byte === CR || byte === TAB;
 }
 
+/** What numbers, `true`, `false` and `null` are made of, for those who look for an end and prove nothing. */
+export function isInScalar(byte: number): boolean {
+	return (
+		(byte >= 0x30 && byte <= 0x39) || // digits
+		(byte >= 0x61 && byte <= 0x7a) || // letters of true, false, null and the exponent
+		byte === PLUS ||
+		byte === MINUS ||
+		byte === POINT ||
+		byte === CAPITAL_E
+	);
+}
+
 function endOf(bytes: Bytes, start: number, depth: number): number {
 	switch (bytes[start]) {
 		case QUOTE:

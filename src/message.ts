@@ -22,6 +22,7 @@ import {
 	ZERO,
 } from "./bytes.ts";
 import {
+	isInScalar,
 	valueEnd as provenEnd,
 	stringEnd as provenStringEnd,
 	skipSpace,
@@ -554,18 +555,7 @@ function stringEnd(bytes: Bytes, start: number): number {
 /** A number, `true`, `false` or `null`. */
 function scalarEnd(bytes: Bytes, start: number): number {
 	let at = start;
-	while (at < bytes.length) {
-		const byte = bytes[at] as number;
-		const inside =
-			(byte >= 0x30 && byte <= 0x39) || // digits
-			(byte >= 0x61 && byte <= 0x7a) || // letters of true, false, null and the exponent
-			byte === 0x2b ||
-			byte === 0x2d ||
-			byte === 0x2e ||
-			byte === 0x45;
-		if (!inside) break;
-		at++;
-	}
+	while (at < bytes.length && isInScalar(bytes[at] as number)) at++;
 	if (at === start) throw notJson();
 	return at;
 }

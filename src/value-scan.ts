@@ -13,8 +13,8 @@ import {
 	OPEN_OBJECT,
 	QUOTE,
 } from "./bytes.ts";
-import { isSpace } from "./json.ts";
-import { DEPTH_MAX, MalformedMessage } from "./malformed.ts";
+import { isInScalar, isSpace } from "./json.ts";
+import { DEPTH_MAX, notJson, tooDeep } from "./malformed.ts";
 import { type Bytes, LOOKED_THROUGH } from "./message.ts";
 
 export type ValueScan = {
@@ -91,7 +91,7 @@ export function createValueScan(): ValueScan {
 					ended = true;
 					return at;
 				}
-				if (!isScalar(byte)) throw broken();
+				if (!isInScalar(byte)) throw notJson();
 				at++;
 				continue;
 			}
@@ -101,33 +101,17 @@ export function createValueScan(): ValueScan {
 			else if (byte === OPEN_OBJECT) open(CLOSE_OBJECT);
 			else if (byte === OPEN_ARRAY) open(CLOSE_ARRAY);
 			else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
-				if (closers.pop() !== byte) throw broken();
+				if (closers.pop() !== byte) throw notJson();
 				if (closers.length === 0) {
 					ended = true;
 					return at;
 				}
-			} else if (closers.length === 0 && !isScalar(byte)) throw broken();
+			} else if (closers.length === 0 && !isInScalar(byte)) throw notJson();
 		}
 		return at;
 	};
 	const open = (closer: number): void => {
-		if (closers.push(closer) > DEPTH_MAX)
-			throw broken("the message is nested too deeply");
+		if (closers.push(closer) > DEPTH_MAX) throw tooDeep();
 	};
 	return { started: () => started, ended: () => ended, push };
-}
-
-function isScalar(byte: number): boolean {
-	return (
-		(byte >= 0x30 && byte <= 0x39) ||
-		(byte >= 0x61 && byte <= 0x7a) ||
-		byte === 0x2b ||
-		byte === 0x2d ||
-		byte === 0x2e ||
-		byte === 0x45
-	);
-}
-
-function broken(reason = "the message is not JSON"): MalformedMessage {
-	return new MalformedMessage(-32600, reason);
 }

@@ -152,7 +152,9 @@ export function createInput(deps: {
 				onNotification: (message) => {
 					if (!tellsOfVisit(message)) waiting.notify(message);
 				},
-				onQuestion: (question) => {
+				// What cannot be read fails here, and its server is told, not the client.
+				onQuestion: async ({ method, params }) => {
+					const question = { method, params: params && withoutId(params) };
 					const { promise, resolve } = Promise.withResolvers<Reply>();
 					questions.set(`q${++asked}`, { question, settle: resolve });
 					waiting.asked.resolve();
@@ -311,7 +313,7 @@ function questionsReply({ questions }: Parked, state: string): Reply {
 	const asked = [...questions].map(([key, { question }]) =>
 		join([
 			`${JSON.stringify(key)}:{"method":${JSON.stringify(question.method)}`,
-			...(question.params ? [',"params":', withoutId(question.params)] : []),
+			...(question.params ? [',"params":', question.params] : []),
 			"}",
 		]),
 	);

@@ -12,7 +12,7 @@
 import { join } from "../assembly.ts";
 import { CLOSE_OBJECT, COLON, COMMA, OPEN_OBJECT, QUOTE } from "../bytes.ts";
 import { isSpace } from "../json.ts";
-import { MalformedMessage } from "../malformed.ts";
+import { MalformedMessage, notJson } from "../malformed.ts";
 import { type Bytes, parseJson } from "../message.ts";
 import { createValueScan, type ValueScan } from "../value-scan.ts";
 
@@ -62,7 +62,7 @@ export function createCutter(id: string): Cutter {
 
 	const begin = (name: string): void => {
 		if (name === "result" || name === "error") {
-			if (member) throw broken("a response has one result or one error");
+			if (member) throw invalid("a response has one result or one error");
 			member = name;
 		}
 		key = name;
@@ -73,12 +73,12 @@ export function createCutter(id: string): Cutter {
 		const raw = take();
 		if (key === "id") {
 			if (idSeen || String.fromCharCode(...raw) !== id)
-				throw broken("the response is to another request");
+				throw invalid("the response is to another request");
 			idSeen = true;
 		}
 		if (key === "jsonrpc") {
 			if (versionSeen || parseJson(raw) !== "2.0")
-				throw broken('the message must say "jsonrpc": "2.0"');
+				throw invalid('the message must say "jsonrpc": "2.0"');
 			versionSeen = true;
 		}
 		value = null;
@@ -108,21 +108,21 @@ export function createCutter(id: string): Cutter {
 		switch (state) {
 			case "start":
 				if (byte !== OPEN_OBJECT)
-					throw broken("the message is not a JSON object");
+					throw invalid("the message is not a JSON object");
 				state = "key-or-end";
 				return;
 			case "key-or-end":
 			case "comma":
 				if (byte === CLOSE_OBJECT) state = "done";
 				else if (state === "comma" && byte === COMMA) state = "key";
-				else throw broken();
+				else throw notJson();
 				return;
 			case "colon":
-				if (byte !== COLON) throw broken();
+				if (byte !== COLON) throw notJson();
 				begin(key as string);
 				return;
 			default:
-				throw broken("there is text after the message");
+				throw new MalformedMessage(-32700, "there is text after the message");
 		}
 	};
 
@@ -152,12 +152,12 @@ export function createCutter(id: string): Cutter {
 			return out;
 		},
 		finish: () => {
-			if (state !== "done" || !member || !versionSeen) throw broken();
-			if (!idSeen) throw broken("the response does not say what it answers");
+			if (state !== "done" || !member || !versionSeen) throw notJson();
+			if (!idSeen) throw invalid("the response does not say what it answers");
 		},
 	};
 }
 
-function broken(reason = "the message is not JSON"): MalformedMessage {
+function invalid(reason: string): MalformedMessage {
 	return new MalformedMessage(-32600, reason);
 }

@@ -4,6 +4,7 @@ import { parseJson, toBytes } from "../../src/message.ts";
 import { wholeBody } from "../../src/upstream/reply.ts";
 import { closeAll, opened } from "../support/opened.ts";
 import {
+	legacyStart,
 	modernStart,
 	result,
 	startScripted,
@@ -80,5 +81,43 @@ test("a question in which a member stands twice is the server's fault to a legac
 	).rejects.toMatchObject({
 		code: -32603,
 		message: expect.stringContaining("the server's answer cannot be read"),
+	});
+});
+
+test("a legacy server's question in which a member stands twice is refused to the server, and no modern client hears of it", async () => {
+	const { promise: answered, resolve } = Promise.withResolvers<string>();
+	const twice = '{"elicitationId":"a","elicitationId":"b","message":"?"}';
+	const server = startScripted((asked) => {
+		const started = legacyStart(asked);
+		if (started) return started;
+		if (asked.method === undefined) {
+			resolve(asked.body);
+			return new Response(null, { status: 202 });
+		}
+		const events = async function* (): AsyncGenerator<string> {
+			yield `data: {"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":${twice}}\n\n`;
+			await answered;
+			yield `data: ${await result(asked, '{"content":[]}').text()}\n\n`;
+		};
+		return new Response(events() as unknown as ReadableStream, {
+			headers: { "content-type": "text/event-stream" },
+		});
+	});
+	const pool = startPool();
+	opened.push(pool, { close: server.stop });
+	const clock = { now: () => 0, nowMs: () => 0 };
+	const { park } = createInput({ vault: pool.vault, clock });
+	const call = {
+		method: "tools/call",
+		params: toBytes('{"name":"a"}'),
+		signal: new AbortController().signal,
+		asker: "ada",
+	};
+	const upstream = pool.upstream("asks", overHttp(server.url));
+	const reply = await park({ purpose: () => "ada's", upstream, call });
+	expect(parseJson(await wholeBody(reply.body))).toEqual({ content: [] });
+	expect(JSON.parse(await answered)).toMatchObject({
+		id: "q",
+		error: { code: -32603, message: "the client did not answer" },
 	});
 });
