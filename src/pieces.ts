@@ -10,6 +10,10 @@ export type Pieces = {
 	next(): Promise<Bytes | null>;
 	/** Lets go of the rest. */
 	cancel(): void;
+	/** How many bytes come in all, where that is known. */
+	readonly length?: number;
+	/** More than so many do not come, where that much is known. */
+	readonly atMost?: number;
 };
 
 /** The pieces with something in front and something behind. */

@@ -18,6 +18,8 @@ export class Answer {
 	readonly status: number;
 	/** The whole body, when it was there together with the head; null while it arrives. */
 	readonly whole: Bytes | null;
+	/** How long the body is, where the server says so of the body itself and not of a coding of it. */
+	readonly length: number | null;
 	readonly #head: AnswerHead;
 	#body: Pieces | null;
 
@@ -27,6 +29,8 @@ export class Answer {
 		const isPlain = coding === "identity";
 		this.status = head.status;
 		this.#head = head;
+		const { framing } = head;
+		this.length = isPlain && typeof framing === "number" ? framing : null;
 		this.whole = isPlain && body instanceof Uint8Array ? body : null;
 		if (this.whole) this.#body = null;
 		else

@@ -3,7 +3,6 @@
  *
  * @see RFC 9112 7.1
  */
-import { CR, LF } from "../bytes.ts";
 import type { Bytes } from "../message.ts";
 
 /** A piece up to this size is copied behind its length, so that it is one write. */
@@ -78,6 +77,16 @@ export class Outflow {
 		then?.();
 	}
 
+	/** Writes a piece as it is, behind the text that is held. */
+	writePiece(piece: Bytes): void {
+		if (this.#due !== "" && piece.length <= COPIED_BYTES_MAX) {
+			this.#writeFramed(piece, "");
+			return;
+		}
+		this.flush();
+		this.write(piece);
+	}
+
 	/** Has a text go out with the next piece. */
 	hold(text: string): void {
 		this.#due = text;
@@ -98,18 +107,23 @@ export class Outflow {
 			this.#due = "\r\n";
 			return;
 		}
-		const before = this.#due + size;
-		this.#due = "";
-		const bytes = Buffer.allocUnsafe(before.length + piece.length + 2);
-		const start = bytes.write(before, 0, "latin1");
-		bytes.set(piece, start);
-		bytes[start + piece.length] = CR;
-		bytes[start + piece.length + 1] = LF;
-		this.write(bytes);
+		this.#due += size;
+		this.#writeFramed(piece, "\r\n");
 	}
 
 	writeLastChunk(): void {
 		this.#writeBehindDue(LAST_CHUNK);
+	}
+
+	/** What is held, a piece, and what ends it, in one write. */
+	#writeFramed(piece: Bytes, end: string): void {
+		const before = this.#due;
+		this.#due = "";
+		const bytes = Buffer.allocUnsafe(before.length + piece.length + end.length);
+		const start = bytes.write(before, 0, "latin1");
+		bytes.set(piece, start);
+		bytes.write(end, start + piece.length, "latin1");
+		this.write(bytes);
 	}
 
 	#writeBehindDue(text: string): void {

@@ -512,9 +512,9 @@ export class ServerConnection implements Connection {
 		headers: HeaderLines,
 		pieces: Pieces,
 	): Promise<void> {
-		const isChunked = this.#heads.head?.isModern === true;
-		if (!isChunked) this.#isLast = true;
-		const framing = isChunked ? "chunked" : null;
+		const isModern = this.#heads.head?.isModern === true;
+		const framing = pieces.length ?? (isModern ? "chunked" : null);
+		if (framing === null) this.#isLast = true;
 		this.#outgoing = pieces;
 		const head = this.#headOf(status, headers, request.id, framing, 0);
 		this.#outflow.hold(latin1In(head, 0, head.length));
@@ -525,20 +525,24 @@ export class ServerConnection implements Connection {
 			try {
 				const first = pieces.next();
 				// Clients of a stream wait for its head.
-				if (!isChunked || Bun.peek.status(first) === "pending")
-					this.#outflow.flush();
+				if (Bun.peek.status(first) === "pending") this.#outflow.flush();
+				let sent = 0;
 				for (let piece = await first; piece; piece = await pieces.next()) {
 					if (this.#request !== request) return;
-					if (isChunked) this.#outflow.writeChunk(piece);
-					else this.#outflow.write(piece);
+					sent += piece.length;
+					if (sent > (pieces.length ?? sent)) throw misstated();
+					if (framing === "chunked") this.#outflow.writeChunk(piece);
+					else this.#outflow.writePiece(piece);
 					if (this.#outflow.isWaiting) await this.#written();
 				}
+				if (sent < (pieces.length ?? sent)) throw misstated();
 			} catch {
 				if (this.#request === request) this.destroy();
 				return;
 			}
 			if (this.#request !== request) return;
-			if (isChunked) this.#outflow.writeLastChunk();
+			if (framing === "chunked") this.#outflow.writeLastChunk();
+			else this.#outflow.flush();
 		}
 		this.#outgoing = null;
 		this.#outflow.whenWritten(this.#onFinished);
@@ -585,6 +589,11 @@ export class ServerConnection implements Connection {
 		this.#pause(false);
 		this.#socket.end();
 	}
+}
+
+/** A body that is not as long as it said ends its connection. */
+function misstated(): Error {
+	return new Error("a body is not as long as it was said to be");
 }
 
 /** Clients that end a body with a line of their own leave it before the next request. */

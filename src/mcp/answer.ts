@@ -3,12 +3,13 @@
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
 
+import { SPACE } from "../bytes.ts";
 import { Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { type HeaderLines, headerLines } from "../http1/header-lines.ts";
 import { type Later, PlainResponse } from "../http1/outgoing.ts";
 import type { Bytes } from "../message.ts";
-import { around } from "../pieces.ts";
+import { around, type Pieces } from "../pieces.ts";
 import {
 	ANSWER_END,
 	answerParts,
@@ -165,6 +166,32 @@ export function jsonResponse(
 		headers,
 		body instanceof Uint8Array
 			? answerParts(id, member, body)
-			: around(answerStart(id, member), body, ANSWER_END),
+			: streamed(answerStart(id, member), body),
 	);
 }
+
+/**
+ * A document around a body that still arrives. Where the body's greatest length is known, the document's is said ahead,
+ * which spares both sides the framing of every piece; white space fills up what the body is shorter.
+ */
+function streamed(start: Bytes, body: Pieces): Pieces {
+	const document = around(start, body, ANSWER_END);
+	return body.atMost === undefined
+		? document
+		: filled(document, start.length + body.atMost + ANSWER_END.length);
+}
+
+function filled(pieces: Pieces, length: number): Pieces {
+	let left = length;
+	return {
+		length,
+		next: async () => {
+			const piece = (await pieces.next()) ?? SPACES.subarray(0, left);
+			left -= piece.length;
+			return piece.length > 0 ? piece : null;
+		},
+		cancel: () => pieces.cancel(),
+	};
+}
+
+const SPACES = new Uint8Array(64 * 1024).fill(SPACE);

@@ -28,7 +28,7 @@ type RpcResponse = Extract<Message, { kind: "response" }>;
 
 /** Reads a JSON answer to the request of this id. @throws LinkError */
 export function readJson(answer: Answer, id: number): Reply | Promise<Reply> {
-	return answer.whole ? readWhole(answer.whole, id) : readLong(answer.body, id);
+	return answer.whole ? readWhole(answer.whole, id) : readLong(answer, id);
 }
 
 function readWhole(bytes: Bytes, id: number): Reply {
@@ -120,7 +120,8 @@ export function discard(answer: Answer): void {
 	answer.body.cancel();
 }
 
-async function readLong(pieces: Pieces, id: number): Promise<Reply> {
+async function readLong(answer: Answer, id: number): Promise<Reply> {
+	const { body: pieces, length } = answer;
 	const cutter = createCutter(String(id));
 	const parts: Bytes[] = [];
 	let held = 0;
@@ -145,7 +146,10 @@ async function readLong(pieces: Pieces, id: number): Promise<Reply> {
 	}
 	return {
 		member: cutter.member() as Reply["member"],
-		body: restOf(pieces, cutter, parts),
+		body: {
+			...restOf(pieces, cutter, parts),
+			...(length !== null && { atMost: length }),
+		},
 	};
 }
 
