@@ -1,7 +1,18 @@
 /** Answers that are streams: each piece in its time, broken, braked, and let go when the client goes. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { NO_HEADERS } from "../../src/http1/header-lines.ts";
+import { PlainResponse } from "../../src/http1/outgoing.ts";
+import type { Pieces } from "../../src/pieces.ts";
 import { until } from "../support/until.ts";
-import { chunkedHead, facing, get, leaveAll, pathOf, post } from "./facing.ts";
+import {
+	chunkedHead,
+	type Facing,
+	facing,
+	get,
+	leaveAll,
+	pathOf,
+	post,
+} from "./facing.ts";
 import {
 	BRAKED_BYTES_MAX,
 	endless,
@@ -347,6 +358,59 @@ describe("the signal of a request", () => {
 		for (const body of ["first", "next", "next"])
 			expect((await client.answer()).body).toBe(body);
 		expect((signal as AbortSignal | null)?.aborted).toBe(false);
+	});
+});
+
+describe("a stream that says its length", () => {
+	/** Pieces that say what they may not keep to. */
+	const saying = (length: number, ...pieces: readonly string[]): Pieces => {
+		const left = pieces.map((piece) => Buffer.from(piece));
+		return { length, next: async () => left.shift() ?? null, cancel: () => {} };
+	};
+	const answering = (pieces: () => Pieces): Facing =>
+		facing(() => new PlainResponse(200, NO_HEADERS, pieces()));
+
+	test("comes without chunks, and the connection is kept, for HTTP/1.0 too where it asks", async () => {
+		const large = "x".repeat(100_000);
+		const server = answering(() => saying(100_005, "one, ", large));
+		const client = await server.dial();
+		for (const request of [
+			get("/"),
+			"GET / HTTP/1.0\r\nHost: gate.test\r\nConnection: keep-alive\r\n\r\n",
+			get("/"),
+		]) {
+			client.send(request);
+			const { header, body } = await client.answer();
+			expect(header("content-length")).toBe("100005");
+			expect(header("transfer-encoding")).toBe(null);
+			expect(body).toBe(`one, ${large}`);
+		}
+	});
+
+	test("and is longer or shorter ends its connection, so that nobody takes it for whole", async () => {
+		for (const pieces of [["hello"], ["hello", " world!"], ["hello world!"]]) {
+			const server = answering(() => saying(11, ...pieces));
+			const client = await server.dial();
+			client.send(get("/"));
+			await expect(client.answer()).rejects.toThrow();
+		}
+	});
+
+	test("has no body for HEAD, and none of its pieces are read", async () => {
+		let isCancelled = false;
+		const server = answering(() => ({
+			...saying(5, "hello"),
+			cancel: () => {
+				isCancelled = true;
+			},
+		}));
+		const client = await server.dial();
+		client.send(get("/").replace("GET", "HEAD") + get("/"));
+		expect((await client.take("\r\n\r\n")).toLowerCase()).toContain(
+			"content-length: 5\r\n",
+		);
+		expect((await client.answer()).body).toBe("hello");
+		expect(isCancelled).toBe(true);
 	});
 });
 

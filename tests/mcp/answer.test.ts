@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { isParts, type PlainResponse } from "../../src/http1/outgoing.ts";
-import { answer as answerIn } from "../../src/mcp/answer.ts";
+import { answer as answerIn, type Manner } from "../../src/mcp/answer.ts";
 import { toBytes } from "../../src/message.ts";
 import { piecesOf, readableOf } from "../../src/pieces.ts";
 import type { Reply } from "../../src/upstream/upstream.ts";
@@ -8,22 +8,28 @@ import type { Reply } from "../../src/upstream/upstream.ts";
 const OK: Reply = { member: "result", body: toBytes('{"n":1}') };
 const NOTE = toBytes('{"jsonrpc":"2.0",\n"method":"notifications/progress"}');
 
+const MANNER: Omit<Manner, "reply"> = {
+	id: '"a"',
+	streams: true,
+	failed: (error) => {
+		throw error;
+	},
+	onEnd: () => {},
+	statusOf: () => 200,
+	onGone: () => {},
+	trackOn: (connection) => connection,
+};
+
 async function answer(
 	run: (notify: (message: Uint8Array) => void) => Promise<Reply>,
 	streams = true,
 	onGone = (): void => {},
 ): Promise<Response> {
 	const answered = await answerIn({
-		id: '"a"',
+		...MANNER,
 		streams,
 		reply: (client) => run((message) => client.notify(message)),
-		failed: (error) => {
-			throw error;
-		},
-		onEnd: () => {},
-		statusOf: () => 200,
 		onGone,
-		trackOn: (connection) => connection,
 	});
 	return asResponse(answered);
 }
@@ -92,6 +98,30 @@ test("a streamed result is passed on as it comes", async () => {
 		id: "a",
 		result: { text: "a".repeat(100) },
 	});
+});
+
+test("a streamed result that is no longer than it says has its length said ahead, filled up with white space", async () => {
+	for (const spare of [0, 1, 100, 200_000]) {
+		const text = '{"text":"a"}';
+		const parts = [toBytes(text)];
+		const answered = await answerIn({
+			...MANNER,
+			reply: () => ({
+				member: "result",
+				body: {
+					next: async () => parts.shift() ?? null,
+					cancel: () => {},
+					atMost: text.length + spare,
+				},
+			}),
+		});
+		const { length } = answered.body;
+		const whole = await asResponse(answered).text();
+		expect(whole.length).toBe(length as number);
+		expect(whole).toBe(
+			`{"jsonrpc":"2.0","id":"a","result":${text}}${" ".repeat(spare)}`,
+		);
+	}
 });
 
 test("a long result arrives whole, whatever its length", async () => {
