@@ -39,7 +39,7 @@ import type { Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
 import { LIST_OF, refuseCursor } from "./modern.ts";
 import type { Incoming } from "./request.ts";
-import type { Routed } from "./router.ts";
+import type { Routed } from "./routed.ts";
 import { errorReply, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
 import type { Session } from "./session.ts";

@@ -18,7 +18,7 @@ import type { Envelope } from "./envelope.ts";
 import { SUPPORTED_REVISIONS } from "./era.ts";
 import { LIST_TTL_MS, type Merged } from "./lists.ts";
 import { mayShow, parseLevel } from "./logging.ts";
-import type { Routed } from "./router.ts";
+import type { Routed } from "./routed.ts";
 import { asRpcError, RpcError, resultReply } from "./rpc.ts";
 import { selfOf } from "./self.ts";
 import {

@@ -5,26 +5,18 @@
  * out. Names are cut into the bytes; arguments and results are never re-serialised.
  */
 import type { Abortable } from "../abort.ts";
-import { bufferOf } from "../assembly.ts";
 import type { Clock } from "../clock.ts";
-import { SallyportError } from "../errors.ts";
-import type { HttpRequest } from "../http1/incoming.ts";
 import type { Log } from "../log.ts";
 import {
 	type Bytes,
-	holds,
 	memberOf,
 	parseJson,
 	textOf,
 	toBytes,
 } from "../message.ts";
 import { type Era, RPC } from "../protocol.ts";
-import type { CallRecord, CallRecorder } from "../store/calls.ts";
-import { SHARED } from "../store/secrets.ts";
+import type { CallRecorder } from "../store/calls.ts";
 import type { Server } from "../store/servers.ts";
-import { type ParamHeaders, paramHeadersOf } from "../upstream/mirror.ts";
-import { NeedsPerson } from "../upstream/needs-person.ts";
-import { wholeBody } from "../upstream/reply.ts";
 import { type ReplyTo, replied, tell } from "../upstream/reply-to.ts";
 import type {
 	ListKind,
@@ -33,46 +25,26 @@ import type {
 	Upstream,
 	Upstreams,
 } from "../upstream/upstream.ts";
-import { adaptResult, withPrivateCache } from "./adapt.ts";
-import { askFrom, questionsFrom } from "./asking.ts";
+import { adaptResult } from "./adapt.ts";
+import { askFrom } from "./asking.ts";
 import { isAskable } from "./capabilities.ts";
 import { type Description, describe } from "./description.ts";
-import { requireMirrored } from "./era.ts";
-import { exposeResult, mayHoldUris } from "./exposure.ts";
-import { type Ask, type Input, inputRequired } from "./input.ts";
+import type { Input } from "./input.ts";
 import { createLists, type Merged } from "./lists.ts";
 import { loggedBy } from "./logging.ts";
-import { pagesAsked } from "./pages.ts";
 import type { Pins } from "./pins.ts";
-import { READ_MORE_NAMES, type Results, resultLimit } from "./results.ts";
-import { asServersFault, explain, RpcError, toolErrorReply } from "./rpc.ts";
-import type { Entry, Shapes } from "./shape.ts";
-import { withObjectResult, wrapsOutput } from "./structured.ts";
+import type { Results } from "./results.ts";
+import { mayHoldState, purposeOf, type Routed } from "./routed.ts";
+import { Routing, type Ways } from "./routing.ts";
+import { RpcError } from "./rpc.ts";
+import { Sent } from "./sent.ts";
+import type { Shapes } from "./shape.ts";
 import { type Listings, ownerOf, type Target, targetOf } from "./target.ts";
-import { asTaskCall, listTasks, type TaskCall } from "./task-calls.ts";
+import { asTaskCall, listTasks } from "./task-calls.ts";
 import type { Task, Tasks } from "./tasks.ts";
-import type { End, Ties } from "./ties.ts";
+import type { Ties } from "./ties.ts";
 import type { View } from "./view.ts";
 import type { Visit, Visits } from "./visits.ts";
-
-/** A request to be routed. */
-export type Routed = {
-	readonly era: Era;
-	readonly method: string;
-	readonly params: Bytes | null;
-	readonly signal: Abortable;
-	readonly onNotification: (message: Bytes) => void;
-	/** Asks the user of a legacy client; null when that cannot be. A modern client is asked by its answer. */
-	readonly ask: Ask | null;
-	/** The legacy session, or empty. */
-	readonly session: string;
-	/** The raw JSON of the log level that the client wants, or null. */
-	readonly logLevel: string | null;
-	/** The headers of a modern request, in which a tool may want some of its arguments repeated. */
-	readonly headers?: HttpRequest["headers"];
-	/** The legacy client outside this call, where it may have to be told something then. */
-	readonly end?: End | null;
-};
 
 export type Router = {
 	/** The entries of a list as this view shows them, and how long they are good for. */
@@ -219,13 +191,7 @@ export function createRouter(deps: {
 		);
 	};
 
-	/** Sends the call to its target. It fails with RpcError, SallyportError, and NeedsPerson when only the caller can help. */
-	const forward = (
-		view: View,
-		routed: Routed,
-		target: Target,
-		to: ReplyTo,
-	): void => {
+	const forward: Ways["forward"] = (view, routed, target, to) => {
 		try {
 			if (target.refusal) throw target.refusal;
 			const upstream = askedOf(view, target);
@@ -270,12 +236,7 @@ export function createRouter(deps: {
 		converse(view, call.routed, call.target, upstream, era, sent);
 	};
 
-	/** A page of a result that was kept, when that is what is called; null for any other call. */
-	const readOn = async (
-		view: View,
-		routed: Routed,
-		params: Bytes,
-	): Promise<Reply | null> => {
+	const readOn: Ways["readOn"] = async (view, routed, params) => {
 		const name = memberOf(params, 0, "name");
 		const own = name && (await lists.readMoreName(view));
 		if (!own || parseJson(params, name) !== own) return null;
@@ -293,13 +254,12 @@ export function createRouter(deps: {
 		return adaptResult(routed, "legacy", reply);
 	};
 
-	/** The reply, or the first page of it. */
-	const limited = async (
-		view: View,
-		{ server }: Target,
-		limitBytes: number,
-		reply: Reply,
-	): Promise<Reply> => {
+	const limited: Ways["limited"] = async (
+		view,
+		{ server },
+		limitBytes,
+		reply,
+	) => {
 		const name = await lists.readMoreName(view);
 		return name === null
 			? reply
@@ -311,13 +271,13 @@ export function createRouter(deps: {
 		shapeOf: lists.forCall,
 		openTask: deps.tasks.open,
 	};
-	const record = (
-		{ caller: { userId, clientId } }: View,
-		{ method }: Routed,
-		{ server, name }: Target,
-		startedMs: number,
-		outcome: CallRecord["outcome"],
-	): void =>
+	const record: Ways["record"] = (
+		{ caller: { userId, clientId } },
+		{ method },
+		{ server, name },
+		startedMs,
+		outcome,
+	) =>
 		deps.calls.record({
 			userId,
 			clientId,
@@ -328,16 +288,7 @@ export function createRouter(deps: {
 			durationMs: deps.clock.nowMs() - startedMs,
 		});
 
-	/**
-	 * The target's answer once its person has done what only they can do.
-	 * @param need what it failed with just now; null: it comes back with what was asked before
-	 */
-	const visited = (
-		view: View,
-		routed: Routed,
-		target: Target,
-		need: NeedsPerson | null,
-	): Promise<Reply> => {
+	const visited: Ways["visited"] = (view, routed, target, need) => {
 		let failed = need;
 		let isAgain = need !== null;
 		return deps.visits.through(
@@ -419,294 +370,6 @@ export function createRouter(deps: {
 	};
 }
 
-/** Methods whose result a tool wrote. */
-const PAGED: ReadonlySet<string> = new Set(["tools/call", "tasks/result"]);
-/** A call to read on is small. */
-const READ_ON_BYTES_MAX = 4096;
-
-/** Whether a call may be one to read on: looked at without parsing, because every call is. */
-function mayReadOn(params: Bytes | null): params is Bytes {
-	return (
-		params !== null &&
-		params.length <= READ_ON_BYTES_MAX &&
-		holds(params, READ_MORE)
-	);
-}
-
-/** What each of its names ends with. */
-const READ_MORE = Buffer.from(READ_MORE_NAMES[0]);
-
-/** The ways of the router, as a request on its way must know them. */
-type Ways = {
-	readonly readOn: (
-		view: View,
-		routed: Routed,
-		params: Bytes,
-	) => Promise<Reply | null>;
-	readonly find: (view: View, routed: Routed) => Target | Promise<Target>;
-	readonly forward: (
-		view: View,
-		routed: Routed,
-		target: Target,
-		to: ReplyTo,
-	) => void;
-	readonly visited: (
-		view: View,
-		routed: Routed,
-		target: Target,
-		need: NeedsPerson | null,
-	) => Promise<Reply>;
-	readonly limited: (
-		view: View,
-		target: Target,
-		limitBytes: number,
-		reply: Reply,
-	) => Promise<Reply>;
-	readonly nowMs: () => number;
-	readonly record: (
-		view: View,
-		routed: Routed,
-		target: Target,
-		startedMs: number,
-		outcome: CallRecord["outcome"],
-	) => void;
-};
-
-/** One request, until its reply is known and recorded. A class, because every call makes one. */
-class Routing implements ReplyTo {
-	readonly #ways: Ways;
-	readonly #view: View;
-	readonly #routed: Routed;
-	readonly #to: ReplyTo;
-	#target: Target | null = null;
-	#startedMs = 0;
-	/** Its person was sent somewhere once, and is not again. */
-	#isVisited: boolean;
-
-	constructor(ways: Ways, view: View, routed: Routed, to: ReplyTo) {
-		this.#ways = ways;
-		this.#view = view;
-		this.#routed = routed;
-		this.#to = to;
-		this.#isVisited = isComingBack(routed);
-	}
-
-	begin(): void {
-		const { method, params } = this.#routed;
-		if (method === "tools/call" && mayReadOn(params)) void this.#readOn(params);
-		else this.#find();
-	}
-
-	async #readOn(params: Bytes): Promise<void> {
-		try {
-			const page = await this.#ways.readOn(this.#view, this.#routed, params);
-			if (page) this.#to.onReply(page);
-			else this.#find();
-		} catch (error) {
-			this.#to.onFailure(error);
-		}
-	}
-
-	#find(): void {
-		try {
-			const target = this.#ways.find(this.#view, this.#routed);
-			if (target instanceof Promise) void this.#await(target);
-			else this.#goTo(target);
-		} catch (error) {
-			this.#to.onFailure(error);
-		}
-	}
-
-	async #await(target: Promise<Target>): Promise<void> {
-		try {
-			this.#goTo(await target);
-		} catch (error) {
-			this.#to.onFailure(error);
-		}
-	}
-
-	/** @throws RpcError for a modern client whose headers do not say what the tool wants in them */
-	#goTo(target: Target): void {
-		const view = this.#view;
-		const routed = this.#routed;
-		if (routed.headers && target.entry)
-			requireMirrored(routed.params, markedBy(target.entry), routed.headers);
-		this.#target = target;
-		this.#startedMs = this.#ways.nowMs();
-		if (this.#isVisited)
-			tell(this.#ways.visited(view, routed, target, null), this);
-		else this.#ways.forward(view, routed, target, this);
-	}
-
-	onReply(whole: Reply): void {
-		const target = this.#target as Target;
-		const limitBytes = PAGED.has(this.#routed.method)
-			? resultLimit(this.#view, target.server)
-			: null;
-		if (limitBytes === null) this.#end(whole);
-		else void this.#limit(target, limitBytes, whole);
-	}
-
-	async #limit(
-		target: Target,
-		limitBytes: number,
-		whole: Reply,
-	): Promise<void> {
-		let reply: Reply;
-		try {
-			reply = await this.#ways.limited(this.#view, target, limitBytes, whole);
-		} catch (error) {
-			this.#fail(error);
-			return;
-		}
-		this.#end(reply);
-	}
-
-	onFailure(error: unknown): void {
-		if (!(error instanceof NeedsPerson) || this.#isVisited) {
-			this.#fail(error);
-			return;
-		}
-		this.#isVisited = true;
-		const target = this.#target as Target;
-		tell(this.#ways.visited(this.#view, this.#routed, target, error), this);
-	}
-
-	#end(reply: Reply): void {
-		this.#record(outcomeOf(this.#routed.method, reply));
-		this.#to.onReply(reply);
-	}
-
-	#fail(error: unknown): void {
-		const { method, signal } = this.#routed;
-		this.#record(signal.aborted ? "cancelled" : "error");
-		// A tool that cannot be reached is something the model should read, not a fault of the protocol.
-		if (
-			method === "tools/call" &&
-			error instanceof SallyportError &&
-			error.code !== "internal"
-		) {
-			const reply = toolErrorReply(explain(error));
-			this.#to.onReply(adaptResult(this.#routed, "legacy", reply));
-		} else this.#to.onFailure(error);
-	}
-
-	#record(outcome: CallRecord["outcome"]): void {
-		const target = this.#target as Target;
-		this.#ways.record(
-			this.#view,
-			this.#routed,
-			target,
-			this.#startedMs,
-			outcome,
-		);
-	}
-}
-
-/** What must be known of a call when its answer comes. */
-type Sending = {
-	readonly view: View;
-	readonly routed: Routed;
-	readonly target: Target;
-	readonly upstream: Upstream;
-	readonly era: Era;
-	readonly finish: TaskCall["finish"];
-};
-
-/** A call that was sent, and whose answer is put into its client's words. A class, because every call makes one. */
-class Sent implements ReplyTo {
-	readonly #input: Input;
-	readonly #sending: Sending;
-	readonly #to: ReplyTo;
-
-	constructor(input: Input, sending: Sending, to: ReplyTo) {
-		this.#input = input;
-		this.#sending = sending;
-		this.#to = to;
-	}
-
-	onReply(answer: Reply): void {
-		let reply: Reply | Promise<Reply>;
-		try {
-			reply = finished(this.#sending, this.#sealed(answer));
-		} catch (error) {
-			this.#to.onFailure(asServersFault(error));
-			return;
-		}
-		if (reply instanceof Promise) tell(reply.catch(unreadable), this.#to);
-		else this.#to.onReply(reply);
-	}
-
-	onFailure(error: unknown): void {
-		this.#to.onFailure(error);
-	}
-
-	/** What a modern server wants back from a modern client is for that client alone. */
-	#sealed(answer: Reply): Reply {
-		const { view, routed, target, era } = this.#sending;
-		if (routed.era === "legacy" || era === "legacy" || !inputRequired(answer))
-			return answer;
-		const { server, name } = target;
-		const purpose = purposeOf(view, routed.method, server, name);
-		return this.#input.sealed(answer, purpose);
-	}
-}
-
-function unreadable(error: unknown): never {
-	throw asServersFault(error);
-}
-
-/** What an answer comes to, once whatever is sealed in it is. */
-function finished(sent: Sending, answer: Reply): Reply | Promise<Reply> {
-	const { view, routed, upstream, finish } = sent;
-	const mayHaveUris =
-		view.only === null && mayHoldUris(routed.method) && hasResources(upstream);
-	return finish || mayHaveUris
-		? finishedWhole(sent, answer, mayHaveUris)
-		: worded(sent, answer);
-}
-
-/** The same of one in which ids of tasks or addresses of resources are to be written anew. */
-async function finishedWhole(
-	sent: Sending,
-	answer: Reply,
-	mayHaveUris: boolean,
-): Promise<Reply> {
-	const { routed, target, finish } = sent;
-	const reply = finish ? await finish(answer) : answer;
-	if (!mayHaveUris || reply.member === "error") return worded(sent, reply);
-	const body = exposeResult(
-		target.server.slug,
-		await wholeBody(reply.body),
-		routed.method === "tasks/get",
-	);
-	return worded(sent, { ...reply, body });
-}
-
-/** The reply as the client's era, and the endpoint, want it said. */
-function worded(
-	{ view, routed, era, target: { server, name }, upstream }: Sending,
-	reply: Reply,
-): Reply | Promise<Reply> {
-	const { method } = routed;
-	const paged =
-		routed.era === "modern" && era === "legacy"
-			? pagesAsked(reply, view.capabilities)
-			: reply;
-	const mayAsk = era === "modern" || paged.isQuestion;
-	const asked =
-		mayAsk && !view.only ? questionsFrom(server.slug, paged) : paged;
-	const adapted = adaptResult(routed, era, asked);
-	if (method === "resources/read" && upstream.identity !== SHARED)
-		return withPrivateCache(adapted);
-	return method === "tools/call" && routed.era === "legacy" && era === "modern"
-		? withObjectResult(
-				adapted,
-				wrapsOutput(upstream.lastList("tools") ?? [], name ?? ""),
-			)
-		: adapted;
-}
-
 /** A request whose notifications and questions say which server they are from. */
 function saidBy(slug: string, routed: Routed): Routed {
 	return {
@@ -714,60 +377,6 @@ function saidBy(slug: string, routed: Routed): Routed {
 		onNotification: (message) => routed.onNotification(loggedBy(slug, message)),
 		ask: routed.ask && askFrom(slug, routed.ask),
 	};
-}
-
-/** The arguments of tools that travel as headers, found once for as long as the tool is the same. */
-const marks = new WeakMap<Entry, ParamHeaders>();
-
-function markedBy(entry: Entry): ParamHeaders {
-	const known = marks.get(entry);
-	if (known) return known;
-	const found = paramHeadersOf(entry.bytes) ?? [];
-	marks.set(entry, found);
-	return found;
-}
-
-function hasResources(upstream: Upstream): boolean {
-	return upstream.knownFacts()?.capabilities["resources"] !== undefined;
-}
-
-function outcomeOf(method: string, reply: Reply): CallRecord["outcome"] {
-	if (reply.member === "error") return "error";
-	return isToolError(method, reply) ? "tool_error" : "ok";
-}
-
-/** `"isError":true` in a small result; a large one is not read for the record's sake. */
-function isToolError(method: string, { body }: Reply): boolean {
-	return (
-		method === "tools/call" &&
-		body instanceof Uint8Array &&
-		body.length < 4096 &&
-		holds(body, IS_ERROR) &&
-		/"isError"\s*:\s*true/.test(bufferOf(body).toString("latin1"))
-	);
-}
-
-const IS_ERROR = Buffer.from('"isError"');
-
-/** A call that was answered with a question of ours, perhaps, and comes back with what its client kept for it. */
-function isComingBack({ era, params }: Routed): boolean {
-	return era === "modern" && params !== null && mayHoldState(params);
-}
-
-function mayHoldState(params: Bytes): boolean {
-	return holds(params, REQUEST_STATE);
-}
-
-const REQUEST_STATE = Buffer.from("requestState");
-
-/** Whose call it is: what is sealed for one opens for no other. */
-function purposeOf(
-	{ caller: { userId, clientId } }: View,
-	method: string,
-	server: Server,
-	name: string | null,
-): string {
-	return JSON.stringify([userId, clientId, server.id, method, name]);
 }
 
 /** Who asks, where no session says it. */

@@ -13,7 +13,7 @@ import { runsTasks } from "../upstream/tasks.ts";
 import type { Reply, ServerFacts, Upstream } from "../upstream/upstream.ts";
 import type { Ask } from "./input.ts";
 import { carriesTasks } from "./lists.ts";
-import type { Routed } from "./router.ts";
+import type { Routed } from "./routed.ts";
 import { asRpcError, RpcError } from "./rpc.ts";
 import type { Target } from "./target.ts";
 import {
