@@ -71,15 +71,17 @@ export function measure(
 	};
 }
 
-/** Every target is loaded for so long before it is measured: compilers work while a program does. */
+/** Every target is loaded for so long before it is measured, and well: compilers work by how much a program has done. */
 const WARM_UP_SECONDS = QUICK ? 1 : 3;
+const BUSY = 16;
 
 /** Medians of interleaved rounds, of programs that are warm: A B C A B C …. */
 export function interleaved(
 	targets: readonly Target[],
 	connections: number,
 ): readonly Sample[] {
-	for (const target of targets) measure(target, connections, WARM_UP_SECONDS);
+	for (const target of targets)
+		measure(target, Math.max(connections, BUSY), WARM_UP_SECONDS);
 	const samples = targets.map((): Sample[] => []);
 	for (let round = 0; round < ROUNDS; round++)
 		for (const [at, target] of targets.entries())
