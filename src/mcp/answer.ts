@@ -186,12 +186,14 @@ function filled(pieces: Pieces, length: number): Pieces {
 	return {
 		length,
 		next: async () => {
-			const piece = (await pieces.next()) ?? SPACES.subarray(0, left);
-			left -= piece.length;
-			return piece.length > 0 ? piece : null;
+			const piece = await pieces.next();
+			if (!piece && left === 0) return null;
+			const filling = piece ?? SPACES.subarray(0, left);
+			left -= filling.length;
+			return filling;
 		},
 		cancel: () => pieces.cancel(),
 	};
 }
 
-const SPACES = new Uint8Array(64 * 1024).fill(SPACE);
+const SPACES = new Uint8Array(4096).fill(SPACE);

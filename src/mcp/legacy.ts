@@ -19,6 +19,7 @@ import {
 	LEGACY_TASKS_REVISION,
 	RPC,
 } from "../protocol.ts";
+import { wrapAnswer } from "../upstream/envelope.ts";
 import type { Reply } from "../upstream/upstream.ts";
 import {
 	answer,
@@ -245,13 +246,13 @@ export function legacyStream(
 
 /** The answer to a call whose stream is not there any more: the gateway was restarted, or it is too long ago. */
 function lostAnswer(callId: string): Bytes {
-	const { body } = errorReply(
+	const { member, body } = errorReply(
 		new RpcError(
 			RPC.internalError,
 			"the answer to this call is lost: look whether it was done, or call again",
 		),
 	);
-	return join([`{"jsonrpc":"2.0","id":${callId},"error":`, body as Bytes, "}"]);
+	return wrapAnswer(callId, member, body as Bytes);
 }
 
 /** DELETE: the client is done. */

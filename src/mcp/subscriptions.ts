@@ -18,6 +18,7 @@ import {
 	withoutMember,
 } from "../message.ts";
 import { META } from "../protocol.ts";
+import { wrapAnswer } from "../upstream/envelope.ts";
 import type {
 	ListKind,
 	Upstream,
@@ -185,8 +186,10 @@ export function createSubscriptions(deps: {
 				// A modern stream ends with the result of its `listen` request.
 				if (wish.subscriptionId !== null)
 					stream.send(
-						toBytes(
-							`{"jsonrpc":"2.0","id":${wish.subscriptionId},"result":{"resultType":"complete"}}`,
+						wrapAnswer(
+							wish.subscriptionId,
+							"result",
+							'{"resultType":"complete"}',
 						),
 					);
 				stream.end();

@@ -71,9 +71,7 @@ export class SigningEgress implements KeptEgress {
 	openClient(url: string): HttpClient {
 		const client = this.#egress.openClient(url);
 		// Whether anybody signs in here is known since this was dialled: when it changes, it is dialled anew.
-		return this.#server.signsIn
-			? new SignedClient(this, client)
-			: new UnsignedClient(this, client);
+		return new BearerClient(this, client, this.#server.signsIn);
 	}
 
 	/** Looks at the answer to a request without a token. @throws NeedsPerson when it says where to get one */
@@ -234,35 +232,22 @@ export class SigningEgress implements KeptEgress {
 	}
 }
 
-class SignedClient implements HttpClient {
+/** Requests to a service: signed where people sign in, and else listened to for whether they have to. */
+class BearerClient implements HttpClient {
 	readonly #by: SigningEgress;
 	readonly #client: HttpClient;
+	readonly #signs: boolean;
 
-	constructor(by: SigningEgress, client: HttpClient) {
+	constructor(by: SigningEgress, client: HttpClient, signs: boolean) {
 		this.#by = by;
 		this.#client = client;
+		this.#signs = signs;
 	}
 
 	send(request: Request1, to: AnswerTo): Exchange {
-		return new Signed(this.#by, this.#client, request, to);
-	}
-
-	close(): void {
-		this.#client.close();
-	}
-}
-
-class UnsignedClient implements HttpClient {
-	readonly #by: SigningEgress;
-	readonly #client: HttpClient;
-
-	constructor(by: SigningEgress, client: HttpClient) {
-		this.#by = by;
-		this.#client = client;
-	}
-
-	send(request: Request1, to: AnswerTo): Exchange {
-		return this.#client.send(request, new Unsigned(this.#by, to));
+		return this.#signs
+			? new Signed(this.#by, this.#client, request, to)
+			: this.#client.send(request, new Unsigned(this.#by, to));
 	}
 
 	close(): void {

@@ -1,5 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
-import { createInput } from "../../src/mcp/input.ts";
+import {
+	createInput,
+	type Input,
+	type Interactive,
+} from "../../src/mcp/input.ts";
 import { parseJson, toBytes } from "../../src/message.ts";
 import { wholeBody } from "../../src/upstream/reply.ts";
 import { closeAll, opened } from "../support/opened.ts";
@@ -7,11 +11,35 @@ import {
 	legacyStart,
 	modernStart,
 	result,
+	type ScriptedServer,
 	startScripted,
 } from "../support/scripted-server.ts";
 import { overHttp, startPool } from "../support/upstreams.ts";
 
 afterEach(closeAll);
+
+/** Ada's call of a tool of this server, and what asks for it. */
+function interactiveWith(server: ScriptedServer): {
+	readonly input: Input;
+	readonly call: Interactive;
+} {
+	const pool = startPool();
+	opened.push(pool, { close: server.stop });
+	const clock = { now: () => 0, nowMs: () => 0 };
+	return {
+		input: createInput({ vault: pool.vault, clock }),
+		call: {
+			purpose: () => "ada's",
+			upstream: pool.upstream("asks", overHttp(server.url)),
+			call: {
+				method: "tools/call",
+				params: toBytes('{"name":"a"}'),
+				signal: new AbortController().signal,
+				asker: "ada",
+			},
+		},
+	};
+}
 
 test("SEP-2322: a server's requestState is sealed for one call of one client, for ten minutes, and comes back byte for byte", async () => {
 	const inner = '"\\u0073tate 1.0"';
@@ -65,20 +93,8 @@ test("a question in which a member stands twice is the server's fault to a legac
 				'{"resultType":"input_required","inputRequests":{},"inputRequests":{}}',
 			),
 	);
-	const pool = startPool();
-	opened.push(pool, { close: server.stop });
-	const clock = { now: () => 0, nowMs: () => 0 };
-	const { fulfil } = createInput({ vault: pool.vault, clock });
-	const call = {
-		method: "tools/call",
-		params: toBytes('{"name":"a"}'),
-		signal: new AbortController().signal,
-		asker: "ada",
-	};
-	const upstream = pool.upstream("asks", overHttp(server.url));
-	await expect(
-		fulfil({ purpose: () => "ada's", upstream, call }, null),
-	).rejects.toMatchObject({
+	const { input, call } = interactiveWith(server);
+	await expect(input.fulfil(call, null)).rejects.toMatchObject({
 		code: -32603,
 		message: expect.stringContaining("the server's answer cannot be read"),
 	});
@@ -103,18 +119,8 @@ test("a legacy server's question in which a member stands twice is refused to th
 			headers: { "content-type": "text/event-stream" },
 		});
 	});
-	const pool = startPool();
-	opened.push(pool, { close: server.stop });
-	const clock = { now: () => 0, nowMs: () => 0 };
-	const { park } = createInput({ vault: pool.vault, clock });
-	const call = {
-		method: "tools/call",
-		params: toBytes('{"name":"a"}'),
-		signal: new AbortController().signal,
-		asker: "ada",
-	};
-	const upstream = pool.upstream("asks", overHttp(server.url));
-	const reply = await park({ purpose: () => "ada's", upstream, call });
+	const { input, call } = interactiveWith(server);
+	const reply = await input.park(call);
 	expect(parseJson(await wholeBody(reply.body))).toEqual({ content: [] });
 	expect(JSON.parse(await answered)).toMatchObject({
 		id: "q",
