@@ -141,7 +141,7 @@ const DOORS: readonly {
 	{
 		effect: "outgoing connections",
 		pattern: /Bun\.connect/,
-		allowed: ["src/http1/client-connection.ts"],
+		allowed: ["src/http1/client-connection.ts", "src/upstream/pipes.ts"],
 	},
 	{
 		effect: "listening",
@@ -167,6 +167,7 @@ const DOORS: readonly {
 			"src/tls/listeners.ts",
 			"src/tls/given-files.ts",
 			"src/upstream/child.ts",
+			"src/upstream/pipes.ts",
 			"src/cli/input.ts",
 			"src/cli/output.ts",
 			"src/cli/backups.ts",

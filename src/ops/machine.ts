@@ -5,10 +5,11 @@
  *
  * @see landlock_create_ruleset(2), adjtimex(2)
  */
-import { dlopen, FFIType } from "bun:ffi";
+import { FFIType } from "bun:ffi";
 import { readdirSync, statfsSync, statSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { SallyportError } from "../errors.ts";
+import { openLibc } from "../libc.ts";
 import { readKek } from "../vault.ts";
 
 export type MachineFacts = {
@@ -33,7 +34,6 @@ export type MachineFacts = {
 const STORE = "sallyport.db";
 const STORE_FILE = /^(sallyport\.db|lock)/;
 const OTHERS = 0o077;
-const LIBC_NAMES = ["libc.so.6", "libc.so"];
 /** The same number on every architecture (Linux 5.13). */
 const SYS_LANDLOCK_CREATE_RULESET = 444n;
 const LANDLOCK_CREATE_RULESET_VERSION = 1;
@@ -95,30 +95,28 @@ function freeBytesAt(path: string): number | null {
 }
 
 function askKernel(): Pick<MachineFacts, "isClockKept" | "landlock"> {
-	for (const name of LIBC_NAMES)
+	try {
+		const libc = openLibc(LIBC);
 		try {
-			const libc = dlopen(name, LIBC);
-			try {
-				const version = Number(
-					libc.symbols.syscall(
-						SYS_LANDLOCK_CREATE_RULESET,
-						null,
-						0n,
-						LANDLOCK_CREATE_RULESET_VERSION,
-					),
-				);
-				const state = libc.symbols.adjtimex(new Uint8Array(TIMEX_BYTES));
-				return {
-					landlock: Math.max(0, version),
-					isClockKept: state < 0 ? null : state !== TIME_ERROR,
-				};
-			} finally {
-				libc.close();
-			}
-		} catch {
-			// Another C library, or no Linux.
+			const version = Number(
+				libc.symbols.syscall(
+					SYS_LANDLOCK_CREATE_RULESET,
+					null,
+					0n,
+					LANDLOCK_CREATE_RULESET_VERSION,
+				),
+			);
+			const state = libc.symbols.adjtimex(new Uint8Array(TIMEX_BYTES));
+			return {
+				landlock: Math.max(0, version),
+				isClockKept: state < 0 ? null : state !== TIME_ERROR,
+			};
+		} finally {
+			libc.close();
 		}
-	return { isClockKept: null, landlock: null };
+	} catch {
+		return { isClockKept: null, landlock: null }; // no Linux
+	}
 }
 
 const LIBC = {

@@ -7,9 +7,10 @@
  *
  * @see sd_notify(3), systemd.service(5) Type=notify and WatchdogSec=, unix(7)
  */
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
 import { every } from "../clock.ts";
 import { describeError } from "../errors.ts";
+import { openLibc } from "../libc.ts";
 import type { Log } from "../log.ts";
 
 export type Notify = {
@@ -24,8 +25,6 @@ const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const FAMILY_BYTES = 2;
 /** `sizeof(sun_path)`. */
 const PATH_BYTES_MAX = 108;
-/** glibc; then musl's, which goes by the name of its loader. */
-const LIBC_NAMES = ["libc.so.6", "libc.so"];
 
 /** @param environment the process's; `NOTIFY_SOCKET` and `WATCHDOG_USEC` are read */
 export function createNotify(
@@ -57,7 +56,7 @@ export function createNotify(
 function sendDatagram(socket: string, text: string): void {
 	const address = socketAddress(socket);
 	const message = Buffer.from(text);
-	const libc = openLibc();
+	const libc = openLibc(LIBC);
 	try {
 		const { socket: open, sendto, close } = libc.symbols;
 		const descriptor = open(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
@@ -88,16 +87,6 @@ function socketAddress(socket: string): Buffer {
 	address.writeUInt16LE(AF_UNIX);
 	path.copy(address, FAMILY_BYTES);
 	return address;
-}
-
-function openLibc(): ReturnType<typeof dlopen<typeof LIBC>> {
-	for (const name of LIBC_NAMES)
-		try {
-			return dlopen(name, LIBC);
-		} catch {
-			// Another C library.
-		}
-	throw new Error("no C library was found");
 }
 
 const LIBC = {

@@ -7,13 +7,13 @@
  *
  * @see setsid(2), proc_pid_stat(5)
  */
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "../assembly.ts";
+import { closeSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { delay } from "../clock.ts";
-import { SallyportError } from "../errors.ts";
+import { describeError, SallyportError } from "../errors.ts";
 import type { Bytes } from "../message.ts";
 import { createChild, deleteChild, listChildren } from "../store/children.ts";
 import type { Database } from "../store/database.ts";
+import { InputPipe, OutputPipe, openPipe, type Pipe } from "./pipes.ts";
 
 /** What to run. */
 export type Program = {
@@ -34,9 +34,13 @@ export type Child = {
 	readonly pid: number;
 	/** Queues bytes for its standard input. False when too much waits there already: it does not read. */
 	readonly write: (bytes: Bytes) => boolean;
-	readonly stdout: ReadableStream<Bytes>;
+	/**
+	 * Reads its standard output, once.
+	 * @returns when nothing more comes; rejects with what `onChunk` throws
+	 */
+	readonly read: (onChunk: (chunk: Bytes) => void) => Promise<void>;
 	readonly stderr: ReadableStream<Bytes>;
-	/** Resolves when it has ended, its group is gone and its record removed. */
+	/** Resolves when it has ended, its group is gone, its record removed, and what it last said was read. */
 	readonly exited: Promise<Exit>;
 	/** Closes its input, then asks its group to end, then ends it. */
 	readonly stop: () => Promise<void>;
@@ -45,6 +49,8 @@ export type Child = {
 /** After its input was closed, and after TERM. */
 const CLOSE_GRACE_MS = 1000;
 const TERM_GRACE_MS = 2000;
+/** How long the rest of a dead child's output is waited for: somebody who left its group may hold it open. */
+const DRAIN_MS = 500;
 const INPUT_BYTES_MAX = 64 * 1024 * 1024;
 const PROC = "/proc";
 
@@ -55,30 +61,21 @@ export function startChild(
 	program: Program,
 ): Child {
 	mkdirSync(program.directory, { recursive: true, mode: 0o700 });
-	const child = spawn(program);
+	const { child, stdin, stdout } = spawn(program);
 	const { pid } = child;
 	const record = identify(pid);
 	if (record) createChild(db, { pid, serverId, ...record });
 
-	/** What was said in this turn, which is written at its end in one go. */
-	let said: Bytes[] = [];
-	/** Bytes of it, and of what the pipe did not take yet. */
-	let waiting = 0;
-	const flush = (): void => {
-		if (said.length === 0) return;
-		const bytes = said.length === 1 ? (said[0] as Bytes) : join(said);
-		said = [];
-		const taken = written(child.stdin, bytes);
-		if (!taken) waiting -= bytes.length;
-		else
-			void settled(() => taken).then(() => {
-				waiting -= bytes.length;
-			});
-	};
-	const exited = child.exited.then((): Exit => {
+	const input = new InputPipe(stdin, INPUT_BYTES_MAX);
+	const output = new OutputPipe(stdout);
+	let drained: Promise<unknown> = Promise.resolve();
+	const exited = child.exited.then(async (): Promise<Exit> => {
 		// Grandchildren would hold its pipes, its ports and its memory.
 		signalGroup(pid, "SIGKILL");
 		deleteChild(db, pid);
+		input.close();
+		await within(drained, DRAIN_MS);
+		output.close();
 		const { exitCode, signalCode } = child;
 		return {
 			code: exitCode,
@@ -89,18 +86,16 @@ export function startChild(
 
 	return {
 		pid,
-		stdout: child.stdout,
 		stderr: child.stderr,
 		exited,
-		write: (bytes) => {
-			if (waiting + bytes.length > INPUT_BYTES_MAX) return false;
-			waiting += bytes.length;
-			if (said.push(bytes) === 1) setImmediate(flush);
-			return true;
+		read: (onChunk) => {
+			const ended = output.read(onChunk);
+			drained = ended.catch(() => {}); // whoever reads hears of that
+			return ended;
 		},
+		write: (bytes) => input.write(bytes),
 		stop: async () => {
-			flush();
-			void settled(() => child.stdin.end());
+			input.end();
 			if (await ends(CLOSE_GRACE_MS)) return;
 			signalGroup(pid, "SIGTERM");
 			if (await ends(TERM_GRACE_MS)) return;
@@ -110,23 +105,39 @@ export function startChild(
 	};
 }
 
-function spawn(program: Program): Bun.Subprocess<"pipe", "pipe", "pipe"> {
+type Spawned = {
+	readonly child: Bun.Subprocess<number, number, "pipe">;
+	/** Our ends of its pipes. */
+	readonly stdin: number;
+	readonly stdout: number;
+};
+
+function spawn(program: Program): Spawned {
+	const pipes: Pipe[] = [];
 	try {
-		return Bun.spawn([program.command, ...program.args], {
+		const stdin = openPipe();
+		pipes.push(stdin);
+		const stdout = openPipe();
+		pipes.push(stdout);
+		const child = Bun.spawn([program.command, ...program.args], {
 			cwd: program.directory,
 			env: { ...program.env },
-			stdin: "pipe",
-			stdout: "pipe",
+			stdin: stdin.theirs,
+			stdout: stdout.theirs,
 			stderr: "pipe",
 			detached: true,
 		});
+		return { child, stdin: stdin.ours, stdout: stdout.ours };
 	} catch (error) {
+		for (const { ours } of pipes) closeSync(ours);
 		const code = (error as { code?: unknown }).code;
 		throw new SallyportError(
 			"upstream",
-			`cannot start ${program.command}: ${code === "ENOENT" ? "there is no such program" : `the system refused (${String(code)})`}`,
+			`cannot start ${program.command}: ${code === "ENOENT" ? "there is no such program" : `the system refused (${String(code ?? describeError(error))})`}`,
 			{ hint: "check the command, and that the service's user may run it" },
 		);
+	} finally {
+		for (const { theirs } of pipes) closeSync(theirs);
 	}
 }
 
@@ -190,27 +201,6 @@ function readText(path: string): string | null {
 		return readFileSync(path, "utf8");
 	} catch {
 		return null; // it has ended meanwhile, or this is not Linux
-	}
-}
-
-/** Writes to a pipe. @returns when it has taken all of it; null for at once, which next to every pipe does, or never */
-function written(pipe: Bun.FileSink, bytes: Bytes): Promise<unknown> | null {
-	try {
-		const all = [pipe.write(bytes), pipe.flush()];
-		return all.some((each) => each instanceof Promise)
-			? Promise.all(all)
-			: null;
-	} catch {
-		return null; // EPIPE
-	}
-}
-
-/** Does something with a pipe whose other end may be gone; that it is gone is learned from the exit. */
-async function settled(work: () => unknown): Promise<void> {
-	try {
-		await work();
-	} catch {
-		// EPIPE
 	}
 }
 

@@ -469,10 +469,9 @@ class Life implements LivingUpstream, Dialled, Asked {
 		this.#open++;
 	}
 
-	/** Ends it. */
+	/** Ends it. Only whoever has nothing to do rests, so the time is read for the last one alone. */
 	#leave(): void {
-		this.#open--;
-		this.#usedMs = this.#nowMs();
+		if (--this.#open === 0) this.#usedMs = this.#nowMs();
 	}
 
 	#isAwake(): boolean {

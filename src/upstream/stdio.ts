@@ -8,7 +8,6 @@
  */
 
 import { lineOf, type Writable } from "../assembly.ts";
-import { delay } from "../clock.ts";
 import { describeError, SallyportError } from "../errors.ts";
 import type { Bytes } from "../message.ts";
 import type { Child, Exit } from "./child.ts";
@@ -30,8 +29,6 @@ export type StdioLink = Link & {
 	readonly spoke: () => boolean;
 };
 
-/** How long the rest of a dead child's output is waited for. */
-const DRAIN_MS = 500;
 /** Garbage beyond this is not a stray print any more. */
 const GARBAGE_LINES_MAX = 10_000;
 
@@ -76,15 +73,14 @@ export function openStdioLink(child: Child, hearing: Hearing): StdioLink {
 				giveUp("the server writes other things than messages to its output");
 		},
 	});
-	const read = (async () => {
-		for await (const chunk of child.stdout) lines.push(chunk);
-		lines.end();
-	})().catch((error: unknown) => {
-		complaint ??= `the server's output cannot be read: ${describeError(error)}`;
-	});
+	child
+		.read(lines.push)
+		.then(lines.end)
+		.catch((error: unknown) => {
+			complaint ??= `the server's output cannot be read: ${describeError(error)}`;
+		});
 
-	const closed = child.exited.then(async (exit) => {
-		await Promise.race([read, delay(DRAIN_MS)]);
+	const closed = child.exited.then((exit) => {
 		open = false;
 		const reason = complaint ?? explainExit(exit, garbage);
 		pending.fail(reason);

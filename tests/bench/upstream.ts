@@ -3,6 +3,8 @@
  * the path says what it is: `/<bytes>` has one tool `sized` with a result of so many bytes, `/list/<tools>` has so
  * many tools. `bun upstream.ts PORT modern|legacy`, or `bun upstream.ts stdio BYTES`.
  */
+import { readSync, writeSync } from "node:fs";
+
 const [where = "0", what = "legacy"] = process.argv.slice(2);
 const HEADERS = { "content-type": "application/json" };
 
@@ -48,13 +50,16 @@ function answer(answers: Answers, message: string): string | null {
 
 if (where === "stdio") {
 	const answers = answersOf(false, Number(what), 0);
-	const decoder = new TextDecoder();
+	const chunk = Buffer.alloc(64 * 1024);
 	let held = "";
-	for await (const chunk of Bun.stdin.stream()) {
-		const lines = (held + decoder.decode(chunk, { stream: true })).split("\n");
+	for (;;) {
+		// Blocking calls are the cheapest: this server must not be the limit of the gateway that shares its machine.
+		const length = readSync(0, chunk);
+		if (length === 0) break;
+		const lines = (held + chunk.toString("latin1", 0, length)).split("\n");
 		held = lines.pop() ?? "";
 		const out = lines.flatMap((line) => answer(answers, line) ?? []);
-		if (out.length > 0) process.stdout.write(`${out.join("\n")}\n`);
+		if (out.length > 0) writeSync(1, `${out.join("\n")}\n`);
 	}
 } else {
 	const modern = what === "modern";

@@ -25,10 +25,19 @@ function start(db: Database, script: string): Child {
 	});
 }
 
-async function firstLine(child: Child): Promise<string> {
-	for await (const chunk of child.stdout)
-		return Buffer.from(chunk).toString().trim();
-	return "";
+function firstLine(child: Child): Promise<string> {
+	const line = Promise.withResolvers<string>();
+	child
+		.read((chunk) => line.resolve(Buffer.from(chunk).toString().trim()))
+		.then(() => line.resolve(""), line.reject);
+	return line.promise;
+}
+
+/** All that it says until it ends. */
+async function everything(child: Child): Promise<string> {
+	const chunks: Uint8Array[] = [];
+	await child.read((chunk) => chunks.push(chunk));
+	return Buffer.concat(chunks).toString();
 }
 
 /** Running, and not only a dead entry that nobody has asked about yet. */
@@ -61,7 +70,7 @@ test("what is said in one turn arrives in its order, also when it is the last", 
 	const lines = ["one\n", "two\n", `${"x".repeat(100_000)}\n`, "three\n"];
 	for (const line of lines) child.write(Buffer.from(line));
 	const stopped = child.stop();
-	const heard = await new Response(child.stdout).text();
+	const heard = await everything(child);
 	expect(heard === lines.join("")).toBe(true);
 	await stopped;
 });
@@ -107,8 +116,8 @@ test("after kill -9 of a gateway, its children and theirs are ended at the next 
 		 // this one ends with its input, and leaves a child of its own behind
 		 const two = start("sleep 1000 & echo $!; cat");
 		 for (const child of [one, two]) {
-			const { value } = await child.stdout.getReader().read();
-			console.log("child", child.pid, Buffer.from(value).toString().trim());
+			const line = await new Promise((heard) => child.read(heard));
+			console.log("child", child.pid, Buffer.from(line).toString().trim());
 		 }
 		 console.log("ready");
 		 await new Promise(() => setInterval(() => {}, 1000));`,
