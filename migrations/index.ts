@@ -10,6 +10,7 @@ import calls from "./0008_calls.sql" with { type: "text" };
 import callKinds from "./0009_call_kinds.sql" with { type: "text" };
 import audit from "./0010_audit.sql" with { type: "text" };
 import signIns from "./0011_sign_ins.sql" with { type: "text" };
+import snapshots from "./0012_snapshots.sql" with { type: "text" };
 
 /** Position in the list + 1 is the schema version (`PRAGMA user_version`). */
 export const migrations: readonly string[] = [
@@ -24,4 +25,5 @@ export const migrations: readonly string[] = [
 	callKinds,
 	audit,
 	signIns,
+	snapshots,
 ];

@@ -383,6 +383,14 @@ CREATE TABLE slots (
 	PRIMARY KEY (server_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE snapshots (
+	server_id    TEXT NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+	capabilities TEXT NOT NULL,
+	body         BLOB NOT NULL,
+	taken_at     INTEGER NOT NULL,
+	PRIMARY KEY (server_id, capabilities)
+) STRICT;
+
 CREATE TABLE spent_challenges (
 	hash       BLOB PRIMARY KEY,
 	expires_at INTEGER NOT NULL

@@ -29,7 +29,7 @@ const NAMES: ReadonlySet<string> = new Set(["name", "title"]);
 
 /** The definition of an entry of a list. */
 export function definitionOf({ key, bytes }: Item): Definition {
-	const members = sortedMembers(bytes);
+	const members = plainMembers(bytes) ?? sortedMembers(bytes);
 	const text = members ? objectText(members) : JSON.stringify(textOf(bytes));
 	const alike = members
 		? objectText(members.filter(([name]) => !NAMES.has(name)))
@@ -44,6 +44,36 @@ export function definitionOfText(text: string): Definition {
 }
 
 type Entry = readonly [name: string, json: string];
+
+/**
+ * The members of an object that is written as the engine itself would write it, as most servers do: then it has no
+ * member twice and no number with digits of its own, and need not be read byte by byte. Null for any other.
+ */
+function plainMembers(bytes: Bytes): readonly Entry[] | null {
+	const text = textOf(bytes);
+	const value: unknown = JSON.parse(text);
+	if (!isPlainObject(value) || JSON.stringify(value) !== text) return null;
+	return Object.entries(value)
+		.filter(([name]) => !LEFT_OUT.has(name))
+		.map(([name, member]): Entry => [name, canonicalOf(member)])
+		.toSorted(byName);
+}
+
+function canonicalOf(value: unknown): string {
+	if (Array.isArray(value)) return `[${value.map(canonicalOf).join(",")}]`;
+	if (!isPlainObject(value)) return JSON.stringify(value);
+	return objectText(
+		Object.entries(value)
+			.map(([name, member]): Entry => [name, canonicalOf(member)])
+			.toSorted(byName),
+	);
+}
+
+function isPlainObject(
+	value: unknown,
+): value is Readonly<Record<string, unknown>> {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 function sortedMembers(bytes: Bytes): readonly Entry[] | null {
 	try {

@@ -6,8 +6,10 @@
  * descriptions of our own are cut into the entry's bytes; all else stays as the server wrote it.
  */
 import { type Edit, splice } from "../assembly.ts";
+import { BACKSLASH } from "../bytes.ts";
 import {
 	type Bytes,
+	holds,
 	isObject,
 	memberOf,
 	membersOf,
@@ -201,11 +203,15 @@ function switchedOff(server: Server, tool: Item): Reason | null {
 
 /** Whether a tool says of itself that it is destructive. */
 export function isDestructive(tool: Bytes): boolean {
+	// Nothing need be read where that name stands nowhere, not with an escape either.
+	if (!holds(tool, DESTRUCTIVE_HINT) && !tool.includes(BACKSLASH)) return false;
 	const annotations = memberOf(tool, 0, "annotations");
 	if (!annotations || !isObject(tool, annotations.start)) return false;
 	const hint = memberOf(tool, annotations.start, "destructiveHint");
 	return hint !== undefined && parseJson(tool, hint) === true;
 }
+
+const DESTRUCTIVE_HINT = Buffer.from("destructiveHint");
 
 /** A tool with what an administrator decided cut into it. */
 function cutSettings(
@@ -230,11 +236,12 @@ function withMembers(
 	bytes: Bytes,
 	wanted: Readonly<Record<string, string | null>>,
 ): Bytes {
+	const changes = Object.entries(wanted).filter(([, value]) => value !== null);
+	if (changes.length === 0) return bytes;
 	const members = membersOf(bytes, 0);
 	const edits: Edit[] = [];
 	let added = "";
-	for (const [key, value] of Object.entries(wanted)) {
-		if (value === null) continue;
+	for (const [key, value] of changes) {
 		const text = JSON.stringify(value);
 		const member = members.find((each) => each.key === key);
 		if (member) edits.push({ start: member.start, end: member.end, text });

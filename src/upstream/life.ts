@@ -19,6 +19,7 @@ import { EMPTY, fetchList, type Listing, markedIn } from "./lists.ts";
 import { NO_PARAM_HEADERS, type ParamHeaders } from "./mirror.ts";
 import { type ReplyTo, replied } from "./reply-to.ts";
 import type { SharedProcess } from "./shared-process.ts";
+import type { Snapshots } from "./snapshots.ts";
 import { type Topic, topicOf } from "./topic.ts";
 import type {
 	Call,
@@ -47,6 +48,7 @@ export type LifeDeps = {
 	readonly dial: Dial;
 	readonly clock: Clock;
 	readonly log: Log;
+	readonly snapshots: Pick<Snapshots, "find" | "keep">;
 	/** Makes room for one more process. @throws SallyportError `unavailable` when there is none */
 	readonly admit: () => Promise<void>;
 	/** What the lists of one say, or for how long they hold, may be otherwise now. */
@@ -58,6 +60,8 @@ const CALL_TIMEOUT_MS = 15 * 60_000;
 /** `tasks/result` waits for the whole task. */
 const TASK_TIMEOUT_MS = 24 * 3600_000;
 const CALLS_MAX = 512;
+/** How long after it woke a server is asked whether its lists are as they were, if nobody wants one sooner. */
+const SERVED_FIRST_MS = 250;
 /** Tools of one list that are named in the log for being left out. */
 const FAULTY_MAX = 20;
 
@@ -104,6 +108,7 @@ class Life implements LivingUpstream, Dialled, Asked {
 		this.capabilities = place.capabilities;
 		this.process = place.process;
 		this.#usedMs = deps.clock.nowMs();
+		this.#recall();
 	}
 
 	get isProcess(): boolean {
@@ -323,8 +328,10 @@ class Life implements LivingUpstream, Dialled, Asked {
 
 	#settle(fresh: Connection): void {
 		const sinceMs = this.#nowMs();
+		const before = this.#facts;
 		this.#use(fresh);
 		this.#facts = fresh.facts;
+		if (!Bun.deepEquals(before, fresh.facts)) this.#remember();
 		this.#lastError = null;
 		void fresh.closed.then((reason) => {
 			if (this.#connection !== fresh) return; // we closed it ourselves
@@ -334,7 +341,11 @@ class Life implements LivingUpstream, Dialled, Asked {
 		});
 		fresh.listen();
 		this.#watches?.renew(fresh);
-		this.#refreshAll();
+		for (const kept of Object.values(this.#lists)) kept.expire();
+		// Whoever woke it is served first: many servers do one thing after the other.
+		void delay(SERVED_FIRST_MS, this.#closing).then(() => {
+			if (this.#connection === fresh) this.#refreshAll();
+		});
 	}
 
 	#use(next: Connection | null): void {
@@ -405,7 +416,6 @@ class Life implements LivingUpstream, Dialled, Asked {
 	#refreshAll(): void {
 		for (const [kind, kept] of Object.entries(this.#lists)) {
 			if (!kept.last) continue;
-			kept.expire();
 			this.#refresh(kind as ListKind).catch((error: unknown) => {
 				if (!(error instanceof SallyportError)) throw error;
 				this.#deps.log.warn("list failed", {
@@ -430,10 +440,37 @@ class Life implements LivingUpstream, Dialled, Asked {
 		const mirrors = !this.isProcess && live.facts.era === "modern";
 		const listing = await fetchList(live, kind, mirrors, this.#closing);
 		this.#warnOfFaulty(listing, kept.last ?? EMPTY);
+		const before = kept.last;
 		const isNews = kept.take(listing, since, this.#nowMs());
+		if (!before || isNews) this.#remember();
 		this.#deps.onChange();
 		if (isNews) this.#tell({ type: "list_changed", list: kind });
 		return listing;
+	}
+
+	/** What it said to an earlier gateway holds until it wakes. */
+	#recall(): void {
+		const found = this.#deps.snapshots.find(this);
+		if (!found) return;
+		this.#facts = found.facts;
+		// A package stays what it is; whoever runs a command may have put a newer program there.
+		this.memory.legacy =
+			found.facts.era === "legacy" && this.server.transport.kind === "npm";
+		for (const [kind, listing] of Object.entries(found.lists))
+			this.#kept(kind as ListKind).last = listing;
+	}
+
+	/** Keeps what it says for a later one. */
+	#remember(): void {
+		const facts = this.#facts;
+		if (!facts) return;
+		const lists = Object.entries(this.#lists).flatMap(([kind, { last }]) =>
+			last ? [[kind, last] as const] : [],
+		);
+		this.#deps.snapshots.keep(this, {
+			facts,
+			lists: Object.fromEntries(lists),
+		});
 	}
 
 	/** Tools that are left out are said once, and again when they are others (2026-07-28, streamable HTTP: SHOULD). */

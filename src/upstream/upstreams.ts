@@ -8,12 +8,14 @@
 import { type Clock, delay, every } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { SHARED } from "../store/secrets.ts";
 import type { Server } from "../store/servers.ts";
 import { identityFor, missingSlots } from "./credentials.ts";
 import { createDial, type DialDeps, missingSecrets } from "./dial.ts";
 import { createUpstream, type LifeDeps, type LivingUpstream } from "./life.ts";
 import { Pool } from "./pool.ts";
 import { SharedProcess } from "./shared-process.ts";
+import { createSnapshots } from "./snapshots.ts";
 import type { Upstreams } from "./upstream.ts";
 
 const IDLE_STOP_MS = 10 * 60_000;
@@ -42,6 +44,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 	const { db, clock, log } = deps;
 	const idleStopMs = deps.idleStopMs ?? IDLE_STOP_MS;
 	const pool = new Pool();
+	const snapshots = createSnapshots(deps);
 	/** What the upstreams of a server and identity share, until they are closed together. */
 	const processes = new Map<string, SharedProcess>();
 	/** Put out of the pool, and not closed yet. */
@@ -131,6 +134,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		}),
 		clock,
 		log,
+		snapshots,
 		admit,
 		onChange: () => void pool.changes++,
 	};
@@ -186,6 +190,8 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 		drop: async (serverId, identity) => {
 			// One that could not be made may be made now.
 			pool.changes++;
+			if (identity === undefined || identity === SHARED)
+				snapshots.forget(serverId);
 			const dropped = pool.of(serverId, identity);
 			for (const upstream of dropped) {
 				pool.delete(upstream);

@@ -119,7 +119,7 @@ export type FixtureServer = {
 
 /** The command line of a fixture over stdio. */
 export function fixtureCommand(
-	name: "modern" | "legacy" | "env" | "hostile",
+	name: "modern" | "legacy" | "env" | "hostile" | "diary",
 	...args: readonly string[]
 ): readonly [string, ...string[]] {
 	return [

@@ -47,18 +47,24 @@ export function startPool(
 		readonly entry?: string;
 		readonly db?: Database;
 		readonly clock?: Clock;
+		/** A pool whose store, folder and people this one goes on with. */
+		readonly after?: Pool;
 	} = {},
 ): Pool {
-	const folder = mkdtempSync(join(tmpdir(), "sallyport-pool-"));
-	const db = options.db ?? openDatabase(":memory:");
+	const { after } = options;
+	const folder =
+		after?.folder ?? mkdtempSync(join(tmpdir(), "sallyport-pool-"));
+	const db = after?.db ?? options.db ?? openDatabase(":memory:");
 	const kek = new Uint8Array(32).fill(7);
 	const vault = openVault(kek, createKeyring(kek, 1));
 	const logged: string[] = [];
 	const people = ["ada@example.org", "bob@example.org"] as const;
-	const [ada, bob] = people.map(
-		(email) =>
-			createUser(db, { email, role: "member", passwordHash: null }, 1).id,
-	) as [string, string];
+	const userIds =
+		after?.userIds ??
+		(people.map(
+			(email) =>
+				createUser(db, { email, role: "member", passwordHash: null }, 1).id,
+		) as [string, string]);
 	const log = createLog({
 		level: "debug",
 		format: "json",
@@ -91,12 +97,14 @@ export function startPool(
 		folder,
 		upstreams,
 		connections,
-		userIds: [ada, bob],
+		userIds,
 		logged,
 		add,
-		upstream: (slug, transport) => upstreams.forUser(add(slug, transport), ada),
+		upstream: (slug, transport) =>
+			upstreams.forUser(add(slug, transport), userIds[0]),
 		close: async () => {
 			await upstreams.close();
+			if (after) return;
 			db.close();
 			rmSync(folder, { recursive: true });
 		},
