@@ -3,6 +3,7 @@
  * else comes first (a notification, or a silence longer than the patience of those in between).
  */
 
+import { join } from "../assembly.ts";
 import { SPACE } from "../bytes.ts";
 import { Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
@@ -175,25 +176,50 @@ export function jsonResponse(
  * which spares both sides the framing of every piece; white space fills up what the body is shorter.
  */
 function streamed(start: Bytes, body: Pieces): Pieces {
-	const document = around(start, body, ANSWER_END);
 	return body.atMost === undefined
-		? document
-		: filled(document, start.length + body.atMost + ANSWER_END.length);
+		? around(start, body, ANSWER_END)
+		: new Filled(start, body, body.atMost);
 }
 
-function filled(pieces: Pieces, length: number): Pieces {
-	let left = length;
-	return {
-		length,
-		next: async () => {
-			const piece = await pieces.next();
-			if (!piece && left === 0) return null;
-			const filling = piece ?? SPACES.subarray(0, left);
-			left -= filling.length;
-			return filling;
-		},
-		cancel: () => pieces.cancel(),
-	};
+/** A document of a length that was said ahead. Its start is there at once, so that it goes out with the head. */
+class Filled implements Pieces {
+	readonly length: number;
+	#start: Bytes | null;
+	readonly #body: Pieces;
+	/** The body has. */
+	#hasEnded = false;
+	#left: number;
+
+	constructor(start: Bytes, body: Pieces, bodyBytesMax: number) {
+		this.length = start.length + bodyBytesMax + ANSWER_END.length;
+		this.#start = start;
+		this.#body = body;
+		this.#left = this.length;
+	}
+
+	next(): Promise<Bytes | null> {
+		const start = this.#start;
+		this.#start = null;
+		return start ? Promise.resolve(this.#counted(start)) : this.#rest();
+	}
+
+	cancel(): void {
+		this.#body.cancel();
+	}
+
+	async #rest(): Promise<Bytes | null> {
+		const piece = this.#hasEnded ? null : await this.#body.next();
+		if (piece) return this.#counted(piece);
+		const end = this.#hasEnded ? SPACES : FILLED_END;
+		this.#hasEnded = true;
+		return this.#left > 0 ? this.#counted(end.subarray(0, this.#left)) : null;
+	}
+
+	#counted(piece: Bytes): Bytes {
+		this.#left -= piece.length;
+		return piece;
+	}
 }
 
 const SPACES = new Uint8Array(4096).fill(SPACE);
+const FILLED_END = join([ANSWER_END, SPACES]);
