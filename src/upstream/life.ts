@@ -371,9 +371,7 @@ class Life implements LivingUpstream, Dialled, Asked {
 		while (this.#isWatched() && !this.#connection && !this.#closing.aborted) {
 			const waitMs = this.#backOff.waitMs(this.#nowMs());
 			await delay(Math.max(1, waitMs), this.#closing);
-			await this.#connect().catch((error: unknown) => {
-				if (!(error instanceof SallyportError)) throw error; // it was logged, and is tried again
-			});
+			await this.#connect().catch(expected); // it is tried again
 		}
 		this.#reviving = false;
 	}
@@ -417,7 +415,7 @@ class Life implements LivingUpstream, Dialled, Asked {
 		for (const [kind, kept] of Object.entries(this.#lists)) {
 			if (!kept.last) continue;
 			this.#refresh(kind as ListKind).catch((error: unknown) => {
-				if (!(error instanceof SallyportError)) throw error;
+				expected(error);
 				this.#deps.log.warn("list failed", {
 					slug: this.server.slug,
 					reason: error.message,
@@ -453,11 +451,12 @@ class Life implements LivingUpstream, Dialled, Asked {
 		const found = this.#deps.snapshots.find(this);
 		if (!found) return;
 		this.#facts = found.facts;
-		// A package stays what it is; whoever runs a command may have put a newer program there.
-		this.memory.legacy =
-			found.facts.era === "legacy" && this.server.transport.kind === "npm";
 		for (const [kind, listing] of Object.entries(found.lists))
 			this.#kept(kind as ListKind).last = listing;
+		// A package stays what it is. Behind a command there may be a newer program, so it is looked at beside.
+		if (this.server.transport.kind === "npm")
+			this.memory.legacy = found.facts.era === "legacy";
+		else setImmediate(() => void this.facts().catch(expected));
 	}
 
 	/** Keeps what it says for a later one. */
@@ -518,6 +517,11 @@ class Life implements LivingUpstream, Dialled, Asked {
 	#nowMs(): number {
 		return this.#deps.clock.nowMs();
 	}
+}
+
+/** A failure of the server, which was logged; anything else is ours. */
+function expected(error: unknown): asserts error is SallyportError {
+	if (!(error instanceof SallyportError)) throw error;
 }
 
 function timeoutOf({ method }: Call): number {

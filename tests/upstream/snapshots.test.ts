@@ -1,6 +1,6 @@
 /** Gateways one after another on one store, before a server that writes down what it is asked. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import {
@@ -27,11 +27,18 @@ import {
 
 afterEach(closeAll);
 
-const FIXTURE = join(import.meta.dir, "../fixtures/diary.ts");
+/** The server as if it were installed, from where a server's folder is in a pool's. */
+const ENTRY = join(
+	"..",
+	"..",
+	relative(tmpdir(), join(import.meta.dir, "../fixtures/diary.ts")),
+);
 
 type Diary = {
 	readonly folder: string;
-	readonly transport: Transport;
+	/** As a package, and as a command. */
+	readonly package: Transport;
+	readonly command: Transport;
 	/** Its tools from its next start on. */
 	readonly has: (...tools: readonly string[]) => void;
 	/** What it was asked since this was last called. */
@@ -47,7 +54,14 @@ function diary(...tools: readonly string[]): Diary {
 	writeFileSync(join(folder, "asked"), "");
 	return {
 		folder,
-		transport: asCommand(fixtureCommand("diary", folder)),
+		package: {
+			kind: "npm",
+			package: "diary",
+			version: "1.0.0",
+			args: [folder],
+			env: {},
+		},
+		command: asCommand(fixtureCommand("diary", folder)),
 		has,
 		asked: () => {
 			const lines = readFileSync(join(folder, "asked"), "utf8").split("\n");
@@ -59,7 +73,7 @@ function diary(...tools: readonly string[]): Diary {
 }
 
 function pooled(options: Parameters<typeof startPool>[0] = {}): Pool {
-	const pool = startPool(options);
+	const pool = startPool({ entry: ENTRY, ...options });
 	opened.unshift(pool); // the first has the store of the others
 	return pool;
 }
@@ -80,8 +94,8 @@ async function listedBefore(
 	return { first, server };
 }
 
-test("after a restart a server is listed and described as it was, and is not woken for it", async () => {
-	const { transport, asked } = diary("read", "write");
+test("after a restart a package is listed and described as it was, and is not woken for it", async () => {
+	const { package: transport, asked } = diary("read", "write");
 	const { first, server } = await listedBefore(transport);
 	expect(asked()).toEqual([
 		"started",
@@ -104,58 +118,25 @@ test("after a restart a server is listed and described as it was, and is not wok
 	});
 	expect(upstream.knownList("tools")).toBe(tools);
 	expect(upstream.holdsForMs("tools")).toBeGreaterThan(0);
+	await new Promise(setImmediate);
 	expect(upstream.state()).toBe("asleep");
 	expect(asked()).toEqual([]);
 });
 
-test("who wakes it is served before it is asked whether it is as it was", async () => {
-	const { transport, asked } = diary("read");
+test("who wakes it is served before it is asked whether it is as it was, and it is not asked for its era", async () => {
+	const { package: transport, asked } = diary("read");
 	const { first, server } = await listedBefore(transport);
 	asked();
 	const second = pooled({ after: first });
 	const upstream = second.upstreams.forUser(server, first.userIds[0]);
 	expect(await callTool(upstream, "read")).toBe("called");
-	expect(asked()).toEqual([
-		"started",
-		"server/discover",
-		"initialize",
-		"tools/call",
-	]);
-	await until("it was asked", () => asked().includes("tools/list"));
-});
-
-test("a package that is older than 2026-07-28 stays so, and is not asked which it is", async () => {
-	const { folder, asked } = diary("read");
-	const first = pooled({
-		entry: join("..", "..", relative(tmpdir(), FIXTURE)),
-	});
-	const server = first.add("diary", {
-		kind: "npm",
-		package: "diary",
-		version: "1.0.0",
-		args: [folder],
-		env: {},
-	});
-	await keysOf(first.upstreams.forUser(server, first.userIds[0]));
-	await first.upstreams.close();
-	expect(asked()).toContain("server/discover");
-	const second = pooled({
-		after: first,
-		entry: join("..", "..", relative(tmpdir(), FIXTURE)),
-	});
-	const upstream = second.upstreams.forUser(server, first.userIds[0]);
-	expect(await callTool(upstream, "read")).toBe("called");
 	expect(asked()).toEqual(["started", "initialize", "tools/call"]);
-	await second.upstreams.close();
-	const newer = pooled({ after: first, entry: "another.js" });
-	expect(
-		newer.upstreams.forUser(server, first.userIds[0]).knownFacts(),
-	).toBeNull();
+	await until("it was asked", () => asked().includes("tools/list"));
 });
 
 test("what has changed meanwhile is heard of as soon as it wakes, and is what the next gateway knows", async () => {
 	const server = diary("read");
-	const { first, server: row } = await listedBefore(server.transport);
+	const { first, server: row } = await listedBefore(server.package);
 	server.has("read", "send");
 	const second = pooled({ after: first });
 	const upstream = second.upstreams.forUser(row, first.userIds[0]);
@@ -174,34 +155,63 @@ test("what has changed meanwhile is heard of as soon as it wakes, and is what th
 	expect(last.state()).toBe("asleep");
 });
 
-test("a server that was dropped, as when it is started anew or given a secret, or moved, is asked again", async () => {
-	const { transport, asked } = diary("read");
+test("behind a command there may be a newer program: it is listed as it was at once, and woken beside", async () => {
+	const server = diary("read");
+	const { first, server: row } = await listedBefore(server.command);
+	server.has("send");
+	server.asked();
+	const second = pooled({ after: first });
+	const upstream = second.upstreams.forUser(row, first.userIds[0]);
+	const heard: UpstreamEvent[] = [];
+	upstream.subscribe((event) => heard.push(event));
+	expect(await keysOf(upstream)).toEqual(["read"]);
+	await until("clients hear of it", () => heard.length > 0);
+	expect(heard).toEqual([{ type: "list_changed", list: "tools" }]);
+	expect(await keysOf(upstream)).toEqual(["send"]);
+	expect(server.asked()).toEqual([
+		"started",
+		"server/discover",
+		"initialize",
+		"tools/list",
+	]);
+});
+
+test("a command that cannot be started any more is listed as it was until somebody calls it", async () => {
+	const server = diary("read");
+	const { first, server: row } = await listedBefore(server.command);
+	rmSync(server.folder, { recursive: true });
+	const second = pooled({ after: first });
+	const upstream = second.upstreams.forUser(row, first.userIds[0]);
+	expect(await keysOf(upstream)).toEqual(["read"]);
+	await until("it was tried", () => upstream.state() === "failed");
+	expect(await keysOf(upstream)).toEqual(["read"]);
+	expect(callTool(upstream, "read")).rejects.toThrow();
+});
+
+test("a server that was dropped, as when it is started anew or given a secret, or moved, or of another version, is asked again", async () => {
+	const { package: transport } = diary("read");
 	const { first, server } = await listedBefore(transport);
+	const newer = pooled({ after: first, entry: "another.js" });
+	expect(
+		newer.upstreams.forUser(server, first.userIds[0]).knownFacts(),
+	).toBeNull();
 	await first.upstreams.drop(server.id);
 	const second = pooled({ after: first });
-	expect(
-		second.upstreams.forUser(server, first.userIds[0]).knownFacts(),
-	).toBeNull();
-	asked();
-	await keysOf(second.upstreams.forUser(server, first.userIds[0]));
-	expect(asked()).toContain("tools/list");
+	const again = second.upstreams.forUser(server, first.userIds[0]);
+	expect(again.knownFacts()).toBeNull();
+	expect(await keysOf(again)).toEqual(["read"]);
 	await second.upstreams.close();
-	// While nobody listens, as a restored store is.
-	const other = diary("other");
-	const moved = updateServer(
-		first.db,
-		server.slug,
-		{ transport: other.transport },
-		2,
-	);
+	// While no gateway runs, as when a store is restored.
+	const { command } = diary("other");
+	const moved = updateServer(first.db, server.slug, { transport: command }, 2);
 	const third = pooled({ after: first });
 	const upstream = third.upstreams.forUser(moved, first.userIds[0]);
 	expect(upstream.knownFacts()).toBeNull();
 	expect(await keysOf(upstream)).toEqual(["other"]);
 });
 
-test("of what is a user's own nothing is kept, and nothing of servers over HTTP", async () => {
-	const { transport } = diary("read");
+test("of what is a user's own nothing is kept", async () => {
+	const { package: transport } = diary("read");
 	const first = pooled();
 	const server = createServer(
 		first.db,
@@ -231,7 +241,7 @@ test("of what is a user's own nothing is kept, and nothing of servers over HTTP"
 
 test("each kind of client has its own, the eight newest of a server are kept, and a removed server has none", () => {
 	const { db, add } = pooled();
-	const { id } = add("many", asCommand(["true"]));
+	const { id } = add("many", diary("read").command);
 	const body = Buffer.from("{}\n");
 	for (let at = 0; at < 12; at++)
 		saveSnapshot(db, id, `{"kind":${at}}`, body, at);
