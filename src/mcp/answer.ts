@@ -4,7 +4,7 @@
  */
 
 import { join } from "../assembly.ts";
-import { SPACE } from "../bytes.ts";
+import { CLOSE_OBJECT, SPACE } from "../bytes.ts";
 import { Deadline, deadlines } from "../clock.ts";
 import { SallyportError } from "../errors.ts";
 import { type HeaderLines, headerLines } from "../http1/header-lines.ts";
@@ -186,8 +186,8 @@ class Filled implements Pieces {
 	readonly length: number;
 	#start: Bytes | null;
 	readonly #body: Pieces;
-	/** The body has. */
 	#hasEnded = false;
+	#isClosed = false;
 	#left: number;
 
 	constructor(start: Bytes, body: Pieces, bodyBytesMax: number) {
@@ -209,10 +209,27 @@ class Filled implements Pieces {
 
 	async #rest(): Promise<Bytes | null> {
 		const piece = this.#hasEnded ? null : await this.#body.next();
-		if (piece) return this.#counted(piece);
-		const end = this.#hasEnded ? SPACES : FILLED_END;
+		if (piece) {
+			this.#counted(piece);
+			return this.#left === ANSWER_END.length ? this.#last(piece) : piece;
+		}
 		this.#hasEnded = true;
-		return this.#left > 0 ? this.#counted(end.subarray(0, this.#left)) : null;
+		if (this.#left <= 0) return null;
+		const end = this.#isClosed ? SPACES : FILLED_END;
+		this.#isClosed = true;
+		return this.#counted(end.subarray(0, this.#left));
+	}
+
+	/** The last piece of a body that is as long as it might be: the end goes out with it, once the body has ended. */
+	async #last(piece: Bytes): Promise<Bytes> {
+		const more = await this.#body.next();
+		if (more) throw new Error("a body is longer than it was said to be");
+		this.#hasEnded = true;
+		const closed = closedIn(piece);
+		if (!closed) return piece;
+		this.#isClosed = true;
+		this.#counted(ANSWER_END);
+		return closed;
 	}
 
 	#counted(piece: Bytes): Bytes {
@@ -223,3 +240,13 @@ class Filled implements Pieces {
 
 const SPACES = new Uint8Array(4096).fill(SPACE);
 const FILLED_END = join([ANSWER_END, SPACES]);
+
+/**
+ * The piece with the end behind it, where that stands there in memory already, as it does when a server closed its
+ * object right behind the result: to put the two together would be to copy all of it.
+ */
+function closedIn({ buffer, byteOffset, length }: Bytes): Bytes | null {
+	if (byteOffset + length >= buffer.byteLength) return null;
+	const closed = new Uint8Array(buffer, byteOffset, length + 1);
+	return closed[length] === CLOSE_OBJECT ? closed : null;
+}

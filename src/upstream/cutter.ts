@@ -19,6 +19,8 @@ import { createValueScan, type ValueScan } from "../value-scan.ts";
 export type Cutter = {
 	/** Which member it is, once that is known. */
 	readonly member: () => "result" | "error" | null;
+	/** How many bytes stand around the member at the least: those in front of it that were seen, and the last one. */
+	readonly around: () => number;
 	/** Takes a chunk and gives the part of it that belongs to the member. @throws MalformedMessage */
 	readonly push: (chunk: Bytes) => readonly Bytes[];
 	/** The answer has ended. @throws MalformedMessage when it was not whole, or not the answer to this request */
@@ -42,6 +44,9 @@ export function createCutter(id: string): Cutter {
 	let state: State = "start";
 	let member: "result" | "error" | null = null;
 	let key: string | null = null;
+	/** Bytes of the chunks before this one, and those in front of the member's value. */
+	let passed = 0;
+	let front = 0;
 	let idSeen = false;
 	let versionSeen = false;
 	let value: ValueScan | null = null;
@@ -88,10 +93,12 @@ export function createCutter(id: string): Cutter {
 	/** Inside a value (or key): how far it reaches in this chunk. */
 	const scan = (chunk: Bytes, at: number, out: Bytes[]): number => {
 		const current = value as ValueScan;
+		const isStarting = !current.started();
 		const stop = current.push(chunk, at);
 		const part = chunk.subarray(at, stop);
 		const streamed = state === "value" && (key === "result" || key === "error");
 		if (streamed) {
+			if (isStarting) front = passed + at;
 			if (part.length > 0) out.push(part);
 		} else hold(part);
 		if (!current.ended()) return stop;
@@ -128,6 +135,7 @@ export function createCutter(id: string): Cutter {
 
 	return {
 		member: () => member,
+		around: () => front + 1,
 		push: (chunk) => {
 			const out: Bytes[] = [];
 			let at = 0;
@@ -149,6 +157,7 @@ export function createCutter(id: string): Cutter {
 				step(byte);
 				at++;
 			}
+			passed += chunk.length;
 			return out;
 		},
 		finish: () => {

@@ -148,7 +148,7 @@ async function readLong(answer: Answer, id: number): Promise<Reply> {
 		member: cutter.member() as Reply["member"],
 		body: {
 			...restOf(pieces, cutter, parts),
-			...(length !== null && { atMost: length }),
+			...(length !== null && { atMost: length - cutter.around() }),
 		},
 	};
 }

@@ -124,6 +124,64 @@ test("a streamed result that is no longer than it says has its length said ahead
 	}
 });
 
+test("the end of a streamed result goes out with its last piece where it stands behind it in memory, and only once the result has ended", async () => {
+	const text = '{"text":"a"}';
+	for (const [behind, pieces] of [
+		["}", 2],
+		["}x", 2],
+		[" }", 3],
+		["", 3],
+	] as const) {
+		const ended = Promise.withResolvers<null>();
+		const piece = toBytes(text + behind).subarray(0, text.length);
+		const parts: readonly Promise<Uint8Array | null>[] = [
+			Promise.resolve(piece),
+			ended.promise,
+		];
+		let at = 0;
+		const { body } = await answerIn({
+			...MANNER,
+			reply: () => ({
+				member: "result",
+				body: {
+					next: async () => (await parts[at++]) ?? null,
+					cancel: () => {},
+					atMost: text.length,
+				},
+			}),
+		});
+		if (isParts(body)) throw new Error("it was not streamed");
+		const said: string[] = [Buffer.from((await body.next()) ?? []).toString()];
+		const last = body.next();
+		await new Promise(setImmediate);
+		expect(Bun.peek.status(last)).toBe("pending");
+		ended.resolve(null);
+		for (let next = await last; next; next = await body.next())
+			said.push(Buffer.from(next).toString());
+		expect(said.join("")).toBe(`{"jsonrpc":"2.0","id":"a","result":${text}}`);
+		expect(said).toHaveLength(pieces);
+	}
+});
+
+test("a streamed result that is longer than it said breaks off", async () => {
+	const parts = [toBytes('{"a":'), toBytes("1}"), toBytes("}")];
+	const { body } = await answerIn({
+		...MANNER,
+		reply: () => ({
+			member: "result",
+			body: {
+				next: async () => parts.shift() ?? null,
+				cancel: () => {},
+				atMost: 7,
+			},
+		}),
+	});
+	if (isParts(body)) throw new Error("it was not streamed");
+	await body.next();
+	await body.next();
+	expect(body.next()).rejects.toThrow("longer than it was said");
+});
+
 test("a long result arrives whole, whatever its length", async () => {
 	let length = 0;
 	const server = Bun.serve({

@@ -66,3 +66,15 @@ for (const [what, text] of [
 		for (const size of [1, 1000])
 			expect(() => cut(text, size)).toThrow(MalformedMessage);
 	});
+
+test("what stands around the member is counted as soon as its value begins, however the chunks fall", () => {
+	const front = '{"jsonrpc": "2.0", "id":1,\n"result": ';
+	const text = `${front}{"a":"b"} }`;
+	for (let size = 1; size <= text.length; size++) {
+		const cutter = createCutter("1");
+		for (let at = 0; at < text.length; at += size)
+			cutter.push(Buffer.from(text.slice(at, at + size)));
+		cutter.finish();
+		expect(cutter.around()).toBe(front.length + 1);
+	}
+});
