@@ -116,18 +116,11 @@ export async function measureStdioCalls(gateway: Gateway): Promise<void> {
 		"stdio",
 		"100",
 	] as const;
-	const opponent = await start(MEASURED, "sdk-gateway.ts", "0", ...command);
 	gateway.cli("servers", "add", "stdio", ...stdioFlags(command));
 	const endpoint = `${url}/mcp/stdio`;
-	const theirs = `http://127.0.0.1:${opponent.port}/`;
 	const targets: readonly Target[] = [
-		{
-			url: theirs,
-			request: requestOf("legacy", "tools/call", "sized", {
-				"Mcp-Session-Id": await openSession(theirs, ""),
-			}),
-			pid: opponent.pid,
-		},
+		await sdkGateway("json", command),
+		await sdkGateway("events", command),
 		{
 			url: endpoint,
 			request: requestOf(
@@ -139,14 +132,44 @@ export async function measureStdioCalls(gateway: Gateway): Promise<void> {
 			pid,
 		},
 	];
-	const [sdk, ours] = interleaved(targets, 16) as [Sample, Sample];
+	const [json, events, ours] = interleaved(targets, 16) as [
+		Sample,
+		Sample,
+		Sample,
+	];
+	reportStdio("SDK with plain JSON", json, ours);
+	reportStdio("SDK as it comes", events, ours);
+	await gateway.stop();
+}
+
+async function sdkGateway(
+	answers: "json" | "events",
+	command: readonly string[],
+): Promise<Target> {
+	const { port, pid } = await start(
+		MEASURED,
+		"sdk-gateway.ts",
+		"0",
+		answers,
+		...command,
+	);
+	const url = `http://127.0.0.1:${port}/`;
+	const session = { "Mcp-Session-Id": await openSession(url, "") };
+	return {
+		url,
+		request: requestOf("legacy", "tools/call", "sized", session),
+		pid,
+	};
+}
+
+function reportStdio(name: string, sdk: Sample, ours: Sample): void {
 	const ratio = ours.perSecond / sdk.perSecond;
+	const wrong = sdk.wrong + ours.wrong;
 	report(
 		"P2",
-		`stdio 100 B × 16: SDK ${short(sdk.perSecond)}, ours ${short(ours.perSecond)}/s`,
+		`stdio 100 B × 16: ${name} ${short(sdk.perSecond)}, ours ${short(ours.perSecond)}/s`,
 		`${ratio.toFixed(1)} (by CPU ${(sdk.cpuUs / ours.cpuUs).toFixed(1)})`,
-		`≥ 5 × SDK${sdk.wrong + ours.wrong > 0 ? `, ${sdk.wrong + ours.wrong} wrong` : ""}`,
-		ratio >= 5 && ours.wrong === 0,
+		`≥ 5 × SDK${wrong > 0 ? `, ${wrong} wrong` : ""}`,
+		ratio >= 5 && wrong === 0,
 	);
-	await gateway.stop();
 }

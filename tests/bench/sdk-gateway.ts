@@ -1,6 +1,7 @@
 /**
  * A gateway as one builds it on the SDK: its Server in front, its Client behind, every message modelled on both
- * sides. `bun sdk-gateway.ts PORT COMMAND ARG…`, for one stdio server whose tools keep their names.
+ * sides. `bun sdk-gateway.ts PORT json|events COMMAND ARG…`, for one stdio server whose tools keep their names. It answers
+ * with event streams, as the SDK does unless told otherwise, or with plain JSON, which is cheaper.
  */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
@@ -12,7 +13,8 @@ import {
 	ListToolsRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 
-const [port = "0", command = "", ...args] = process.argv.slice(2);
+const [port = "0", answers = "events", command = "", ...args] =
+	process.argv.slice(2);
 const client = new Client({ name: "bench", version: "1" });
 await client.connect(
 	new StdioClientTransport({ command, args, stderr: "ignore" }),
@@ -32,7 +34,7 @@ async function open(): Promise<Transport> {
 	);
 	const transport: Transport = new WebStandardStreamableHTTPServerTransport({
 		sessionIdGenerator: () => crypto.randomUUID(),
-		enableJsonResponse: true,
+		enableJsonResponse: answers === "json",
 		onsessioninitialized: (id) => void sessions.set(id, transport),
 	});
 	await server.connect(transport as Parameters<Server["connect"]>[0]);
