@@ -49,6 +49,8 @@ describeWith([CHROMIUM], "in Chromium", () => {
 		await page.fill("[name=email]", email);
 		await page.fill("[name=password]", password);
 		await page.click("button.primary");
+		// A page that is closed while it goes somewhere can take a browser that has just started along.
+		await page.waitForURL(({ pathname }) => pathname !== "/login");
 	}, 60_000);
 	afterAll(async () => {
 		await browser?.close();
