@@ -8,6 +8,7 @@
  */
 
 import { cut, join } from "../assembly.ts";
+import { Deadline, deadlines } from "../clock.ts";
 import type { Answer } from "../http1/answer.ts";
 import { EgressError } from "../http1/failure.ts";
 import { MalformedMessage } from "../malformed.ts";
@@ -156,15 +157,15 @@ async function readLong(answer: Answer, id: number): Promise<Reply> {
 /** What was cut so far, then the rest as it arrives. It breaks when the answer turns out to be none. */
 function restOf(pieces: Pieces, cutter: Cutter, first: Bytes[]): Pieces {
 	const ready = first;
+	const stall = new Stall(pieces);
 	let sent = 0;
 	return {
 		next: async () => {
-			let stall: ReturnType<typeof setTimeout> | undefined;
 			try {
 				for (;;) {
 					const part = ready.shift();
 					if (part) return part;
-					stall ??= setTimeout(() => pieces.cancel(), STALL_MS);
+					deadlines.add(stall, STALL_MS);
 					const piece = await next(pieces);
 					if (!piece) {
 						cutter.finish();
@@ -178,11 +179,25 @@ function restOf(pieces: Pieces, cutter: Cutter, first: Bytes[]): Pieces {
 				pieces.cancel();
 				throw translate(error);
 			} finally {
-				clearTimeout(stall);
+				deadlines.delete(stall);
 			}
 		},
 		cancel: () => pieces.cancel(),
 	};
+}
+
+/** The end of waiting for the next piece. */
+class Stall extends Deadline {
+	readonly #pieces: Pieces;
+
+	constructor(pieces: Pieces) {
+		super();
+		this.#pieces = pieces;
+	}
+
+	onLate(): void {
+		this.#pieces.cancel();
+	}
 }
 
 /** The beginning of a body; what is longer is no JSON-RPC error. */
