@@ -110,6 +110,10 @@ test("destructive tools start off where the server was added so, and a switch de
 		),
 	).toEqual({ read: null, wipe: null, say: "off" });
 	expect(hidden(shape(serverWith({}), WIPE))).toEqual({ wipe: null });
+	const escaped = WIPE.replace("Hint", "Hin\\u0074");
+	expect(hidden(shape(serverWith({}, cautious), escaped))).toEqual({
+		wipe: "destructive",
+	});
 });
 
 test("a list of allowed tools is the answer for all that have no switch, destructive or not", () => {
