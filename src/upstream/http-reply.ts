@@ -161,11 +161,11 @@ function restOf(pieces: Pieces, cutter: Cutter, first: Bytes[]): Pieces {
 	let sent = 0;
 	return {
 		next: async () => {
+			if (ready.length === 0) deadlines.add(stall, STALL_MS);
 			try {
 				for (;;) {
 					const part = ready.shift();
 					if (part) return part;
-					deadlines.add(stall, STALL_MS);
 					const piece = await next(pieces);
 					if (!piece) {
 						cutter.finish();

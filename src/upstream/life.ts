@@ -341,10 +341,15 @@ class Life implements LivingUpstream, Dialled, Asked {
 		});
 		fresh.listen();
 		this.#watches?.renew(fresh);
-		for (const kept of Object.values(this.#lists)) kept.expire();
+		const doubted = Object.entries(this.#lists).map(([kind, kept]) => {
+			kept.expire();
+			return { kind: kind as ListKind, kept, before: kept.last };
+		});
 		// Whoever woke it is served first: many servers do one thing after the other.
 		void delay(SERVED_FIRST_MS, this.#closing).then(() => {
-			if (this.#connection === fresh) this.#refreshAll();
+			if (this.#connection !== fresh) return;
+			for (const { kind, kept, before } of doubted)
+				if (before && kept.last === before) this.#refreshBeside(kind);
 		});
 	}
 
@@ -411,17 +416,14 @@ class Life implements LivingUpstream, Dialled, Asked {
 	}
 
 	/** What was listed before may be otherwise now; whoever listens hears of it only if it is. */
-	#refreshAll(): void {
-		for (const [kind, kept] of Object.entries(this.#lists)) {
-			if (!kept.last) continue;
-			this.#refresh(kind as ListKind).catch((error: unknown) => {
-				expected(error);
-				this.#deps.log.warn("list failed", {
-					slug: this.server.slug,
-					reason: error.message,
-				});
+	#refreshBeside(kind: ListKind): void {
+		this.#refresh(kind).catch((error: unknown) => {
+			expected(error);
+			this.#deps.log.warn("list failed", {
+				slug: this.server.slug,
+				reason: error.message,
 			});
-		}
+		});
 	}
 
 	#refresh(kind: ListKind): Promise<Listing> {

@@ -176,6 +176,18 @@ test("behind a command there may be a newer program: it is listed as it was at o
 	]);
 });
 
+test("what somebody asks for as soon as it is awake is not asked for again", async () => {
+	const { package: transport, asked } = diary("read");
+	const { first, server } = await listedBefore(transport);
+	const second = pooled({ after: first });
+	const upstream = second.upstreams.forUser(server, first.userIds[0]);
+	await callTool(upstream, "read");
+	await keysOf(upstream);
+	asked();
+	await Bun.sleep(400); // nothing happens, which no event says
+	expect(asked()).toEqual([]);
+});
+
 test("a command that cannot be started any more is listed as it was until somebody calls it", async () => {
 	const server = diary("read");
 	const { first, server: row } = await listedBefore(server.command);
