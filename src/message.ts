@@ -494,11 +494,16 @@ export function holds(bytes: Bytes, needle: Uint8Array | string): boolean {
 	return includes.call(bytes, needle);
 }
 
+/** Whether a parsed value is an object, which a list is not. */
+export function isRecord(
+	value: unknown,
+): value is Readonly<Record<string, unknown>> {
+	return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
 /** A parsed value as an object, or an empty one when it is something else. */
 export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
-	return value !== null && typeof value === "object" && !Array.isArray(value)
-		? (value as Readonly<Record<string, unknown>>)
-		: NOTHING;
+	return isRecord(value) ? value : NOTHING;
 }
 
 const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});

@@ -15,6 +15,7 @@ import { MalformedMessage } from "../malformed.ts";
 import {
 	type Bytes,
 	elementsOf,
+	isRecord,
 	membersOf,
 	parseJson,
 	type Range,
@@ -52,27 +53,20 @@ type Entry = readonly [name: string, json: string];
 function plainMembers(bytes: Bytes): readonly Entry[] | null {
 	const text = textOf(bytes);
 	const value: unknown = JSON.parse(text);
-	if (!isPlainObject(value) || JSON.stringify(value) !== text) return null;
+	return isRecord(value) && JSON.stringify(value) === text
+		? entriesOf(value).filter(([name]) => !LEFT_OUT.has(name))
+		: null;
+}
+
+function entriesOf(value: Readonly<Record<string, unknown>>): readonly Entry[] {
 	return Object.entries(value)
-		.filter(([name]) => !LEFT_OUT.has(name))
 		.map(([name, member]): Entry => [name, canonicalOf(member)])
 		.toSorted(byName);
 }
 
 function canonicalOf(value: unknown): string {
 	if (Array.isArray(value)) return `[${value.map(canonicalOf).join(",")}]`;
-	if (!isPlainObject(value)) return JSON.stringify(value);
-	return objectText(
-		Object.entries(value)
-			.map(([name, member]): Entry => [name, canonicalOf(member)])
-			.toSorted(byName),
-	);
-}
-
-function isPlainObject(
-	value: unknown,
-): value is Readonly<Record<string, unknown>> {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
+	return isRecord(value) ? objectText(entriesOf(value)) : JSON.stringify(value);
 }
 
 function sortedMembers(bytes: Bytes): readonly Entry[] | null {

@@ -8,7 +8,7 @@
  */
 import type { Abortable } from "../abort.ts";
 import { MalformedMessage } from "../malformed.ts";
-import { objectOf, parseJson, toBytes } from "../message.ts";
+import { isRecord, objectOf, parseJson, toBytes } from "../message.ts";
 import {
 	isModernErrorCode,
 	LATEST_LEGACY_REVISION,
@@ -169,8 +169,7 @@ async function contentOf(
 	const bytes = await wholeBody(reply.body, READ_BYTES_MAX);
 	try {
 		const value = parseJson(bytes);
-		if (value !== null && typeof value === "object" && !Array.isArray(value))
-			return value as Readonly<Record<string, unknown>>;
+		if (isRecord(value)) return value;
 	} catch (error) {
 		if (!(error instanceof MalformedMessage)) throw error;
 	}
