@@ -48,6 +48,24 @@ function asResponse({ status, headers, body }: PlainResponse): Response {
 	);
 }
 
+/** The answer to a call whose result comes in these parts, and is at most so long. */
+function streamedIn(
+	parts: (Uint8Array | Promise<null>)[],
+	atMost: number,
+): ReturnType<typeof answerIn> {
+	return answerIn({
+		...MANNER,
+		reply: () => ({
+			member: "result",
+			body: {
+				next: async () => parts.shift() ?? null,
+				cancel: () => {},
+				atMost,
+			},
+		}),
+	});
+}
+
 test("an answer that is all there is comes as JSON under the client's own id", async () => {
 	const response = await answer(async () => OK);
 	expect(response.headers.get("content-type")).toBe("application/json");
@@ -104,17 +122,7 @@ test("a streamed result that is no longer than it says has its length said ahead
 	for (const spare of [0, 1, 100, 200_000]) {
 		const text = '{"text":"a"}';
 		const parts = [toBytes(text)];
-		const answered = await answerIn({
-			...MANNER,
-			reply: () => ({
-				member: "result",
-				body: {
-					next: async () => parts.shift() ?? null,
-					cancel: () => {},
-					atMost: text.length + spare,
-				},
-			}),
-		});
+		const answered = await streamedIn(parts, text.length + spare);
 		const { length } = answered.body;
 		const whole = await asResponse(answered).text();
 		expect(whole.length).toBe(length as number);
@@ -134,22 +142,7 @@ test("the end of a streamed result goes out with its last piece where it stands 
 	] as const) {
 		const ended = Promise.withResolvers<null>();
 		const piece = toBytes(text + behind).subarray(0, text.length);
-		const parts: readonly Promise<Uint8Array | null>[] = [
-			Promise.resolve(piece),
-			ended.promise,
-		];
-		let at = 0;
-		const { body } = await answerIn({
-			...MANNER,
-			reply: () => ({
-				member: "result",
-				body: {
-					next: async () => (await parts[at++]) ?? null,
-					cancel: () => {},
-					atMost: text.length,
-				},
-			}),
-		});
+		const { body } = await streamedIn([piece, ended.promise], text.length);
 		if (isParts(body)) throw new Error("it was not streamed");
 		const said: string[] = [Buffer.from((await body.next()) ?? []).toString()];
 		const last = body.next();
@@ -165,21 +158,11 @@ test("the end of a streamed result goes out with its last piece where it stands 
 
 test("a streamed result that is longer than it said breaks off", async () => {
 	const parts = [toBytes('{"a":'), toBytes("1}"), toBytes("}")];
-	const { body } = await answerIn({
-		...MANNER,
-		reply: () => ({
-			member: "result",
-			body: {
-				next: async () => parts.shift() ?? null,
-				cancel: () => {},
-				atMost: 7,
-			},
-		}),
-	});
+	const { body } = await streamedIn(parts, 7);
 	if (isParts(body)) throw new Error("it was not streamed");
 	await body.next();
 	await body.next();
-	expect(body.next()).rejects.toThrow("longer than it was said");
+	await expect(body.next()).rejects.toThrow("longer than it was said");
 });
 
 test("a long result arrives whole, whatever its length", async () => {

@@ -197,7 +197,7 @@ test("a command that cannot be started any more is listed as it was until somebo
 	expect(await keysOf(upstream)).toEqual(["read"]);
 	await until("it was tried", () => upstream.state() === "failed");
 	expect(await keysOf(upstream)).toEqual(["read"]);
-	expect(callTool(upstream, "read")).rejects.toThrow();
+	await expect(callTool(upstream, "read")).rejects.toThrow();
 });
 
 test("a server that was dropped, as when it is started anew or given a secret, or moved, or of another version, is asked again", async () => {
