@@ -11,6 +11,7 @@ import { parseIdentifiers } from "../../src/tls/identifiers.ts";
 import { createSelfSigned } from "../../src/tls/self-signed.ts";
 import { freePort, type Running, run } from "./processes.ts";
 import { systemTool, type Tool } from "./tools.ts";
+import { until } from "./until.ts";
 
 /** Pebble 2.10 or later: older ones know neither profiles nor renewal information. */
 export function pebbleTools(): readonly Tool[] {
@@ -122,6 +123,11 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 	};
 	let pebble = await start();
 	await names.printed(/Starting management server/i);
+	// It says so before it listens.
+	await until("names can be set", async () => {
+		const url = `http://127.0.0.1:${dnsManagement}/`;
+		return (await fetch(url).catch(() => null)) !== null;
+	});
 	const tell = async (path: string, body: object): Promise<void> => {
 		await fetch(`http://127.0.0.1:${dnsManagement}/${path}`, {
 			method: "POST",
